@@ -1,0 +1,68 @@
+//! Rectifiers and the rules by which they pass gradients.
+
+use super::{Map, candle_ops};
+use candle_core::Result;
+use serde::{Deserialize, Serialize};
+
+/// A rectifier: y = clamp(x, 0, cap).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Activation {
+    /// max(x, 0).
+    Relu,
+    /// min(max(x, 0), 6), as in the mobile networks.
+    Relu6,
+}
+
+/// How a rectifier passes the gradient ∂y on to ∂x.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReluRule {
+    /// The derivative: ∂y where the unit was active (ReLU6: strictly between 0 and 6).
+    #[default]
+    Standard,
+    /// Guided backpropagation (Springenberg et al. 2015): ∂y where the unit was active and ∂y > 0.
+    Guided,
+    /// Deconvolutional network (Zeiler & Fergus 2014): ∂y where ∂y > 0, whatever the unit did.
+    Deconvnet,
+}
+
+impl Activation {
+    /// The value above which the unit saturates.
+    #[must_use]
+    pub fn cap(self) -> f32 {
+        match self {
+            Self::Relu => f32::INFINITY,
+            Self::Relu6 => 6.0,
+        }
+    }
+
+    /// y = clamp(x, 0, cap), elementwise.
+    ///
+    /// # Errors
+    /// If candle cannot allocate the result.
+    pub fn forward(self, x: Map) -> Result<Map> {
+        Ok(match x {
+            Map::Cpu(mut map) => {
+                map.make_mut().clamp(self.cap());
+                Map::Cpu(map)
+            }
+            Map::Candle(tensor) => Map::Candle(candle_ops::clamp(&tensor, self)?),
+        })
+    }
+
+    /// ∂x from this layer's output `y` and the gradient `dy` at it.
+    ///
+    /// # Errors
+    /// If `y` and `dy` differ in shape or kernel set.
+    pub fn vjp(self, y: &Map, dy: Map, rule: ReluRule) -> Result<Map> {
+        match (y, dy) {
+            (Map::Cpu(y), Map::Cpu(mut dy)) => {
+                dy.same_shape(y)?;
+                dy.make_mut().gate(y, self.cap(), rule);
+                Ok(Map::Cpu(dy))
+            }
+            (Map::Candle(y), Map::Candle(dy)) => Ok(Map::Candle(candle_ops::gate(y, &dy, self, rule)?)),
+            _ => Err(super::map::mixed()),
+        }
+    }
+}

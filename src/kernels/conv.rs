@@ -1,0 +1,156 @@
+//! Two-dimensional convolution with frozen weights.
+
+use super::geometry::Window;
+use super::{Activation, Map, Padding, candle_ops, cpu};
+use candle_core::{Device, Result, Tensor};
+use std::sync::OnceLock;
+
+/// A convolution whose weights never change, so that whatever the kernels want of them is prepared once.
+#[derive(Debug)]
+pub struct Conv2d {
+    pub(super) weight: Tensor,
+    pub(super) bias: Option<Tensor>,
+    pub(super) stride: usize,
+    pub(super) padding: Padding,
+    pub(super) groups: usize,
+    in_channels: usize,
+    packed: OnceLock<cpu::PackedConv>,
+    packed_transposed: OnceLock<cpu::PackedConv>,
+    transposed: OnceLock<Tensor>,
+}
+
+impl Conv2d {
+    /// A convolution with `weight` `[O, I/groups, kH, kW]` and `bias` `[O]`, both float32.
+    ///
+    /// # Errors
+    /// If the shapes do not fit each other.
+    pub fn new(weight: Tensor, bias: Option<Tensor>, stride: usize, padding: Padding, groups: usize) -> Result<Self> {
+        let (out, per_group, _, _) = weight.dims4()?;
+        if stride == 0 || groups == 0 || out % groups != 0 {
+            candle_core::bail!("a convolution of {out} outputs cannot have stride {stride} and {groups} groups");
+        }
+        if let Some(bias) = &bias
+            && bias.dims1()? != out
+        {
+            candle_core::bail!("a bias of shape {:?} does not fit {out} outputs", bias.shape());
+        }
+        Ok(Self {
+            weight,
+            bias,
+            stride,
+            padding,
+            groups,
+            in_channels: per_group * groups,
+            packed: OnceLock::new(),
+            packed_transposed: OnceLock::new(),
+            transposed: OnceLock::new(),
+        })
+    }
+
+    /// Channels of the output.
+    #[must_use]
+    pub fn out_channels(&self) -> usize {
+        self.weight.dims()[0]
+    }
+
+    /// Height and width of the kernel.
+    #[must_use]
+    pub fn kernel(&self) -> (usize, usize) {
+        (self.weight.dims()[2], self.weight.dims()[3])
+    }
+
+    /// Whether each channel is convolved on its own.
+    #[must_use]
+    pub fn is_depthwise(&self) -> bool {
+        self.groups > 1 && self.groups == self.in_channels && self.out_channels() == self.in_channels
+    }
+
+    /// Multiply–accumulates of one forward pass over an input `[C, H, W]`.
+    #[must_use]
+    pub fn macs(&self, [_, h, w]: [usize; 3]) -> usize {
+        let window = self.window((h, w));
+        window.y.output * window.x.output * self.weight.elem_count()
+    }
+
+    /// `[C, H, W]` of the output for an input `[C, H, W]`.
+    ///
+    /// # Errors
+    /// If the input has other channels than the weights, or is smaller than the kernel.
+    pub fn output_shape(&self, [c, h, w]: [usize; 3]) -> Result<[usize; 3]> {
+        if c != self.in_channels {
+            candle_core::bail!("a convolution of {} channels was given {c}", self.in_channels);
+        }
+        let window = self.window((h, w));
+        if window.y.output == 0 || window.x.output == 0 {
+            candle_core::bail!("an input of {w}×{h} pixels is smaller than a {:?} kernel", self.kernel());
+        }
+        Ok([self.out_channels(), window.y.output, window.x.output])
+    }
+
+    /// y = activation(x ∗ w + b) of shape `[N, O, H', W']`.
+    ///
+    /// # Errors
+    /// If the input's channels do not fit the weights or it is smaller than the kernel.
+    pub fn forward(&self, x: &Map, activation: Option<Activation>) -> Result<Map> {
+        let [_, c, h, w] = x.shape();
+        self.output_shape([c, h, w])?;
+        let window = self.window((h, w));
+        match x {
+            Map::Cpu(x) => Ok(Map::Cpu(self.packed()?.apply(x, &window, activation))),
+            Map::Candle(x) => {
+                let y = candle_ops::conv2d(x, &self.weight, self.bias.as_ref(), &window, self.groups)?;
+                Ok(Map::Candle(match activation {
+                    Some(activation) => candle_ops::clamp(&y, activation)?,
+                    None => y,
+                }))
+            }
+        }
+    }
+
+    /// ∂x of shape `[N, I, H, W]` from ∂y, for an input of height and width `input`.
+    ///
+    /// The gradient is itself a convolution: of ∂y, spread by the stride, with the kernel rotated by 180° and
+    /// its input and output channels swapped.
+    ///
+    /// # Errors
+    /// If ∂y does not have the shape of this layer's output.
+    pub fn vjp(&self, input: (usize, usize), dy: &Map) -> Result<Map> {
+        let window = self.window(input);
+        let [_, c, h, w] = dy.shape();
+        if [c, h, w] != [self.out_channels(), window.y.output, window.x.output] {
+            candle_core::bail!("a gradient of shape {:?} does not fit the layer's output", dy.shape());
+        }
+        let window = window.transposed();
+        match dy {
+            Map::Cpu(dy) => Ok(Map::Cpu(self.packed_transposed()?.apply(dy, &window, None))),
+            Map::Candle(dy) => {
+                let weight = self.transposed(dy.device())?;
+                Ok(Map::Candle(candle_ops::conv2d(dy, weight, None, &window, self.groups)?))
+            }
+        }
+    }
+
+    fn window(&self, input: (usize, usize)) -> Window {
+        Window::forward(input, self.kernel(), self.stride, self.padding, false)
+    }
+
+    fn packed(&self) -> Result<&cpu::PackedConv> {
+        cached(&self.packed, || cpu::PackedConv::new(&self.weight, self.bias.as_ref(), self.groups))
+    }
+
+    fn packed_transposed(&self) -> Result<&cpu::PackedConv> {
+        cached(&self.packed_transposed, || cpu::PackedConv::new(self.transposed(&Device::Cpu)?, None, self.groups))
+    }
+
+    fn transposed(&self, device: &Device) -> Result<&Tensor> {
+        cached(&self.transposed, || candle_ops::transposed_kernel(&self.weight, self.groups)?.to_device(device))
+    }
+}
+
+fn cached<T>(cell: &OnceLock<T>, make: impl FnOnce() -> Result<T>) -> Result<&T> {
+    if let Some(value) = cell.get() {
+        return Ok(value);
+    }
+    let value = make()?;
+    Ok(cell.get_or_init(|| value))
+}

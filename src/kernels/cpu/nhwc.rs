@@ -1,0 +1,138 @@
+//! The channels-last buffer.
+
+use candle_core::{Device, Result, Tensor};
+use rayon::prelude::*;
+use std::sync::Arc;
+
+/// Side of the square blocks in which layouts are transposed, in elements: two blocks stay in the L1 cache.
+const TILE: usize = 32;
+
+/// A feature map in main memory: `[N, H, W, C]`, float32, channels contiguous. Cloning shares the data.
+#[derive(Debug, Clone)]
+pub struct Nhwc {
+    pub(in crate::kernels) n: usize,
+    pub(in crate::kernels) h: usize,
+    pub(in crate::kernels) w: usize,
+    pub(in crate::kernels) c: usize,
+    data: Arc<Vec<f32>>,
+}
+
+impl Nhwc {
+    pub fn new([n, h, w, c]: [usize; 4], data: Vec<f32>) -> Self {
+        assert_eq!(data.len(), n * h * w * c, "a buffer must hold exactly its map");
+        Self { n, h, w, c, data: Arc::new(data) }
+    }
+
+    pub fn from_tensor(tensor: &Tensor) -> Result<Self> {
+        let (n, c, h, w) = tensor.dims4()?;
+        let source = tensor.flatten_all()?.to_vec1::<f32>()?;
+        let mut data = vec![0.0; source.len()];
+        if h * w * c > 0 {
+            for (from, to) in source.chunks(c * h * w).zip(data.chunks_mut(c * h * w)) {
+                transpose(from, to, c, h * w);
+            }
+        }
+        Ok(Self::new([n, h, w, c], data))
+    }
+
+    pub fn to_tensor(&self) -> Result<Tensor> {
+        let (n, h, w, c) = (self.n, self.h, self.w, self.c);
+        let mut data = vec![0.0; self.data.len()];
+        if h * w * c > 0 {
+            for (from, to) in self.data.chunks(c * h * w).zip(data.chunks_mut(c * h * w)) {
+                transpose(from, to, h * w, c);
+            }
+        }
+        Tensor::from_vec(data, (n, c, h, w), &Device::Cpu)
+    }
+
+    pub fn data(&self) -> &[f32] {
+        &self.data
+    }
+
+    /// Elements of one row of pixels.
+    pub fn row(&self) -> usize {
+        self.w * self.c
+    }
+
+    /// The buffer to write in; copied first if another map shares it.
+    pub fn make_mut(&mut self) -> Elements<'_> {
+        Elements(Arc::make_mut(&mut self.data))
+    }
+
+    pub fn same_shape(&self, other: &Self) -> Result<()> {
+        let shape = |m: &Self| [m.n, m.h, m.w, m.c];
+        if shape(self) != shape(other) {
+            candle_core::bail!("maps of shape {:?} and {:?} (NHWC) do not fit", shape(self), shape(other));
+        }
+        Ok(())
+    }
+
+    pub fn concat(maps: &[&Self]) -> Result<Self> {
+        let first = maps[0];
+        let (n, h, w) = (first.n, first.h, first.w);
+        if maps.iter().any(|m| (m.n, m.h, m.w) != (n, h, w)) {
+            candle_core::bail!("only maps of one size can be joined along the channels");
+        }
+        let c: usize = maps.iter().map(|m| m.c).sum();
+        let mut data = vec![0.0; n * h * w * c];
+        data.par_chunks_mut(c).enumerate().with_min_len(64).for_each(|(p, pixel)| {
+            let mut start = 0;
+            for map in maps {
+                pixel[start..start + map.c].copy_from_slice(&map.data[p * map.c..(p + 1) * map.c]);
+                start += map.c;
+            }
+        });
+        Ok(Self::new([n, h, w, c], data))
+    }
+
+    pub fn split_channels(&self, widths: &[usize]) -> Vec<Self> {
+        let mut start = 0;
+        widths
+            .iter()
+            .map(|&width| {
+                let data = self.data.chunks(self.c).flat_map(|pixel| &pixel[start..start + width]).copied().collect();
+                start += width;
+                Self::new([self.n, self.h, self.w, width], data)
+            })
+            .collect()
+    }
+}
+
+/// The values of a map, for elementwise work.
+pub struct Elements<'a>(pub(super) &'a mut Vec<f32>);
+
+/// `to[j, i] = from[i, j]` for a matrix of `rows` × `cols`.
+fn transpose(from: &[f32], to: &mut [f32], rows: usize, cols: usize) {
+    to.par_chunks_mut(TILE * rows).enumerate().for_each(|(block, to)| {
+        let first = block * TILE;
+        for i0 in (0..rows).step_by(TILE) {
+            let i1 = (i0 + TILE).min(rows);
+            for (j, column) in to.chunks_mut(rows).enumerate() {
+                for (i, value) in column[i0..i1].iter_mut().enumerate() {
+                    *value = from[(i0 + i) * cols + first + j];
+                }
+            }
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn layouts_convert_there_and_back() -> Result<()> {
+        for shape in [(1, 3, 5, 7), (2, 33, 40, 9), (1, 1, 1, 1), (3, 64, 1, 35)] {
+            let x = Tensor::randn(0f32, 1f32, shape, &Device::Cpu)?;
+            let map = Nhwc::from_tensor(&x)?;
+            let (n, c, h, w) = shape;
+            let pixel = x.get(n - 1)?.get(c - 1)?.get(h - 1)?.get(w - 1)?.to_scalar::<f32>()?;
+            assert_eq!(map.data()[n * h * w * c - 1].to_bits(), pixel.to_bits());
+            let back = map.to_tensor()?;
+            let difference = (back - x)?.abs()?.max_all()?.to_scalar::<f32>()?;
+            assert!(difference == 0.0);
+        }
+        Ok(())
+    }
+}

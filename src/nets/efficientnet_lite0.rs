@@ -1,0 +1,111 @@
+//! EfficientNet-Lite0 (Tan & Le 2019, the "lite" variant without squeeze-and-excite), in timm's names.
+
+use super::network::{GraphBuilder, LayerName, Network, NodeId, Op};
+use super::preprocess::Preprocess;
+use super::weights::Store;
+use crate::error::Result;
+use crate::kernels::{Activation, Conv2d, GlobalAvgPool, Padding};
+use candle_core::Device;
+
+/// One stage: expansion, depthwise kernel, stride of its first block, output channels, blocks.
+struct Stage {
+    expand: usize,
+    kernel: usize,
+    stride: usize,
+    out: usize,
+    blocks: usize,
+}
+
+const fn stage(expand: usize, kernel: usize, stride: usize, out: usize, blocks: usize) -> Stage {
+    Stage { expand, kernel, stride, out, blocks }
+}
+
+const STAGES: [Stage; 7] = [
+    stage(1, 3, 1, 16, 1),
+    stage(6, 3, 2, 24, 2),
+    stage(6, 5, 2, 40, 2),
+    stage(6, 3, 2, 80, 3),
+    stage(6, 5, 1, 112, 3),
+    stage(6, 5, 2, 192, 4),
+    stage(6, 3, 1, 320, 1),
+];
+const STEM: usize = 32;
+const HEAD: usize = 1280;
+const CLASSES: usize = 1000;
+const BATCH_NORM_EPSILON: f64 = 1e-3;
+
+/// Builds the network. Layers: `stem`, `blocks.S.B` (after the residual sum), `head` (after its ReLU6),
+/// `pool`, `logits`.
+///
+/// # Errors
+/// [`crate::Error::BadWeights`] if a tensor is missing or misshapen.
+pub fn build(weights: &Store<'_>, device: &Device) -> Result<Network> {
+    let mut net = Lite { graph: GraphBuilder::new(), weights };
+    let input = net.graph.input();
+    let mut x = net.conv(input, "conv_stem", "bn1", [STEM, 3, 3, 3], 2, 1, true)?;
+    net.graph.name(x, "stem");
+    let mut channels = STEM;
+    for (s, stage) in STAGES.iter().enumerate() {
+        for b in 0..stage.blocks {
+            let stride = if b == 0 { stage.stride } else { 1 };
+            x = net.block(x, &format!("blocks.{s}.{b}"), stage, channels, stride)?;
+            channels = stage.out;
+        }
+    }
+    x = net.conv(x, "conv_head", "bn2", [HEAD, channels, 1, 1], 1, 1, true)?;
+    net.graph.name(x, "head");
+    x = net.graph.add(Op::GlobalAvgPool(GlobalAvgPool), &[x]);
+    net.graph.name(x, "pool");
+    let kernel = weights.get("classifier.weight", &[CLASSES, HEAD])?.reshape((CLASSES, HEAD, 1, 1))?;
+    let bias = weights.get("classifier.bias", &[CLASSES])?;
+    let classifier = Conv2d::new(kernel, Some(bias), 1, Padding::Explicit(0), 1)?;
+    x = net.graph.add(Op::Conv(classifier), &[x]);
+    net.graph.name(x, LayerName::LOGITS);
+    let preprocess = Preprocess { bgr: false, mean: [127.0; 3], std: [128.0; 3], size: Some(224) };
+    Ok(net.graph.build("tf_efficientnet_lite0", preprocess, "head", device.clone()))
+}
+
+struct Lite<'a> {
+    graph: GraphBuilder,
+    weights: &'a Store<'a>,
+}
+
+impl Lite<'_> {
+    #[expect(clippy::too_many_arguments, reason = "the facts of one convolution, all different at every call")]
+    fn conv(
+        &mut self,
+        x: NodeId,
+        conv: &str,
+        norm: &str,
+        shape: [usize; 4],
+        stride: usize,
+        groups: usize,
+        rectified: bool,
+    ) -> Result<NodeId> {
+        let (kernel, bias) = self.weights.folded(conv, norm, shape, BATCH_NORM_EPSILON)?;
+        let conv = Conv2d::new(kernel, Some(bias), stride, Padding::Same, groups)?;
+        let x = self.graph.add(Op::Conv(conv), &[x]);
+        Ok(if rectified { self.graph.add(Op::Activation(Activation::Relu6), &[x]) } else { x })
+    }
+
+    /// Expand (where the stage does), depthwise, project; the input is added where it fits.
+    fn block(&mut self, x: NodeId, name: &str, stage: &Stage, channels: usize, stride: usize) -> Result<NodeId> {
+        let at = |part: &str| format!("{name}.{part}");
+        let inner = channels * stage.expand;
+        let k = stage.kernel;
+        let mut y = x;
+        let (dw_norm, project, project_norm) = if stage.expand > 1 {
+            y = self.conv(y, &at("conv_pw"), &at("bn1"), [inner, channels, 1, 1], 1, 1, true)?;
+            ("bn2", "conv_pwl", "bn3")
+        } else {
+            ("bn1", "conv_pw", "bn2")
+        };
+        y = self.conv(y, &at("conv_dw"), &at(dw_norm), [inner, 1, k, k], stride, inner, true)?;
+        y = self.conv(y, &at(project), &at(project_norm), [stage.out, inner, 1, 1], 1, 1, false)?;
+        if stride == 1 && channels == stage.out {
+            y = self.graph.add(Op::Add, &[y, x]);
+        }
+        self.graph.name(y, name);
+        Ok(y)
+    }
+}

@@ -1,0 +1,310 @@
+//! A frozen network as a graph of named layers.
+
+use super::preprocess::Preprocess;
+use crate::error::{Error, Result, did_you_mean};
+use crate::kernels::{Activation, Conv2d, GlobalAvgPool, KernelSet, Map, MaxPool};
+use candle_core::{Device, Tensor};
+use serde::{Deserialize, Serialize};
+
+/// The name of a layer: `input`, `logits`, or what the architecture calls it (`blocks.4.2`, `relu3_1`, …).
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct LayerName(String);
+
+impl LayerName {
+    /// The network's input.
+    pub const INPUT: &'static str = "input";
+    /// A classifier's output before the softmax, shape `[N, classes, 1, 1]`.
+    pub const LOGITS: &'static str = "logits";
+
+    /// The name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<&str> for LayerName {
+    fn from(name: &str) -> Self {
+        Self(name.to_owned())
+    }
+}
+
+impl From<String> for LayerName {
+    fn from(name: String) -> Self {
+        Self(name)
+    }
+}
+
+impl std::fmt::Display for LayerName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What a node of the graph computes. Linear layers are convolutions whose kernel covers their whole input.
+#[derive(Debug)]
+pub enum Op {
+    /// The picture.
+    Input,
+    /// A convolution, batch-norm folded in.
+    Conv(Conv2d),
+    /// A rectifier.
+    Activation(Activation),
+    /// Max-pooling.
+    MaxPool(MaxPool),
+    /// The mean over all pixels.
+    GlobalAvgPool(GlobalAvgPool),
+    /// The sum of two inputs.
+    Add,
+    /// The inputs joined along the channels.
+    Concat,
+}
+
+impl Op {
+    /// The kind of layer in a word, for listings.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Input => "input",
+            Self::Conv(conv) if conv.is_depthwise() => "depthwise convolution",
+            Self::Conv(_) => "convolution",
+            Self::Activation(Activation::Relu) => "ReLU",
+            Self::Activation(Activation::Relu6) => "ReLU6",
+            Self::MaxPool(_) => "max-pooling",
+            Self::GlobalAvgPool(_) => "global average pooling",
+            Self::Add => "sum",
+            Self::Concat => "concatenation",
+        }
+    }
+
+    fn output_shape(&self, inputs: &[[usize; 3]]) -> candle_core::Result<[usize; 3]> {
+        match self {
+            Self::Input | Self::Activation(_) => Ok(inputs[0]),
+            Self::Conv(conv) => conv.output_shape(inputs[0]),
+            Self::MaxPool(pool) => pool.output_shape(inputs[0]),
+            Self::GlobalAvgPool(_) => Ok([inputs[0][0], 1, 1]),
+            Self::Add => {
+                if inputs[0] != inputs[1] {
+                    candle_core::bail!("cannot add maps of shape {:?} and {:?}", inputs[0], inputs[1]);
+                }
+                Ok(inputs[0])
+            }
+            Self::Concat => {
+                let [_, h, w] = inputs[0];
+                Ok([inputs.iter().map(|s| s[0]).sum(), h, w])
+            }
+        }
+    }
+}
+
+/// A node's place in the graph; inputs always come before the node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct NodeId(pub(super) usize);
+
+#[derive(Debug)]
+pub(super) struct Node {
+    pub op: Op,
+    pub inputs: Vec<usize>,
+    pub name: Option<LayerName>,
+    /// The convolution whose output only this rectifier reads: both run as one kernel.
+    pub fused: Option<usize>,
+}
+
+/// Puts a network together, node by node.
+#[derive(Debug)]
+pub struct GraphBuilder {
+    nodes: Vec<Node>,
+}
+
+impl Default for GraphBuilder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl GraphBuilder {
+    /// A graph of nothing but its input.
+    #[must_use]
+    pub fn new() -> Self {
+        let input = Node { op: Op::Input, inputs: vec![], name: Some(LayerName::INPUT.into()), fused: None };
+        Self { nodes: vec![input] }
+    }
+
+    /// The picture that goes in.
+    #[must_use]
+    pub fn input(&self) -> NodeId {
+        NodeId(0)
+    }
+
+    /// Adds a layer that reads `inputs`.
+    pub fn add(&mut self, op: Op, inputs: &[NodeId]) -> NodeId {
+        let inputs = inputs.iter().map(|i| i.0).collect();
+        self.nodes.push(Node { op, inputs, name: None, fused: None });
+        NodeId(self.nodes.len() - 1)
+    }
+
+    /// Names a layer, so that it can be tapped.
+    pub fn name(&mut self, node: NodeId, name: impl Into<LayerName>) {
+        self.nodes[node.0].name = Some(name.into());
+    }
+
+    /// The finished network.
+    #[must_use]
+    pub fn build(mut self, id: &'static str, preprocess: Preprocess, default_layer: &str, device: Device) -> Network {
+        let mut readers = vec![0usize; self.nodes.len()];
+        for node in &self.nodes {
+            for &input in &node.inputs {
+                readers[input] += 1;
+            }
+        }
+        for i in 0..self.nodes.len() {
+            if let (Op::Activation(_), &[input]) = (&self.nodes[i].op, self.nodes[i].inputs.as_slice()) {
+                let source = &self.nodes[input];
+                if matches!(source.op, Op::Conv(_)) && readers[input] == 1 && source.name.is_none() {
+                    self.nodes[i].fused = Some(input);
+                }
+            }
+        }
+        Network {
+            id,
+            nodes: self.nodes,
+            preprocess,
+            default_layer: default_layer.into(),
+            device,
+            kernels: KernelSet::default(),
+        }
+    }
+}
+
+/// One named layer, as `gradlens layers` lists it.
+#[derive(Debug, Clone, Serialize)]
+pub struct LayerInfo {
+    /// Its name.
+    pub name: LayerName,
+    /// Its kind in words.
+    pub kind: &'static str,
+    /// Channels, height and width of its output.
+    pub shape: [usize; 3],
+}
+
+/// A frozen network: a directed acyclic graph of layers, data once it is built.
+#[derive(Debug)]
+pub struct Network {
+    id: &'static str,
+    pub(super) nodes: Vec<Node>,
+    preprocess: Preprocess,
+    default_layer: LayerName,
+    device: Device,
+    pub(super) kernels: KernelSet,
+}
+
+impl Network {
+    /// The model's id in the registry.
+    #[must_use]
+    pub fn id(&self) -> &'static str {
+        self.id
+    }
+
+    /// How pictures become this network's input.
+    #[must_use]
+    pub fn preprocess(&self) -> &Preprocess {
+        &self.preprocess
+    }
+
+    /// The device that holds the weights.
+    #[must_use]
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// The last layer with spatial extent: where class activation maps are taken unless told otherwise.
+    #[must_use]
+    pub fn default_layer(&self) -> &LayerName {
+        &self.default_layer
+    }
+
+    /// Runs this network on another set of kernels (to check one set against the other).
+    #[must_use]
+    pub fn with_kernels(mut self, kernels: KernelSet) -> Self {
+        self.kernels = kernels;
+        self
+    }
+
+    /// Whether the network ends in class logits.
+    #[must_use]
+    pub fn is_classifier(&self) -> bool {
+        self.position(LayerName::LOGITS).is_some()
+    }
+
+    /// Multiply–accumulates and named layers for an input of `height` × `width` pixels.
+    ///
+    /// # Errors
+    /// If the input is too small for the network.
+    pub fn layers(&self, height: usize, width: usize) -> Result<Vec<LayerInfo>> {
+        let shapes = self.shapes(height, width)?;
+        Ok(self
+            .nodes
+            .iter()
+            .zip(shapes)
+            .filter_map(|(node, shape)| Some(LayerInfo { name: node.name.clone()?, kind: node.op.kind(), shape }))
+            .collect())
+    }
+
+    /// Multiply–accumulates of one forward pass over `height` × `width` pixels.
+    ///
+    /// # Errors
+    /// If the input is too small for the network.
+    pub fn macs(&self, height: usize, width: usize) -> Result<usize> {
+        let shapes = self.shapes(height, width)?;
+        Ok(self
+            .nodes
+            .iter()
+            .map(|node| match &node.op {
+                Op::Conv(conv) => conv.macs(shapes[node.inputs[0]]),
+                _ => 0,
+            })
+            .sum())
+    }
+
+    /// The layer of that name.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`] with the closest names.
+    pub fn layer(&self, name: &str) -> Result<LayerName> {
+        match self.position(name) {
+            Some(_) => Ok(name.into()),
+            None => {
+                let names = self.nodes.iter().filter_map(|n| n.name.as_ref()).map(LayerName::as_str);
+                let hint = format!("{} `gradlens layers --model {}` lists them", did_you_mean(name, names), self.id);
+                Err(Error::unknown("layer", name, hint.trim_start()))
+            }
+        }
+    }
+
+    pub(super) fn position(&self, name: &str) -> Option<usize> {
+        self.nodes.iter().position(|n| n.name.as_ref().is_some_and(|n| n.as_str() == name))
+    }
+
+    pub(super) fn node(&self, name: &LayerName) -> Result<usize> {
+        self.layer(name.as_str())?;
+        Ok(self.position(name.as_str()).unwrap_or_default())
+    }
+
+    /// Input pixels as the network wants them, on its device: `[N, 3, H, W]`, float32.
+    pub(super) fn import(&self, tensor: &Tensor) -> candle_core::Result<Map> {
+        Map::from_tensor(&tensor.to_device(&self.device)?, self.kernels)
+    }
+
+    fn shapes(&self, height: usize, width: usize) -> Result<Vec<[usize; 3]>> {
+        let mut shapes: Vec<[usize; 3]> = Vec::with_capacity(self.nodes.len());
+        for node in &self.nodes {
+            let inputs: Vec<[usize; 3]> = match node.op {
+                Op::Input => vec![[3, height, width]],
+                _ => node.inputs.iter().map(|&i| shapes[i]).collect(),
+            };
+            shapes.push(node.op.output_shape(&inputs)?);
+        }
+        Ok(shapes)
+    }
+}

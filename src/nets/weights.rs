@@ -1,0 +1,109 @@
+//! Weight files: those inside the binary, and those a person brings.
+
+use crate::error::{Error, Result};
+use candle_core::{DType, Device, Tensor};
+use candle_nn::VarBuilder;
+use sha2::{Digest, Sha256};
+use std::borrow::Cow;
+use std::path::{Path, PathBuf};
+
+/// The largest weight file that is read, in bytes.
+const LARGEST: u64 = 4 << 30;
+
+/// A weight file in memory, in safetensors layout.
+#[derive(Debug, Clone)]
+pub struct Weights {
+    path: PathBuf,
+    bytes: Cow<'static, [u8]>,
+}
+
+impl Weights {
+    /// Weights that are part of the binary; `name` stands for them in messages.
+    #[must_use]
+    pub fn embedded(name: &str, bytes: &'static [u8]) -> Self {
+        Self { path: name.into(), bytes: Cow::Borrowed(bytes) }
+    }
+
+    /// Reads a weight file.
+    ///
+    /// # Errors
+    /// [`Error::BadWeights`] if it cannot be read or is too large.
+    pub fn read(path: &Path) -> Result<Self> {
+        let size = std::fs::metadata(path).map_err(|e| Error::bad_weights(path, e))?;
+        if !size.is_file() {
+            return Err(Error::bad_weights(path, "it is not a file; give a .safetensors file"));
+        }
+        if size.len() > LARGEST {
+            return Err(Error::bad_weights(path, "it is larger than 4 GiB"));
+        }
+        let bytes = std::fs::read(path).map_err(|e| Error::bad_weights(path, e))?;
+        Ok(Self { path: path.to_owned(), bytes: Cow::Owned(bytes) })
+    }
+
+    /// SHA-256 of the file, in hexadecimal.
+    #[must_use]
+    pub fn sha256(&self) -> String {
+        sha256_hex(&self.bytes)
+    }
+
+    /// The tensors by name, read as float32 onto `device`.
+    ///
+    /// # Errors
+    /// [`Error::BadWeights`] if the file is no valid safetensors file.
+    pub fn tensors(&self, device: &Device) -> Result<Store<'_>> {
+        // safetensors checks the header, offsets, shapes and dtypes against the file's length.
+        safetensors::SafeTensors::deserialize(&self.bytes)
+            .map_err(|e| Error::bad_weights(&self.path, format!("it is not a whole safetensors file ({e})")))?;
+        let builder = VarBuilder::from_slice_safetensors(&self.bytes, DType::F32, device)
+            .map_err(|e| Error::bad_weights(&self.path, e))?;
+        Ok(Store { builder, path: &self.path })
+    }
+}
+
+/// SHA-256 of some bytes, in hexadecimal.
+#[must_use]
+pub fn sha256_hex(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect()
+}
+
+/// Named tensors of a weight file.
+pub struct Store<'a> {
+    builder: VarBuilder<'a>,
+    path: &'a Path,
+}
+
+impl Store<'_> {
+    /// The tensor called `name`, which must have exactly this shape.
+    ///
+    /// # Errors
+    /// [`Error::BadWeights`] that names the tensor.
+    pub fn get(&self, name: &str, shape: &[usize]) -> Result<Tensor> {
+        self.builder.get(shape, name).map_err(|e| {
+            let reason = if self.builder.contains_tensor(name) {
+                format!("tensor \"{name}\" does not have the shape {shape:?} this model needs")
+            } else {
+                format!("tensor \"{name}\" {shape:?}, which this model needs, is not there ({})", first_line(&e))
+            };
+            Error::bad_weights(self.path, reason)
+        })
+    }
+
+    /// A convolution's kernel with the batch-norm behind it folded in: kernel `[O, I, kH, kW]` and bias `[O]`.
+    ///
+    /// # Errors
+    /// [`Error::BadWeights`] if a tensor is missing or misshapen.
+    pub fn folded(&self, conv: &str, norm: &str, shape: [usize; 4], epsilon: f64) -> Result<(Tensor, Tensor)> {
+        let out = shape[0];
+        let kernel = self.get(&format!("{conv}.weight"), &shape)?;
+        let [gamma, beta, mean, variance] =
+            ["weight", "bias", "running_mean", "running_var"].map(|n| self.get(&format!("{norm}.{n}"), &[out]));
+        let scale = (gamma? / (variance? + epsilon)?.sqrt()?)?;
+        let bias = (beta? - (mean? * &scale)?)?;
+        let kernel = kernel.broadcast_mul(&scale.reshape((out, 1, 1, 1))?)?;
+        Ok((kernel, bias))
+    }
+}
+
+fn first_line(error: &candle_core::Error) -> String {
+    error.to_string().lines().next().unwrap_or_default().to_owned()
+}

@@ -1,0 +1,83 @@
+//! The networks against PyTorch's reference outputs, on both sets of kernels.
+
+mod support;
+
+use candle_core::Tensor;
+use gradlens::kernels::{KernelSet, ReluRule};
+use gradlens::nets::{LayerName, Network, class_seed};
+use support::{Golden, network, pixels, relative_error, values, worst_difference};
+
+const PHOTOS: [&str; 3] = ["dog", "chelsea", "hen"];
+const BOTH: [KernelSet; 2] = [KernelSet::Fast, KernelSet::Candle];
+
+fn input_gradient(net: &Network, x: &Tensor, class: usize, rule: ReluRule) -> Tensor {
+    let logits: LayerName = LayerName::LOGITS.into();
+    let acts = net.forward(x, std::slice::from_ref(&logits)).expect("a forward pass");
+    let seed = class_seed(1, 1000, class, x.device()).expect("a seed");
+    let grads = net.backward(&acts, &[(logits, seed)], &[LayerName::INPUT.into()], rule);
+    grads.expect("a backward pass").input().expect("the gradient of the input").clone()
+}
+
+#[test]
+fn logits_agree() {
+    for kernels in BOTH {
+        let net = network("tf_efficientnet_lite0").with_kernels(kernels);
+        for photo in PHOTOS {
+            let x = net.preprocess().input_from_pixels(&pixels(&format!("{photo}_224.png"))).expect("an input");
+            let logits = values(&net.logits(&x).expect("logits"));
+            let worst = worst_difference(&logits, &Golden::open(photo).values("logits"));
+            assert!(worst < 1e-3, "{photo} on {kernels:?}: {worst}");
+        }
+    }
+}
+
+#[test]
+fn input_gradients_agree_under_every_rule() {
+    for kernels in BOTH {
+        let net = network("tf_efficientnet_lite0").with_kernels(kernels);
+        for photo in PHOTOS {
+            let golden = Golden::open(photo);
+            let x = net.preprocess().input_from_pixels(&pixels(&format!("{photo}_224.png"))).expect("an input");
+            let summed = |rule| {
+                let g = input_gradient(&net, &x, golden.class(), rule);
+                (values(&g.abs().and_then(|g| g.max(1)).expect("a maximum")), values(&g.sum(1).expect("a sum")))
+            };
+            let (saliency, _) = summed(ReluRule::Standard);
+            let checks = [
+                ("saliency", saliency),
+                ("guided_backprop", summed(ReluRule::Guided).1),
+                ("deconvnet", summed(ReluRule::Deconvnet).1),
+            ];
+            for (name, ours) in checks {
+                let error = relative_error(&ours, &golden.values(name));
+                assert!(error < 5e-3, "{name} of {photo} on {kernels:?}: {error}");
+            }
+        }
+    }
+}
+
+#[test]
+fn activations_inside_the_networks_agree() {
+    let net = network("vgg16_hed");
+    let golden = Golden::open("style_dog_village");
+    let x = net.preprocess().input_from_pixels(&pixels("dog_224.png")).expect("an input");
+    let layers = ["relu1_2", "relu2_2", "relu3_2", "relu4_1"].map(LayerName::from);
+    let acts = net.infer(&x, &layers).expect("a forward pass");
+    for layer in &layers {
+        let means = acts.get(layer).and_then(|a| Ok(a.mean((2, 3))?)).expect("means");
+        let error = relative_error(&values(&means), &golden.values(&format!("act_mean_content@{layer}")));
+        assert!(error < 1e-3, "{layer}: {error}");
+    }
+    let net = network("tf_efficientnet_lite0");
+    for photo in PHOTOS {
+        let golden = Golden::open(photo);
+        let x = net.preprocess().input_from_pixels(&pixels(&format!("{photo}_224.png"))).expect("an input");
+        for layer in golden.layers() {
+            let name = LayerName::from(layer.as_str());
+            let acts = net.infer(&x, std::slice::from_ref(&name)).expect("a forward pass");
+            let mean = acts.get(&name).and_then(|a| Ok(a.mean(1)?)).expect("a mean");
+            let error = relative_error(&values(&mean), &golden.values(&format!("activation_mean@{layer}")));
+            assert!(error < 1e-3, "{layer} of {photo}: {error}");
+        }
+    }
+}
