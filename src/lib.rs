@@ -1,5 +1,8 @@
 //! gradlens: a terminal microscope for convolutional networks.
 pub mod error;
+pub mod imaging;
 pub mod kernels;
 pub mod nets;
+pub mod optim;
+pub mod techniques;
 pub use error::{Error, Result};

@@ -5,7 +5,7 @@ use crate::kernels::geometry::Window;
 use rayon::prelude::*;
 
 impl Nhwc {
-    pub fn max_pool(&self, window: &Window) -> Self {
+    pub(in crate::kernels) fn max_pool(&self, window: &Window) -> Self {
         let (out_h, out_w, c) = (window.y.output, window.x.output, self.c);
         let mut y = vec![f32::NEG_INFINITY; self.n * out_h * out_w * c];
         y.par_chunks_mut(out_w * c).enumerate().for_each(|(line, y)| {
@@ -24,7 +24,7 @@ impl Nhwc {
     }
 
     /// Each ∂y goes to the first of the largest pixels in its window.
-    pub fn max_pool_vjp(&self, dy: &Self, window: &Window) -> Self {
+    pub(in crate::kernels) fn max_pool_vjp(&self, dy: &Self, window: &Window) -> Self {
         let (out_h, c) = (window.y.output, self.c);
         let mut dx = vec![0.0; self.data().len()];
         // Windows may overlap, so one task owns an image.

@@ -1,0 +1,90 @@
+//! Antialiased bicubic resizing, as Pillow and torchvision do it.
+
+use super::Picture;
+use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer, images::Image};
+
+/// Resizes to exactly `width` × `height` pixels with antialiased bicubic interpolation (a = −0.5); a picture that
+/// already has that size comes back as it is.
+///
+/// # Panics
+/// Never for a picture made by [`Picture::new`].
+#[must_use]
+pub fn resize(picture: &Picture, width: u32, height: u32) -> Picture {
+    if (picture.width, picture.height) == (width, height) {
+        return picture.clone();
+    }
+    let source = Image::from_vec_u8(picture.width, picture.height, picture.rgb.to_vec(), PixelType::U8x3)
+        .expect("three bytes a pixel");
+    let mut target = Image::new(width.max(1), height.max(1), PixelType::U8x3);
+    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::CatmullRom));
+    Resizer::new().resize(&source, &mut target, &options).expect("both pictures are RGB");
+    Picture::new(width.max(1), height.max(1), target.into_vec())
+}
+
+/// torchvision's evaluation transform: the shorter side to `size`, then the central square of that size.
+#[must_use]
+pub fn centre_crop(picture: &Picture, size: u32) -> Picture {
+    let (w, h) = (u64::from(picture.width), u64::from(picture.height));
+    let short = w.min(h);
+    let side = |n: u64| u32::try_from(n * u64::from(size) / short).unwrap_or(u32::MAX);
+    // A picture as thin as a line would grow without bound: only what the crop keeps is resized.
+    if w.max(h) > short.saturating_mul(64) {
+        let keep = |n: u64| u32::try_from(n.min(short)).unwrap_or(u32::MAX);
+        let middle = crop(picture, keep(w), keep(h));
+        return resize(&middle, size, size);
+    }
+    crop(&resize(picture, side(w), side(h)), size, size)
+}
+
+/// The whole picture with its longer side at `size` pixels.
+#[must_use]
+pub fn fit_longer_side(picture: &Picture, size: u32) -> Picture {
+    let (w, h) = (f64::from(picture.width), f64::from(picture.height));
+    let scale = f64::from(size) / w.max(h);
+    let side = |n: f64| (n * scale).round().max(1.0) as u32;
+    resize(picture, side(w), side(h))
+}
+
+fn crop(picture: &Picture, width: u32, height: u32) -> Picture {
+    // torchvision rounds the margin half to even.
+    let margin = |n: u32, keep: u32| (f64::from(n - keep) / 2.0).round_ties_even() as usize;
+    let (left, top) = (margin(picture.width, width), margin(picture.height, height));
+    let row = picture.width as usize * 3;
+    let mut rgb = Vec::with_capacity(width as usize * height as usize * 3);
+    for y in top..top + height as usize {
+        rgb.extend_from_slice(&picture.rgb[y * row + left * 3..][..width as usize * 3]);
+    }
+    Picture::new(width, height, rgb)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ramp(width: u32, height: u32) -> Picture {
+        let rgb = (0..width * height * 3).map(|i| (i % 251) as u8).collect();
+        Picture::new(width, height, rgb)
+    }
+
+    #[test]
+    fn the_right_size_is_left_alone() {
+        let picture = ramp(224, 224);
+        assert_eq!(centre_crop(&picture, 224), picture);
+    }
+
+    #[test]
+    fn any_shape_becomes_a_square() {
+        for (w, h) in [(1, 1), (1, 5000), (5000, 1), (300, 451), (223, 224), (2000, 30)] {
+            let crop = centre_crop(&ramp(w, h), 224);
+            assert_eq!((crop.width, crop.height), (224, 224), "{w}×{h}");
+        }
+    }
+
+    #[test]
+    fn the_longer_side_fits() {
+        let fitted = fit_longer_side(&ramp(640, 427), 288);
+        assert_eq!((fitted.width, fitted.height), (288, 192));
+        let sliver = fit_longer_side(&ramp(1000, 1), 256);
+        assert_eq!((sliver.width, sliver.height), (256, 1));
+    }
+}

@@ -1,0 +1,14 @@
+//! How a picture is changed: optimisers and the random and smoothing transformations between steps.
+//!
+//! Nothing here keeps a random generator: what a step draws follows from the run's seed and the step's number,
+//! so that a run can be taken up anywhere and give the same picture.
+
+mod adam;
+mod ascent;
+mod random;
+mod transforms;
+
+pub use adam::Adam;
+pub use ascent::unit;
+pub use random::{noise, step_rng};
+pub use transforms::{gaussian_blur, jitter, total_variation};

@@ -1,0 +1,5 @@
+//! How a network is fooled.
+
+mod fooling;
+
+pub use fooling::Fooling;

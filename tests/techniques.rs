@@ -1,0 +1,196 @@
+//! The techniques against the reference outputs, run as jobs just as the engine runs them.
+
+mod support;
+
+use candle_core::Device;
+use gradlens::imaging::{Picture, decode};
+use gradlens::nets::{LayerName, Network};
+use gradlens::techniques::style::{Objective, Weights, gram};
+use gradlens::techniques::{self, Context, Job, ParamValue, Params, Progress, TECHNIQUES, pixels_from_picture};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use support::{Golden, golden, network, relative_error, values, worst_difference};
+
+const PHOTOS: [&str; 3] = ["dog", "chelsea", "hen"];
+
+fn picture(file: &str) -> Picture {
+    let path = golden(file);
+    decode(&path, &std::fs::read(&path).expect("a file")).expect("a picture")
+}
+
+fn context(network: &Arc<Network>) -> Context {
+    Context {
+        network: network.clone(),
+        picture: None,
+        style: None,
+        init: None,
+        class: None,
+        target: None,
+        layer: None,
+        seed: 0,
+    }
+}
+
+fn start(id: &str, context: Context, set: &[(&str, &str)]) -> Box<dyn Job> {
+    let technique = techniques::find(TECHNIQUES, id).expect("a technique");
+    let given: BTreeMap<String, ParamValue> = set
+        .iter()
+        .map(|(name, text)| {
+            let spec = techniques::spec(technique.params(), name).expect("a parameter");
+            ((*name).to_owned(), spec.parse(text).expect("a value"))
+        })
+        .collect();
+    let params = Params::new(technique.params(), &given).expect("parameters");
+    technique.start(context, params).expect("a job")
+}
+
+fn run(job: &mut dyn Job) -> Vec<Progress> {
+    let mut all = vec![];
+    loop {
+        let progress = job.step().expect("a step");
+        let done = progress.done;
+        all.push(progress);
+        if done {
+            return all;
+        }
+    }
+}
+
+fn figure(progress: &Progress, name: &str) -> f64 {
+    progress.figures.iter().find(|(n, _)| *n == name).expect("a figure").1
+}
+
+#[test]
+fn saliency_agrees() {
+    let net = Arc::new(network("tf_efficientnet_lite0"));
+    for photo in PHOTOS {
+        let golden = Golden::open(photo);
+        let subject = Context {
+            picture: Some(picture(&format!("{photo}_224.png"))),
+            class: Some(golden.class()),
+            ..context(&net)
+        };
+        let mut job = start("saliency", subject, &[]);
+        run(job.as_mut());
+        let heat = job.view().expect("a view").heat.expect("a map");
+        let error = relative_error(&heat.values, &golden.values("saliency"));
+        assert!(error < 5e-3, "{photo}: {error}");
+    }
+}
+
+#[test]
+fn gradcam_agrees_at_every_layer() {
+    let net = Arc::new(network("tf_efficientnet_lite0"));
+    for photo in PHOTOS {
+        let golden = Golden::open(photo);
+        for layer in golden.layers() {
+            let subject = Context {
+                picture: Some(picture(&format!("{photo}_224.png"))),
+                class: Some(golden.class()),
+                layer: Some(LayerName::from(layer.as_str())),
+                ..context(&net)
+            };
+            let mut job = start("gradcam", subject, &[]);
+            run(job.as_mut());
+            let heat = job.view().expect("a view").heat.expect("a map");
+            let error = relative_error(&heat.values, &golden.values(&format!("gradcam@{layer}")));
+            assert!(error < 1e-3, "{layer} of {photo}: {error}");
+        }
+    }
+}
+
+#[test]
+fn the_default_class_is_the_top_one() {
+    let net = Arc::new(network("tf_efficientnet_lite0"));
+    let subject = Context { picture: Some(picture("dog_224.png")), ..context(&net) };
+    let mut job = start("gradcam", subject, &[]);
+    run(job.as_mut());
+    assert_eq!(job.facts()["class"]["label"], "German shepherd");
+}
+
+#[test]
+fn ten_steps_of_ascent_agree() {
+    let net = Arc::new(network("tf_efficientnet_lite0"));
+    for photo in ["dog", "chelsea"] {
+        let golden = Golden::open(&format!("optimise_{photo}"));
+        let subject = Context { class: Some(golden.class()), ..context(&net) };
+        let plain = [("init", "zero"), ("jitter", "0"), ("blur_every", "0"), ("steps", "10")];
+        let mut job = start("class-visualization", subject, &plain);
+        let rows = run(job.as_mut());
+        assert_eq!(rows.len(), 11, "the start and ten updates");
+        let scores: Vec<f32> = rows[..10].iter().map(|r| figure(r, "score") as f32).collect();
+        let error = relative_error(&scores, &golden.values("ascent10_scores"));
+        assert!(error < 1e-3, "{photo}: {error}: {scores:?}");
+    }
+}
+
+#[test]
+fn fooling_takes_as_many_updates_as_the_reference() {
+    let net = Arc::new(network("tf_efficientnet_lite0"));
+    for photo in ["dog", "chelsea"] {
+        let golden = Golden::open(&format!("optimise_{photo}"));
+        let number = |name: &str| golden.meta[name].parse::<usize>().expect("a number");
+        let subject = Context {
+            picture: Some(picture(&format!("{photo}_224.png"))),
+            target: Some(number("fooling_target")),
+            ..context(&net)
+        };
+        let mut job = start("fooling", subject, &[]);
+        let rows = run(job.as_mut());
+        let facts = job.facts();
+        let iterations = number("fooling_iterations");
+        assert_eq!(facts["iterations"], iterations);
+        assert_eq!(facts["success"], true);
+        let logits = rows[iterations].logits.as_ref().expect("logits");
+        let worst = worst_difference(logits, &golden.values("fooling_logits"));
+        assert!(worst < 1e-3 * 20.0, "{photo}: {worst}");
+        let error = relative_error(logits, &golden.values("fooling_logits"));
+        assert!(error < 1e-3, "{photo}: {error}");
+    }
+}
+
+#[test]
+fn style_losses_and_gradient_agree() {
+    let net = Arc::new(network("vgg16_hed"));
+    let golden = Golden::open("style_dog_village");
+    let pixels = |file| pixels_from_picture(&picture(file), &Device::Cpu).expect("pixels");
+    let (photo, painting) = (pixels("dog_224.png"), pixels("village_street_224.png"));
+    for layer in ["relu1_1", "relu2_1"] {
+        let name = LayerName::from(layer);
+        let input = net.preprocess().input_from_pixels(&painting).expect("an input");
+        let activations = net.infer(&input, std::slice::from_ref(&name)).expect("a forward pass");
+        let ours = gram(&activations.get(&name).expect("a tap")).expect("a Gram matrix");
+        let error = relative_error(&values(&ours), &golden.values(&format!("gram_style@{layer}")));
+        assert!(error < 1e-3, "Gram matrix of {layer}: {error}");
+    }
+    let objective = Objective::new(net, &photo, &painting).expect("an objective");
+    let x = ((photo * 0.7).expect("scaled") + (painting * 0.3).expect("scaled")).expect("a blend");
+    let found = objective.evaluate(&x, &Weights { content: 1.0, style: 20.0, tv: 5.0 }).expect("losses");
+    let checks = [
+        ("content_loss", found.content),
+        ("style_loss", found.style),
+        ("tv_loss", found.tv),
+        ("total", found.total),
+    ];
+    for (name, ours) in checks {
+        let theirs = f64::from(golden.scalar(name));
+        assert!((ours - theirs).abs() < 1e-3 * theirs, "{name}: {ours} for {theirs}");
+    }
+    let error = relative_error(&values(&found.gradient), &golden.values("grad"));
+    assert!(error < 1e-3, "gradient: {error}");
+}
+
+#[test]
+fn live_parameters_take_effect_on_the_next_update() {
+    let net = Arc::new(network("tf_efficientnet_lite0"));
+    let subject = || Context { class: Some(130), ..context(&net) };
+    let technique = techniques::find(TECHNIQUES, "class-visualization").expect("a technique");
+    let mut job = start("class-visualization", subject(), &[("init", "zero")]);
+    job.step().expect("the start");
+    let mut params = Params::new(technique.params(), &BTreeMap::new()).expect("defaults");
+    params.set(technique.params(), "step_size", ParamValue::Float(0.0)).expect("a value");
+    job.set(&params);
+    job.step().expect("an update of no length");
+    let picture = job.view().expect("a view").result.expect("a picture");
+    assert!(picture.rgb.iter().all(|&v| v == 127), "x = 0 is grey 127");
+}
