@@ -1,0 +1,350 @@
+//! What crosses a [`super::Link`].
+
+use crate::error::Error;
+use crate::imaging::{HeatMap, Picture};
+use crate::nets::labels;
+use crate::techniques::{ParamValue, Params};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// Where a picture comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Source {
+    /// A file on the engine's machine.
+    File(PathBuf),
+    /// A picture inside the binary, by name.
+    Sample(String),
+}
+
+impl Source {
+    /// The file's name, or the sample's.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match self {
+            Self::File(path) => path.file_name().map_or_else(
+                || path.display().to_string(),
+                |name| name.to_string_lossy().into_owned(),
+            ),
+            Self::Sample(name) => format!("{name}.jpg"),
+        }
+    }
+}
+
+/// Everything that defines a run.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct JobSpec {
+    /// The technique's id.
+    pub technique: String,
+    /// The model's id; the technique's default unless given.
+    pub model: Option<String>,
+    /// A weight file instead of the built-in one.
+    pub weights: Option<PathBuf>,
+    /// The photo.
+    pub picture: Option<Source>,
+    /// The style picture.
+    pub style: Option<Source>,
+    /// The picture to start from.
+    pub init: Option<Source>,
+    /// The class to explain or show.
+    pub class: Option<usize>,
+    /// The class to be mistaken for.
+    pub target: Option<usize>,
+    /// The layer to look at.
+    pub layer: Option<String>,
+    /// Parameters that differ from their defaults.
+    pub set: BTreeMap<String, ParamValue>,
+    /// Seed of everything random.
+    pub seed: u64,
+}
+
+/// What a watcher asks of the engine.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Command {
+    /// Ends the present run, if any, and starts this one.
+    Start(Box<JobSpec>),
+    /// Holds the run after the present step.
+    Pause,
+    /// Goes on.
+    Resume,
+    /// Does one step of a paused run.
+    Step,
+    /// Starts the present run from its beginning, with the parameters it has now.
+    Restart,
+    /// Changes a parameter: at once if it is live, else by starting the run anew.
+    Set {
+        /// The parameter.
+        name: String,
+        /// Its new value.
+        value: ParamValue,
+    },
+    /// Ends the run within one step and keeps what it has.
+    Stop,
+    /// Writes the run's files into a folder.
+    Save {
+        /// The folder, made if need be.
+        folder: PathBuf,
+    },
+    /// Ends the engine.
+    Shutdown,
+}
+
+/// Why a run failed, coarsely: what an exit code tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FailureKind {
+    /// Something asked for does not exist or does not fit.
+    Usage,
+    /// A picture cannot be read.
+    Image,
+    /// Weights cannot be read.
+    Weights,
+    /// Anything else.
+    Failed,
+}
+
+impl From<&Error> for FailureKind {
+    fn from(error: &Error) -> Self {
+        match error {
+            Error::Unknown { .. }
+            | Error::Ambiguous { .. }
+            | Error::BadValue { .. }
+            | Error::Missing { .. }
+            | Error::Device { .. } => Self::Usage,
+            Error::BadImage { .. } => Self::Image,
+            Error::BadWeights { .. } => Self::Weights,
+            Error::Output { .. } | Error::Diverged { .. } | Error::EngineGone | Error::Compute(_) => Self::Failed,
+        }
+    }
+}
+
+/// What happened, in order.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Event {
+    /// A run is about to begin.
+    Started {
+        /// Its number, counted from 1.
+        run: u64,
+        /// What was asked for.
+        spec: Box<JobSpec>,
+        /// The model it runs on.
+        model: String,
+        /// Its parameters, complete.
+        params: Params,
+    },
+    /// The run holds.
+    Paused {
+        /// Its number.
+        run: u64,
+        /// Updates made so far.
+        step: usize,
+    },
+    /// The run goes on.
+    Resumed {
+        /// Its number.
+        run: u64,
+        /// Updates made so far.
+        step: usize,
+    },
+    /// A live parameter has a new value.
+    Changed {
+        /// The run's number.
+        run: u64,
+        /// Updates made so far.
+        step: usize,
+        /// The parameter.
+        name: String,
+        /// Its new value.
+        value: ParamValue,
+    },
+    /// The run did all it had to do.
+    Finished {
+        /// Its number.
+        run: u64,
+        /// Updates it made.
+        step: usize,
+    },
+    /// The run was ended before.
+    Stopped {
+        /// Its number.
+        run: u64,
+        /// Updates it made.
+        step: usize,
+    },
+    /// The run ended by a fault; its last good picture is kept.
+    Failed {
+        /// Its number.
+        run: u64,
+        /// Updates it made.
+        step: usize,
+        /// The kind of fault.
+        kind: FailureKind,
+        /// One sentence for the person.
+        message: String,
+    },
+    /// The run's files are written.
+    Saved {
+        /// Its number.
+        run: u64,
+        /// Where they are.
+        folder: PathBuf,
+        /// Their names.
+        files: Vec<String>,
+        /// What `run.json` holds.
+        manifest: serde_json::Value,
+    },
+    /// A command could not be carried out; the run is as it was.
+    Refused {
+        /// The kind of fault.
+        kind: FailureKind,
+        /// One sentence for the person.
+        message: String,
+    },
+    /// The system asked the program to end (SIGINT, SIGTERM or SIGHUP); the run is being stopped.
+    Interrupted {
+        /// The signal's name.
+        signal: String,
+    },
+}
+
+/// How a run stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Phase {
+    /// Nothing runs.
+    #[default]
+    Idle,
+    /// Weights and pictures are being read.
+    Loading,
+    /// Steps are being made.
+    Running,
+    /// Held.
+    Paused,
+    /// All done.
+    Finished,
+    /// Ended before.
+    Stopped,
+    /// Ended by a fault.
+    Failed,
+}
+
+/// A class with its probability.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Prediction {
+    /// The class's index.
+    pub index: usize,
+    /// The class's label.
+    pub label: String,
+    /// Its probability in `[0, 1]`.
+    pub probability: f32,
+    /// Its logit.
+    pub logit: f32,
+}
+
+/// The `count` likeliest classes under a softmax of `logits`, likeliest first.
+#[must_use]
+pub fn top_predictions(logits: &[f32], count: usize) -> Vec<Prediction> {
+    let highest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let total: f64 = logits.iter().map(|z| f64::from(z - highest).exp()).sum();
+    let mut order: Vec<usize> = (0..logits.len()).collect();
+    order.sort_by(|&a, &b| logits[b].total_cmp(&logits[a]));
+    let prediction = |index: usize| Prediction {
+        index,
+        label: labels::label(index),
+        probability: (f64::from(logits[index] - highest).exp() / total) as f32,
+        logit: logits[index],
+    };
+    order.into_iter().take(count).map(prediction).collect()
+}
+
+/// A named curve.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Series {
+    /// Its name: loss, content, score, p_target, …
+    pub name: String,
+    /// Step and value of each point.
+    pub points: Vec<(usize, f64)>,
+}
+
+/// Something that happened at a step, to be marked on the curves.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mark {
+    /// Updates made when it happened.
+    pub step: usize,
+    /// What it was: `style_weight 20 → 30`.
+    pub text: String,
+}
+
+/// The present state of a run.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// The run's number, 0 before the first.
+    pub run: u64,
+    /// How it stands.
+    pub phase: Phase,
+    /// The technique's id.
+    pub technique: String,
+    /// The model's id.
+    pub model: String,
+    /// The device it computes on.
+    pub device: String,
+    /// CPU threads it computes with.
+    pub threads: usize,
+    /// Updates made so far.
+    pub step: usize,
+    /// Updates it will make at most.
+    pub total: usize,
+    /// Mean milliseconds of the last steps.
+    pub ms_per_step: f64,
+    /// Milliseconds the step or loading under way has taken so far, if that is long.
+    pub busy_ms: u64,
+    /// The photo as the network sees it, or as it was read.
+    pub input: Option<Picture>,
+    /// The style picture.
+    pub style: Option<Picture>,
+    /// The picture made so far.
+    pub result: Option<Picture>,
+    /// The map made so far, raw.
+    pub heat: Option<HeatMap>,
+    /// The curves.
+    pub series: Vec<Series>,
+    /// What happened along them.
+    pub marks: Vec<Mark>,
+    /// The likeliest classes of what the step looked at.
+    pub top: Vec<Prediction>,
+    /// The parameters as they are now.
+    pub params: Params,
+    /// The fault that ended the run.
+    pub failure: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn predictions_are_a_softmax_in_order() {
+        let top = top_predictions(&[0.0, 3.0, 1.0], 2);
+        assert_eq!(top.iter().map(|p| p.index).collect::<Vec<_>>(), [1, 2]);
+        assert!((top[0].probability - 0.84379).abs() < 1e-4);
+    }
+
+    #[test]
+    fn messages_survive_serialisation() {
+        let spec = JobSpec {
+            technique: "gradcam".into(),
+            picture: Some(Source::Sample("hen".into())),
+            set: BTreeMap::from([("steps".into(), ParamValue::Int(3))]),
+            ..JobSpec::default()
+        };
+        let command = Command::Start(Box::new(spec));
+        let text = serde_json::to_string(&command).expect("JSON");
+        assert_eq!(serde_json::from_str::<Command>(&text).expect("a command"), command);
+        let snapshot = Snapshot { result: Some(Picture::new(1, 1, vec![1, 2, 3])), ..Snapshot::default() };
+        let text = serde_json::to_string(&snapshot).expect("JSON");
+        assert_eq!(serde_json::from_str::<Snapshot>(&text).expect("a snapshot"), snapshot);
+    }
+}

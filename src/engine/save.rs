@@ -1,0 +1,112 @@
+//! A run's files.
+
+use super::manifest::{RunManifest, RunStatus};
+use super::message::{Phase, Prediction};
+use super::run::Run;
+use crate::error::{Error, Result};
+use crate::imaging::{Array, COLOR_MAPS, write_csv, write_json, write_npy, write_png};
+use std::path::Path;
+
+/// How strongly the map covers the photo in `overlay.png`.
+const OPACITY: f32 = 0.5;
+
+/// What the manifest needs to know beside the run.
+pub(super) struct Surroundings<'a> {
+    pub device: &'a str,
+    pub threads: usize,
+    pub weights_sha256: String,
+    pub top_after: Vec<Prediction>,
+}
+
+/// Writes everything the run has into `folder`; `run.json` comes last, so that it vouches for the others.
+pub(super) fn save(run: &Run, around: Surroundings<'_>, folder: &Path) -> Result<(Vec<String>, RunManifest)> {
+    std::fs::create_dir_all(folder).map_err(|source| Error::Output { path: folder.to_owned(), source })?;
+    let mut files = vec![];
+    let mut add = |name: &str, write: &dyn Fn(&Path) -> Result<()>| -> Result<()> {
+        write(&folder.join(name))?;
+        files.push(name.to_owned());
+        Ok(())
+    };
+    let view = &run.view;
+    if let Some(result) = &view.result {
+        add("result.png", &|path| write_png(path, result))?;
+    }
+    if let Some(heat) = &view.heat {
+        let (w, h) = view.input.as_ref().map_or((heat.width, heat.height), |i| (i.width, i.height));
+        if view.result.is_none() {
+            add("result.png", &|path| write_png(path, &heat.colored(COLOR_MAPS[0], w, h)))?;
+        }
+        if let Some(photo) = &view.input {
+            add("overlay.png", &|path| write_png(path, &heat.overlay(COLOR_MAPS[0], photo, OPACITY)))?;
+        }
+        let shape = vec![heat.height as usize, heat.width as usize];
+        let map = Array { shape, values: heat.values.to_vec() };
+        add("map.npy", &|path| write_npy(path, &map))?;
+    }
+    if let Some(attribution) = &view.attribution {
+        add("attribution.npy", &|path| write_npy(path, attribution))?;
+    }
+    if !run.series.is_empty() {
+        let (names, rows) = table(run);
+        add("series.csv", &|path| write_csv(path, &names, &rows))?;
+    }
+    let manifest = manifest(run, around);
+    add("run.json", &|path| write_json(path, &manifest))?;
+    Ok((files, manifest))
+}
+
+type Rows = Vec<(usize, Vec<Option<f64>>)>;
+
+fn table(run: &Run) -> (Vec<String>, Rows) {
+    let names = run.series.iter().map(|s| s.name.clone()).collect();
+    let mut rows: Rows = vec![];
+    for (column, series) in run.series.iter().enumerate() {
+        for (at, &(step, value)) in series.points.iter().enumerate() {
+            if at == rows.len() {
+                rows.push((step, vec![None; run.series.len()]));
+            }
+            rows[at].1[column] = Some(value);
+        }
+    }
+    (names, rows)
+}
+
+fn manifest(run: &Run, around: Surroundings<'_>) -> RunManifest {
+    let mut figures = run.facts();
+    let finished = run.phase == Phase::Finished;
+    let success = match figures.remove("success") {
+        Some(claim) => claim.as_bool().unwrap_or(false),
+        None => finished,
+    };
+    for series in &run.series {
+        if let Some((_, value)) = series.points.last() {
+            figures.entry(format!("final_{}", series.name)).or_insert_with(|| (*value).into());
+        }
+    }
+    RunManifest {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        technique: run.technique.id().to_owned(),
+        status: match run.phase {
+            Phase::Finished => RunStatus::Finished,
+            Phase::Failed => RunStatus::Failed,
+            Phase::Stopped => RunStatus::Stopped,
+            Phase::Idle | Phase::Loading | Phase::Running | Phase::Paused => RunStatus::Running,
+        },
+        success,
+        model: run.network.id().to_owned(),
+        weights_sha256: around.weights_sha256,
+        inputs: run.inputs.clone(),
+        parameters: run.first_params.clone(),
+        changes: run.changes.clone(),
+        seed: run.spec.seed,
+        device: around.device.to_owned(),
+        threads: around.threads,
+        steps: run.step,
+        wall_seconds: run.wall_seconds(),
+        ms_per_step: run.mean_ms(),
+        top5_before: run.top_before.clone(),
+        top5_after: around.top_after,
+        failure: run.failure.clone(),
+        figures,
+    }
+}

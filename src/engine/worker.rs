@@ -1,0 +1,314 @@
+//! The computing thread: one run at a time, commands between steps.
+
+use super::message::{Command, Event, FailureKind, JobSpec, Phase, Snapshot};
+use super::run::{Beginning, Run};
+use super::save::{Surroundings, save};
+use super::sources::{Networks, read_picture};
+use super::task::Options;
+use crate::error::{Error, Result};
+use crate::imaging::{Picture, centre_crop};
+use crate::nets::MODELS;
+use crate::techniques::{Context, Need, Params, find, pixels_from_picture};
+use candle_core::Device;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, TryRecvError};
+use std::time::{Duration, Instant};
+use tokio::sync::{mpsc::UnboundedSender, watch};
+
+/// How often a picture that its job does not classify is shown to the classifier.
+const CLASSIFY_EVERY: Duration = Duration::from_secs(1);
+
+pub(super) struct Worker {
+    options: Options,
+    threads: usize,
+    device: Device,
+    networks: Networks,
+    events: UnboundedSender<Event>,
+    snapshots: Arc<watch::Sender<Arc<Snapshot>>>,
+    run: Option<Run>,
+    runs: u64,
+    classified: Option<Instant>,
+}
+
+impl Worker {
+    pub fn new(
+        options: Options,
+        device: Device,
+        events: UnboundedSender<Event>,
+        snapshots: Arc<watch::Sender<Arc<Snapshot>>>,
+    ) -> Self {
+        Self {
+            options,
+            threads: rayon::current_num_threads(),
+            networks: Networks::new(device.clone()),
+            device,
+            events,
+            snapshots,
+            run: None,
+            runs: 0,
+            classified: None,
+        }
+    }
+
+    /// Works until it is told to shut down or nobody is left to tell.
+    pub fn work(mut self, commands: &Receiver<Command>) {
+        loop {
+            let running = self.run.as_ref().is_some_and(|r| r.phase == Phase::Running);
+            let command = if running {
+                match commands.try_recv() {
+                    Ok(command) => Some(command),
+                    Err(TryRecvError::Empty) => None,
+                    Err(TryRecvError::Disconnected) => return,
+                }
+            } else {
+                match commands.recv() {
+                    Ok(command) => Some(command),
+                    Err(_) => return,
+                }
+            };
+            match command {
+                Some(Command::Shutdown) => {
+                    self.stop();
+                    return;
+                }
+                Some(command) => self.obey(command),
+                None => self.step(),
+            }
+        }
+    }
+
+    fn obey(&mut self, command: Command) {
+        tracing::debug!(?command, "command");
+        let outcome = match command {
+            Command::Start(spec) => {
+                self.stop();
+                self.start(*spec);
+                Ok(())
+            }
+            Command::Restart => {
+                if let Some(run) = &self.run {
+                    let spec = run.spec.clone();
+                    self.stop();
+                    self.start(spec);
+                }
+                Ok(())
+            }
+            Command::Pause => {
+                self.change_phase(Phase::Running, Phase::Paused);
+                Ok(())
+            }
+            Command::Resume => {
+                self.change_phase(Phase::Paused, Phase::Running);
+                Ok(())
+            }
+            Command::Step => {
+                if self.run.as_ref().is_some_and(|r| r.phase == Phase::Paused) {
+                    self.step();
+                }
+                Ok(())
+            }
+            Command::Set { name, value } => self.set(&name, value),
+            Command::Stop => {
+                self.stop();
+                Ok(())
+            }
+            Command::Save { folder } => self.save(&folder),
+            Command::Shutdown => Ok(()),
+        };
+        if let Err(error) = outcome {
+            self.tell(Event::Refused { kind: FailureKind::from(&error), message: error.to_string() });
+        }
+    }
+
+    fn start(&mut self, spec: JobSpec) {
+        self.runs += 1;
+        self.classified = None;
+        let failed_spec = spec.clone();
+        if let Err(error) = guarded(|| self.try_start(spec)) {
+            let snapshot = Snapshot {
+                run: self.runs,
+                phase: Phase::Failed,
+                technique: failed_spec.technique,
+                failure: Some(error.to_string()),
+                ..(**self.snapshots.borrow()).clone()
+            };
+            self.snapshots.send_replace(Arc::new(snapshot));
+            let kind = FailureKind::from(&error);
+            self.tell(Event::Failed { run: self.runs, step: 0, kind, message: error.to_string() });
+        }
+    }
+
+    fn try_start(&mut self, spec: JobSpec) -> Result<()> {
+        self.run = None;
+        let technique = find(self.options.techniques, &spec.technique)?;
+        let params = Params::new(technique.params(), &spec.set)?;
+        let needs = technique.needs();
+        let model = spec.model.clone().unwrap_or_else(|| technique.default_model().to_owned());
+        self.snapshots.send_modify(|s| {
+            *s = Arc::new(Snapshot {
+                run: self.runs,
+                phase: Phase::Loading,
+                technique: technique.id().to_owned(),
+                model: model.clone(),
+                device: self.options.device.clone(),
+                threads: self.threads,
+                params: params.clone(),
+                ..Snapshot::default()
+            });
+        });
+        let started =
+            Event::Started { run: self.runs, spec: Box::new(spec.clone()), model: model.clone(), params: params.clone() };
+        self.tell(started);
+        let mut inputs = vec![];
+        let mut read = |source: &Option<super::Source>, need: Need, role| -> Result<Option<Picture>> {
+            let Some(source) = source.as_ref().filter(|_| need != Need::None) else { return Ok(None) };
+            let (picture, record) = read_picture(source, role)?;
+            inputs.push(record);
+            Ok(Some(picture))
+        };
+        let picture = read(&spec.picture, needs.picture, "picture")?;
+        let style = read(&spec.style, needs.style, "style")?;
+        let init = read(&spec.init, needs.init, "init")?;
+        // The photo is on the screen while the network is still being read.
+        self.snapshots.send_modify(|s| {
+            let (input, style) = (picture.clone(), style.clone());
+            *s = Arc::new(Snapshot { input, style, ..(**s).clone() });
+        });
+        let network = self.networks.get(&model, spec.weights.as_deref())?;
+        let context = Context {
+            network: network.clone(),
+            picture: picture.clone(),
+            style: style.clone(),
+            init,
+            class: spec.class,
+            target: spec.target,
+            layer: spec.layer.clone().map(Into::into),
+            seed: spec.seed,
+        };
+        let job = technique.start(context, params.clone())?;
+        let beginning =
+            Beginning { id: self.runs, spec, technique, network, params, inputs, photo: picture, style };
+        self.run = Some(Run::new(beginning, job));
+        self.publish();
+        Ok(())
+    }
+
+    fn step(&mut self) {
+        let Some(run) = &mut self.run else { return };
+        let event = match guarded(|| run.advance()) {
+            Ok(()) if run.phase == Phase::Finished => Some(Event::Finished { run: run.id, step: run.step }),
+            Ok(()) => None,
+            Err(error) => Some(run.fail(&error)),
+        };
+        self.classify_result(event.is_some());
+        self.publish();
+        if let Some(event) = event {
+            self.tell(event);
+        }
+    }
+
+    /// Shows a picture whose job has no logits of its own to the default classifier, now and then.
+    fn classify_result(&mut self, last: bool) {
+        let Some(run) = &self.run else { return };
+        let seen_by_its_job = run.network.is_classifier();
+        let due = last || self.classified.is_none_or(|at| at.elapsed() >= CLASSIFY_EVERY);
+        let Some(picture) = run.view.result.clone().filter(|_| due && !seen_by_its_job) else { return };
+        self.classified = Some(Instant::now());
+        match guarded(|| self.classify(&picture)) {
+            Ok(logits) => {
+                if let Some(run) = &mut self.run {
+                    run.saw(&logits);
+                }
+            }
+            Err(error) => tracing::warn!(%error, "the picture could not be classified"),
+        }
+    }
+
+    fn classify(&mut self, picture: &Picture) -> Result<Vec<f32>> {
+        let network = match &self.run {
+            Some(run) if run.network.is_classifier() => run.network.clone(),
+            _ => self.networks.get(MODELS[0].id, None)?,
+        };
+        let picture = centre_crop(picture, network.preprocess().size.unwrap_or(224) as u32);
+        let pixels = pixels_from_picture(&picture, &self.device)?;
+        let logits = network.logits(&network.preprocess().input_from_pixels(&pixels)?)?;
+        Ok(logits.flatten_all()?.to_vec1::<f32>()?)
+    }
+
+    fn change_phase(&mut self, from: Phase, to: Phase) {
+        let Some(run) = self.run.as_mut().filter(|r| r.phase == from) else { return };
+        run.phase = to;
+        let (run, step) = (run.id, run.step);
+        self.publish();
+        self.tell(if to == Phase::Paused { Event::Paused { run, step } } else { Event::Resumed { run, step } });
+    }
+
+    fn set(&mut self, name: &str, value: crate::techniques::ParamValue) -> Result<()> {
+        let Some(run) = &mut self.run else { return Ok(()) };
+        if run.takes_live(name)? {
+            let event = run.set_live(name, value)?;
+            self.publish();
+            self.tell(event);
+        } else {
+            let mut spec = run.spec.clone();
+            spec.set.insert(name.to_owned(), value);
+            // Checked before the present run is given up.
+            Params::new(run.technique.params(), &spec.set)?;
+            self.stop();
+            self.start(spec);
+        }
+        Ok(())
+    }
+
+    fn stop(&mut self) {
+        if let Some(run) = self.run.as_mut().filter(|r| r.is_alive()) {
+            run.end(Phase::Stopped);
+            let event = Event::Stopped { run: run.id, step: run.step };
+            self.publish();
+            self.tell(event);
+        }
+    }
+
+    fn save(&mut self, folder: &Path) -> Result<()> {
+        let Some(run) = &self.run else {
+            return Err(Error::bad_value("save", folder.display(), "there is no run to save yet"));
+        };
+        let top_after = match run.view.result.clone() {
+            Some(picture) => super::top_predictions(&guarded(|| self.classify(&picture))?, 5),
+            None => run.top.clone(),
+        };
+        let Some(run) = &self.run else { return Ok(()) };
+        let weights_sha256 = self.networks.sha256(&run.network).unwrap_or_default();
+        let around =
+            Surroundings { device: &self.options.device, threads: self.threads, weights_sha256, top_after };
+        let (files, manifest) = save(run, around, folder)?;
+        let manifest = serde_json::to_value(&manifest).unwrap_or_default();
+        self.tell(Event::Saved { run: run.id, folder: folder.to_owned(), files, manifest });
+        Ok(())
+    }
+
+    fn publish(&self) {
+        if let Some(run) = &self.run {
+            self.snapshots.send_replace(Arc::new(run.snapshot(&self.options.device, self.threads)));
+        }
+    }
+
+    fn tell(&self, event: Event) {
+        // Nobody listens any more: then nobody minds.
+        let _ = self.events.send(event);
+    }
+}
+
+/// Turns a panic inside a job into an error: the engine and whoever watches it live on.
+fn guarded<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+        let text = panic
+            .downcast_ref::<&str>()
+            .map(|s| (*s).to_owned())
+            .or_else(|| panic.downcast_ref::<String>().cloned())
+            .unwrap_or_default();
+        Err(Error::Compute(candle_core::Error::Msg(format!("a fault in the program itself: {text}"))))
+    })
+}
