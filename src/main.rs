@@ -1,1 +1,7 @@
-fn main() {}
+//! The `gradlens` program.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    gradlens::cli::main()
+}

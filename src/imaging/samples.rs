@@ -16,7 +16,7 @@ macro_rules! sample {
 }
 
 /// The photos, the one on the first screen first.
-pub const PHOTOS: &[Sample] = &[
+pub static PHOTOS: &[Sample] = &[
     sample!("photos", "german_shepherd"),
     sample!("photos", "chelsea"),
     sample!("photos", "kitten"),
@@ -25,7 +25,7 @@ pub const PHOTOS: &[Sample] = &[
 ];
 
 /// The paintings, the default style first.
-pub const PAINTINGS: &[Sample] = &[
+pub static PAINTINGS: &[Sample] = &[
     sample!("paintings", "great_wave"),
     sample!("paintings", "village_street_auvers"),
     sample!("paintings", "composition_viii"),

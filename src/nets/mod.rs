@@ -31,8 +31,8 @@ pub struct Model {
     build: fn(&Store<'_>, &Device) -> Result<Network>,
 }
 
-/// Every model, the default classifier first.
-pub const MODELS: &[Model] = &[
+/// Every model, the default classifier first. A static: a constant would put the weights into every unit that uses it.
+pub static MODELS: &[Model] = &[
     Model {
         id: "tf_efficientnet_lite0",
         about: "EfficientNet-Lite0, ImageNet-1k classifier, 224×224, 75.1 % top-1",

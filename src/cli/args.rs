@@ -1,0 +1,163 @@
+//! What can be typed.
+
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+
+pub(super) const EXIT_CODES: &str = "\
+Exit codes: 0 done, 1 failed, 2 usage, 3 bad input picture, 4 bad weights, 130 interrupted (what there was is saved).
+Logging: GRADLENS_LOG=debug writes more to the log file under the XDG state folder, gradlens/gradlens.log.";
+
+/// A terminal microscope for convolutional networks: what they look at, what a class looks like to them, how they
+/// are fooled, what they can paint.
+///
+/// Without a subcommand the dashboard opens on IMAGE, or on a sample photo.
+#[derive(Debug, Parser)]
+#[command(name = "gradlens", version, args_conflicts_with_subcommands = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub(super) action: Option<Action>,
+    #[command(flatten)]
+    pub(super) dashboard: DashboardArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Action {
+    /// Run a technique without a dashboard and write its files to a folder
+    Run(RunArgs),
+    /// Say what a network takes pictures for
+    Classify(ClassifyArgs),
+    /// List the techniques with their parameters
+    Techniques(ListArgs),
+    /// List the models
+    Models(ListArgs),
+    /// List the layers of a model
+    Layers(LayersArgs),
+    /// List or search the class labels
+    Labels(ListArgs),
+}
+
+/// What a run is made of, wherever it is watched.
+#[derive(Debug, Args)]
+pub(super) struct WhatArgs {
+    /// Class to explain or show: an index, a label or a unique part of one [default: the photo's top class]
+    #[arg(long, value_name = "CLASS")]
+    pub class: Option<String>,
+    /// Class to be mistaken for
+    #[arg(long, value_name = "CLASS")]
+    pub target: Option<String>,
+    /// Style picture
+    #[arg(long, value_name = "IMAGE")]
+    pub style: Option<PathBuf>,
+    /// Picture to start from
+    #[arg(long, value_name = "IMAGE")]
+    pub init: Option<PathBuf>,
+    /// Model (see `gradlens models`) [default: the technique's]
+    #[arg(long, value_name = "MODEL")]
+    pub model: Option<String>,
+    /// Weights (.safetensors) for the model instead of the built-in ones
+    #[arg(long, value_name = "FILE")]
+    pub weights: Option<PathBuf>,
+    /// Layer to look at (see `gradlens layers`) [default: the model's last with spatial extent]
+    #[arg(long, value_name = "LAYER")]
+    pub layer: Option<String>,
+    /// Change a parameter (see `gradlens techniques`); may be given several times
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub set: Vec<String>,
+    /// Seed of everything random
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// Device to compute on: cpu, cuda:N or metal
+    #[arg(long, default_value = "cpu")]
+    pub device: String,
+    /// CPU threads [default: all cores]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub threads: Option<u16>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DashboardArgs {
+    /// Photo to look at
+    pub image: Option<PathBuf>,
+    /// Technique to open with (see `gradlens techniques`)
+    #[arg(long, value_name = "ID")]
+    pub technique: Option<String>,
+    #[command(flatten)]
+    pub what: WhatArgs,
+    /// How pictures are drawn
+    #[arg(long, value_enum, default_value = "auto")]
+    pub protocol: ProtocolArg,
+    /// Draw curves with ASCII instead of braille, for fonts without it
+    #[arg(long)]
+    pub plain: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum ProtocolArg {
+    Auto,
+    Kitty,
+    Sixel,
+    Iterm2,
+    Halfblocks,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RunArgs {
+    /// Technique (see `gradlens techniques`)
+    pub technique: String,
+    /// Photos
+    pub images: Vec<PathBuf>,
+    #[command(flatten)]
+    pub what: WhatArgs,
+    /// Folder for the files; with several photos each gets a folder of its own in it
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Print run.json on standard output and nothing else
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ClassifyArgs {
+    /// Pictures
+    #[arg(required = true)]
+    pub images: Vec<PathBuf>,
+    /// How many classes to name
+    #[arg(long, value_name = "K", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub top: u16,
+    /// Model (see `gradlens models`)
+    #[arg(long, default_value = "tf_efficientnet_lite0")]
+    pub model: String,
+    /// Weights (.safetensors) for the model instead of the built-in ones
+    #[arg(long, value_name = "FILE")]
+    pub weights: Option<PathBuf>,
+    /// Device to compute on: cpu, cuda:N or metal
+    #[arg(long, default_value = "cpu")]
+    pub device: String,
+    /// CPU threads [default: all cores]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub threads: Option<u16>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ListArgs {
+    /// Only what contains this text
+    pub query: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct LayersArgs {
+    /// Only names that contain this text
+    pub query: Option<String>,
+    /// Model (see `gradlens models`)
+    #[arg(long, default_value = "tf_efficientnet_lite0")]
+    pub model: String,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}

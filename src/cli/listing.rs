@@ -1,0 +1,129 @@
+//! `gradlens techniques`, `models`, `layers` and `labels`.
+
+use super::args::{LayersArgs, ListArgs};
+use super::exit;
+use crate::nets::{self, MODELS, model};
+use crate::techniques::{ParamKind, ParamSpec, TECHNIQUES};
+use candle_core::Device;
+use serde_json::json;
+
+fn matches(query: Option<&String>, texts: &[&str]) -> bool {
+    query.is_none_or(|query| texts.iter().any(|t| t.to_lowercase().contains(&query.to_lowercase())))
+}
+
+/// A search that finds nothing is not a success for a script, and says so.
+fn outcome(found: usize, query: Option<&String>, what: &str) -> u8 {
+    match query {
+        Some(query) if found == 0 => {
+            eprintln!("gradlens: no {what} contains \"{}\"", super::logging::printable(query));
+            exit::FAILED
+        }
+        _ => exit::DONE,
+    }
+}
+
+pub(super) fn techniques(args: &ListArgs) -> anyhow::Result<u8> {
+    let query = args.query.as_ref();
+    let found: Vec<_> =
+        TECHNIQUES.iter().filter(|t| matches(query, &[t.id(), t.about(), &t.group().to_string()])).collect();
+    if args.json {
+        let list: Vec<_> = found
+            .iter()
+            .map(|t| {
+                json!({
+                    "id": t.id(), "group": t.group(), "about": t.about(), "reference": t.reference(),
+                    "model": t.default_model(), "needs": t.needs(),
+                    "parameters": t.params().iter().map(parameter).collect::<Vec<_>>(),
+                })
+            })
+            .collect();
+        println!("{}", serde_json::to_string_pretty(&list)?);
+        return Ok(outcome(found.len(), query, "technique"));
+    }
+    for technique in &found {
+        println!("{}  ({})", technique.id(), technique.group());
+        println!("    {}", technique.about());
+        println!("    {}; runs on {}", technique.reference(), technique.default_model());
+        for spec in technique.params() {
+            let unit = if spec.unit.is_empty() { String::new() } else { format!(" {}", spec.unit) };
+            let live = if spec.live { ", live" } else { "" };
+            println!("      --set {}={}{unit}", spec.name, spec.default_value());
+            println!("            {}; {}{live}", spec.help, spec.range());
+        }
+        println!();
+    }
+    Ok(outcome(found.len(), query, "technique"))
+}
+
+fn parameter(spec: &ParamSpec) -> serde_json::Value {
+    let mut value = json!({
+        "name": spec.name, "default": spec.default_value(), "unit": spec.unit, "help": spec.help, "live": spec.live,
+    });
+    match spec.kind {
+        ParamKind::Int { min, max, .. } => {
+            value["type"] = "int".into();
+            (value["min"], value["max"]) = (min.into(), max.into());
+        }
+        ParamKind::Float { min, max, .. } => {
+            value["type"] = "float".into();
+            (value["min"], value["max"]) = (min.into(), max.into());
+        }
+        ParamKind::Choice { options, .. } => {
+            value["type"] = "choice".into();
+            value["options"] = options.into();
+        }
+    }
+    value
+}
+
+pub(super) fn models(args: &ListArgs) -> anyhow::Result<u8> {
+    let query = args.query.as_ref();
+    let found: Vec<_> = MODELS.iter().filter(|m| matches(query, &[m.id, m.about])).collect();
+    if args.json {
+        let list: Vec<_> = found
+            .iter()
+            .map(|m| {
+                let sha256 = m.weights().sha256();
+                json!({ "id": m.id, "about": m.about, "classifier": m.classifier, "weights_sha256": sha256 })
+            })
+            .collect();
+        println!("{}", serde_json::to_string_pretty(&list)?);
+    } else {
+        for m in &found {
+            println!("{:<24} {}", m.id, m.about);
+        }
+    }
+    Ok(outcome(found.len(), query, "model"))
+}
+
+pub(super) fn layers(args: &LayersArgs) -> anyhow::Result<u8> {
+    let model = model(&args.model)?;
+    let network = model.build(&model.weights(), &Device::Cpu)?;
+    let size = network.preprocess().size.unwrap_or(256);
+    let query = args.query.as_ref();
+    let mut found = network.layers(size, size)?;
+    found.retain(|l| matches(query, &[l.name.as_str()]));
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&found)?);
+    } else {
+        println!("{:<16} {:<24} channels × height × width, for an input of {size}×{size}", "layer", "kind");
+        for layer in &found {
+            let [c, h, w] = layer.shape;
+            println!("{:<16} {:<24} {c} × {h} × {w}", layer.name.as_str(), layer.kind);
+        }
+    }
+    Ok(outcome(found.len(), query, "layer"))
+}
+
+pub(super) fn labels(args: &ListArgs) -> anyhow::Result<u8> {
+    let found = nets::labels::search(args.query.as_deref().unwrap_or_default());
+    if args.json {
+        let list: Vec<_> = found.iter().map(|(index, label)| json!({ "index": index, "label": label })).collect();
+        println!("{}", serde_json::to_string_pretty(&list)?);
+    } else {
+        for (index, label) in &found {
+            println!("{index:>4}  {label}");
+        }
+    }
+    Ok(outcome(found.len(), args.query.as_ref(), "label"))
+}

@@ -1,0 +1,60 @@
+//! The command line: one file a subcommand.
+
+mod args;
+mod classify;
+mod dashboard;
+mod exit;
+mod listing;
+mod logging;
+mod resolve;
+mod run;
+
+pub use args::Cli;
+
+use args::Action;
+use clap::{CommandFactory, FromArgMatches};
+use std::process::ExitCode;
+
+/// Parses the command line, does what it asks and says how it went by the exit code.
+#[must_use]
+pub fn main() -> ExitCode {
+    restore_broken_pipes();
+    let matches = match Cli::command().after_long_help(args::EXIT_CODES).try_get_matches() {
+        Ok(matches) => matches,
+        Err(error) => {
+            let code = if error.use_stderr() { exit::USAGE } else { exit::DONE };
+            // Nothing can be said on a closed terminal.
+            let _ = error.print();
+            return code.into();
+        }
+    };
+    let cli = match Cli::from_arg_matches(&matches) {
+        Ok(cli) => cli,
+        Err(error) => error.exit(),
+    };
+    let outcome = match cli.action {
+        None => dashboard::dashboard(cli.dashboard),
+        Some(Action::Run(args)) => run::run(args),
+        Some(Action::Classify(args)) => classify::classify(&args),
+        Some(Action::Techniques(args)) => listing::techniques(&args),
+        Some(Action::Models(args)) => listing::models(&args),
+        Some(Action::Layers(args)) => listing::layers(&args),
+        Some(Action::Labels(args)) => listing::labels(&args),
+    };
+    match outcome {
+        Ok(code) => code.into(),
+        Err(error) => {
+            eprintln!("gradlens: {error:#}");
+            exit::code_of(&error).into()
+        }
+    }
+}
+
+/// `gradlens labels | head` ends quietly, as other programs do, instead of with a panic.
+fn restore_broken_pipes() {
+    #[cfg(unix)]
+    // SAFETY: called first thing in a single-threaded program; SIG_DFL is a valid disposition for SIGPIPE.
+    unsafe {
+        libc::signal(libc::SIGPIPE, libc::SIG_DFL);
+    }
+}
