@@ -6,5 +6,7 @@ pub mod imaging;
 pub mod kernels;
 pub mod nets;
 pub mod optim;
+pub mod picture;
 pub mod techniques;
+pub mod tui;
 pub use error::{Error, Result};

@@ -60,7 +60,7 @@ fn top_classes(network: &Network, path: &Path, count: usize) -> Result<Vec<Predi
 
 fn print(path: &Path, top: &[Prediction], with_name: bool) {
     if with_name {
-        println!("{}", super::logging::printable(&path.to_string_lossy()));
+        println!("{}", crate::tui::printable(&path.to_string_lossy()));
     }
     for p in top {
         println!("{:>6.2} %  {} ({})", f64::from(p.probability) * 100.0, p.label, p.index);

@@ -1,7 +1,68 @@
 //! `gradlens` without a subcommand.
 
-use super::args::DashboardArgs;
+use super::args::{DashboardArgs, ProtocolArg};
+use super::{exit, logging, resolve};
+use crate::engine::{Engine, Options, Source};
+use crate::error::Error;
+use crate::imaging::samples::{PAINTINGS, PHOTOS};
+use crate::imaging::{decode, read_bytes};
+use crate::picture::Protocol;
+use crate::techniques::TECHNIQUES;
+use crate::tui::{self, Ending, RunSummary, Setup, Theme, printable};
+use std::io::IsTerminal;
 
-pub(super) fn dashboard(_args: DashboardArgs) -> anyhow::Result<u8> {
-    anyhow::bail!("the dashboard is not there yet")
+/// Opens the dashboard, and says afterwards what ran.
+pub(super) fn dashboard(args: DashboardArgs) -> anyhow::Result<u8> {
+    let technique = args.technique.as_deref().unwrap_or(TECHNIQUES[0].id());
+    let (_, mut spec) = resolve::job(technique, args.image.as_deref(), &args.what)?;
+    if let Some(image) = &args.image {
+        // A file that cannot be shown is said before the screen is taken.
+        decode(image, &read_bytes(image)?)?;
+    }
+    if !std::io::stdout().is_terminal() || !std::io::stdin().is_terminal() {
+        let reason = "the dashboard needs a terminal; use `gradlens run` in scripts and pipes";
+        return Err(Error::bad_value("standard output", "not a terminal", reason).into());
+    }
+    logging::start();
+    spec.picture.get_or_insert_with(|| Source::Sample(PHOTOS[0].name.to_owned()));
+    spec.style.get_or_insert_with(|| Source::Sample(PAINTINGS[0].name.to_owned()));
+    let save_folder = logging::state_folder().unwrap_or_else(|| "gradlens".into()).join("runs");
+    let setup = Setup { spec, save_folder, theme: Theme::from_environment(args.plain) };
+    let forced = match args.protocol {
+        ProtocolArg::Auto => None,
+        ProtocolArg::Kitty => Some(Protocol::Kitty),
+        ProtocolArg::Sixel => Some(Protocol::Sixel),
+        ProtocolArg::Iterm2 => Some(Protocol::Iterm2),
+        ProtocolArg::Halfblocks => Some(Protocol::Halfblocks),
+    };
+    let options = Options {
+        device: args.what.device.clone(),
+        threads: args.what.threads.map(Into::into),
+        signals: true,
+        ..Options::default()
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let ending = runtime.block_on(async {
+        let engine = Engine::start(options)?;
+        tui::run(&engine, setup, forced).await
+    })?;
+    summarise(&ending);
+    Ok(if ending.interrupted { exit::INTERRUPTED } else { exit::DONE })
+}
+
+/// A few lines that stay in the scrollback.
+fn summarise(ending: &Ending) {
+    const MOST: usize = 8;
+    let skipped = ending.runs.len().saturating_sub(MOST);
+    if skipped > 0 {
+        println!("gradlens: {skipped} earlier runs, then");
+    }
+    for RunSummary { technique, ended, steps, figures, saved, .. } in &ending.runs[skipped..] {
+        let figures: Vec<String> = figures.iter().map(|(name, value)| format!("{name} {value:.4}")).collect();
+        let steps = if *steps == 1 { "1 step".to_owned() } else { format!("{steps} steps") };
+        println!("gradlens: {technique} {ended} after {steps}  {}", figures.join("  "));
+        if let Some(folder) = saved {
+            println!("    {}", printable(&folder.display().to_string()));
+        }
+    }
 }

@@ -15,7 +15,7 @@ fn matches(query: Option<&String>, texts: &[&str]) -> bool {
 fn outcome(found: usize, query: Option<&String>, what: &str) -> u8 {
     match query {
         Some(query) if found == 0 => {
-            eprintln!("gradlens: no {what} contains \"{}\"", super::logging::printable(query));
+            eprintln!("gradlens: no {what} contains \"{}\"", crate::tui::printable(query));
             exit::FAILED
         }
         _ => exit::DONE,

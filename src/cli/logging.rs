@@ -35,7 +35,3 @@ pub(super) fn start() {
         .try_init();
 }
 
-/// Text from outside without control characters, so that a file's name cannot steer the terminal.
-pub(super) fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
-}

@@ -42,7 +42,7 @@ pub(super) fn run(args: RunArgs) -> anyhow::Result<u8> {
             let outcome = runner.one(job, &folder).await?;
             if let Some(message) = &outcome.failure {
                 let whose = name.as_ref().filter(|_| runner.several).map(|n| format!("{n}: ")).unwrap_or_default();
-                eprintln!("gradlens: {}{}", logging::printable(&whose), logging::printable(message));
+                eprintln!("gradlens: {}{}", crate::tui::printable(&whose), crate::tui::printable(message));
             }
             manifests.push(outcome.manifest.unwrap_or_else(
                 || serde_json::json!({ "image": name, "status": "failed", "error": outcome.failure }),
@@ -182,7 +182,7 @@ impl Progress {
     fn new(job: &JobSpec, quiet: bool) -> Self {
         let terminal = std::io::stderr().is_terminal();
         let what = job.picture.as_ref().map_or_else(String::new, |p| format!(" {}", p.name()));
-        let name = logging::printable(&format!("{}{what}", job.technique));
+        let name = crate::tui::printable(&format!("{}{what}", job.technique));
         let bar = (terminal && !quiet).then(|| {
             let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10));
             let template = "{prefix} {wide_bar} {pos}/{len}  {msg}  {elapsed} (left {eta})";
@@ -213,7 +213,7 @@ impl Progress {
             let figures = if figures.is_empty() { String::new() } else { format!("  {figures}") };
             let steps = if snapshot.step == 1 { "1 step".to_owned() } else { format!("{} steps", snapshot.step) };
             eprintln!("{}: {steps}, {:.0} ms a step{figures}", self.name, snapshot.ms_per_step);
-            let folder = logging::printable(&folder.display().to_string());
+            let folder = crate::tui::printable(&folder.display().to_string());
             eprintln!("    {folder}: {}", files.join(", "));
         }
     }

@@ -1,0 +1,62 @@
+//! What a person can do.
+
+use crate::engine::Source;
+
+/// Something a key or a dialog asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// The next technique.
+    NextTechnique,
+    /// The technique before.
+    PreviousTechnique,
+    /// The technique at this place, counted from 0.
+    Technique(usize),
+    /// Pause, or go on.
+    TogglePause,
+    /// One step of a paused run.
+    Step,
+    /// From the beginning.
+    Restart,
+    /// Write the files.
+    Save,
+    /// Open the class picker.
+    PickClass,
+    /// Open the picker of the photo.
+    PickPicture,
+    /// Open the picker of the style picture.
+    PickStyle,
+    /// The next pane takes the arrow keys.
+    NextFocus,
+    /// The parameter or technique above.
+    Up,
+    /// The parameter or technique below.
+    Down,
+    /// A larger value.
+    Increase,
+    /// A smaller value.
+    Decrease,
+    /// Photo with map, map alone, photo alone.
+    NextView,
+    /// The next colour map.
+    NextColorMap,
+    /// More of the map over the photo.
+    MoreOverlay,
+    /// Less of the map over the photo.
+    LessOverlay,
+    /// The keys.
+    Help,
+    /// Close the dialog or the message.
+    Dismiss,
+    /// To the shell and back.
+    Suspend,
+    /// Leave.
+    Quit,
+    /// Explain or show this class.
+    SetClass(usize),
+    /// Be mistaken for this class.
+    SetTarget(usize),
+    /// Look at this photo.
+    SetPicture(Source),
+    /// Paint in this style.
+    SetStyle(Source),
+}

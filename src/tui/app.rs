@@ -1,0 +1,477 @@
+//! The dashboard's state.
+
+use super::action::Action;
+use super::dialogs::{ClassPicker, Dialog, FilePicker, Help, Outcome};
+use super::keymap;
+use super::theme::Theme;
+use crate::engine::{Command, Event, JobSpec, Phase, Snapshot, Source};
+use crate::imaging::{COLOR_MAPS, ColorMap, Picture};
+use crate::picture::Protocol;
+use crate::techniques::{Need, ParamSpec, ParamValue, TECHNIQUES, Technique};
+use crossterm::event::KeyEvent;
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// What the dashboard starts with.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    /// The first run; its technique is where the dashboard opens.
+    pub spec: JobSpec,
+    /// Where saved runs go.
+    pub save_folder: PathBuf,
+    /// How things look.
+    pub theme: Theme,
+}
+
+/// One run, for the summary after quitting.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunSummary {
+    /// The run's number.
+    pub run: u64,
+    /// The technique's id.
+    pub technique: String,
+    /// How it ended, in a word.
+    pub ended: &'static str,
+    /// Updates it made.
+    pub steps: usize,
+    /// The last value of each curve.
+    pub figures: Vec<(String, f64)>,
+    /// Where its files are.
+    pub saved: Option<PathBuf>,
+}
+
+/// Which pane the arrow keys belong to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Focus {
+    Parameters,
+    Techniques,
+}
+
+/// What the result pane shows of a map.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum MapView {
+    Overlay,
+    Map,
+    Photo,
+}
+
+/// A line for the person, until the next key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Message {
+    pub text: String,
+    pub bad: bool,
+}
+
+/// How the line to the terminal does.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Line {
+    pub protocol: Protocol,
+    pub bytes_per_second: f64,
+}
+
+/// The whole state of the dashboard.
+pub struct App {
+    pub(super) theme: Theme,
+    pub(super) snapshot: Arc<Snapshot>,
+    pub(super) technique: usize,
+    pub(super) focus: Focus,
+    pub(super) selected: usize,
+    pub(super) dialog: Option<Box<dyn Dialog>>,
+    pub(super) message: Option<Message>,
+    pub(super) view: MapView,
+    pub(super) color_map: usize,
+    pub(super) opacity: f32,
+    /// Which picture a small screen shows, counted through those there are.
+    pub(super) shown_picture: usize,
+    pub(super) line: Line,
+    pub(super) spec: JobSpec,
+    /// Parameters changed by the person, a technique at a time.
+    settings: HashMap<&'static str, BTreeMap<String, ParamValue>>,
+    /// What the network took the present photo for.
+    photo_class: Option<usize>,
+    save_folder: PathBuf,
+    outbox: Vec<Command>,
+    summaries: Vec<RunSummary>,
+    painted: Option<Painted>,
+    quit: bool,
+    suspend: bool,
+    interrupted: bool,
+}
+
+/// A heat map in colours, kept until something about it changes.
+struct Painted {
+    of: (u64, usize, MapView, usize, u32),
+    picture: Picture,
+}
+
+impl App {
+    /// The state before the first key; its first run is already in the outbox.
+    #[must_use]
+    pub fn new(setup: Setup) -> Self {
+        let technique = TECHNIQUES.iter().position(|t| t.id() == setup.spec.technique).unwrap_or(0);
+        let settings = HashMap::from([(TECHNIQUES[technique].id(), setup.spec.set.clone())]);
+        let mut app = Self {
+            theme: setup.theme,
+            snapshot: Arc::default(),
+            technique,
+            focus: Focus::Parameters,
+            selected: 0,
+            dialog: None,
+            message: None,
+            view: MapView::Overlay,
+            color_map: 0,
+            opacity: 0.5,
+            shown_picture: 0,
+            line: Line { protocol: Protocol::Halfblocks, bytes_per_second: 0.0 },
+            spec: setup.spec,
+            settings,
+            photo_class: None,
+            save_folder: setup.save_folder,
+            outbox: vec![],
+            summaries: vec![],
+            painted: None,
+            quit: false,
+            suspend: false,
+            interrupted: false,
+        };
+        app.start();
+        app
+    }
+
+    /// Commands for the engine, in order, since the last call.
+    pub fn take_commands(&mut self) -> Vec<Command> {
+        std::mem::take(&mut self.outbox)
+    }
+
+    /// Whether the person wants to leave, or the system asked to.
+    #[must_use]
+    pub fn wants_to_quit(&self) -> bool {
+        self.quit
+    }
+
+    /// Whether the system asked to leave.
+    #[must_use]
+    pub fn was_interrupted(&self) -> bool {
+        self.interrupted
+    }
+
+    /// Whether the person wants the shell for a while; asked once.
+    pub fn take_suspend(&mut self) -> bool {
+        std::mem::take(&mut self.suspend)
+    }
+
+    /// The runs so far.
+    #[must_use]
+    pub fn summaries(&self) -> &[RunSummary] {
+        &self.summaries
+    }
+
+    /// How the line to the terminal does.
+    pub fn set_line(&mut self, protocol: Protocol, bytes_per_second: f64) {
+        self.line = Line { protocol, bytes_per_second };
+    }
+
+    /// Whether a dialog covers a part of the screen.
+    #[must_use]
+    pub fn has_dialog(&self) -> bool {
+        self.dialog.is_some()
+    }
+
+    pub(super) fn current(&self) -> &'static dyn Technique {
+        TECHNIQUES[self.technique]
+    }
+
+    pub(super) fn params(&self) -> &'static [ParamSpec] {
+        self.current().params()
+    }
+
+    /// Whether the engine already works on the technique that is selected.
+    pub(super) fn is_current(&self) -> bool {
+        self.snapshot.technique == self.current().id()
+    }
+
+    /// The value shown for a parameter: the run's, or what the next run would take.
+    pub(super) fn value(&self, spec: &ParamSpec) -> ParamValue {
+        let running = self.snapshot.params.get(spec.name).filter(|_| self.is_current());
+        let chosen = || self.settings.get(self.current().id()).and_then(|s| s.get(spec.name));
+        running.or_else(chosen).cloned().unwrap_or_else(|| spec.default_value())
+    }
+
+    pub(super) fn map(&self) -> ColorMap {
+        COLOR_MAPS[self.color_map]
+    }
+
+    /// Takes a key press.
+    pub fn on_key(&mut self, key: &KeyEvent) {
+        let control = key.modifiers.contains(crossterm::event::KeyModifiers::CONTROL);
+        if let Some(dialog) = self.dialog.as_mut().filter(|_| !control) {
+            match dialog.on_key(key) {
+                Outcome::Stay => {}
+                Outcome::Close => self.dialog = None,
+                Outcome::Choose(action) => {
+                    self.dialog = None;
+                    self.apply(action);
+                }
+            }
+            return;
+        }
+        if let Some(action) = keymap::action(key) {
+            self.message = None;
+            self.apply(action);
+        }
+    }
+
+    /// Takes a newer snapshot.
+    pub fn on_snapshot(&mut self, snapshot: Arc<Snapshot>) {
+        let explains = self.current().needs().picture != Need::None && self.is_current();
+        if explains && snapshot.step <= 1 && self.photo_class.is_none() {
+            self.photo_class = snapshot.top.first().map(|p| p.index);
+        }
+        self.snapshot = snapshot;
+    }
+
+    /// Takes an event.
+    pub fn on_event(&mut self, event: Event) {
+        let say = |text: String, bad| Some(Message { text: super::text::printable(&text), bad });
+        match event {
+            Event::Finished { run, step } => self.note(run, step, "finished"),
+            Event::Stopped { run, step } => self.note(run, step, "stopped"),
+            Event::Failed { run, step, message, .. } => {
+                self.note(run, step, "failed");
+                self.message = say(message, true);
+            }
+            Event::Saved { run, folder, files, .. } => {
+                self.note(run, self.snapshot.step, "saved");
+                if let Some(summary) = self.summaries.iter_mut().find(|s| s.run == run) {
+                    summary.saved = Some(folder.clone());
+                }
+                self.message = say(format!("saved {} to {}", files.join(", "), folder.display()), false);
+            }
+            Event::Refused { message, .. } => self.message = say(message, true),
+            Event::Interrupted { .. } => {
+                self.interrupted = true;
+                self.quit = true;
+            }
+            Event::Started { .. } | Event::Paused { .. } | Event::Resumed { .. } | Event::Changed { .. } => {}
+        }
+    }
+
+    /// Keeps what is worth saying of a run after quitting; the engine's newest snapshot belongs to it.
+    fn note(&mut self, run: u64, steps: usize, ended: &'static str) {
+        let snapshot = &self.snapshot;
+        let mine = snapshot.run == run;
+        let last = |s: &crate::engine::Series| Some((s.name.clone(), s.points.last()?.1));
+        let figures = if mine { snapshot.series.iter().filter_map(last).collect() } else { vec![] };
+        match self.summaries.iter_mut().find(|s| s.run == run) {
+            Some(summary) => {
+                summary.steps = steps;
+                if ended != "saved" {
+                    summary.ended = ended;
+                }
+                if !figures.is_empty() {
+                    summary.figures = figures;
+                }
+            }
+            None if mine => {
+                let technique = snapshot.technique.clone();
+                self.summaries.push(RunSummary { run, technique, ended, steps, figures, saved: None });
+            }
+            None => {}
+        }
+    }
+
+    /// Carries out an action.
+    pub fn apply(&mut self, action: Action) {
+        let count = TECHNIQUES.len();
+        match action {
+            Action::NextTechnique => self.go_to((self.technique + 1) % count),
+            Action::PreviousTechnique => self.go_to((self.technique + count - 1) % count),
+            Action::Technique(n) if n < count => self.go_to(n),
+            Action::Technique(_) => {}
+            Action::TogglePause => match self.snapshot.phase {
+                Phase::Running => self.outbox.push(Command::Pause),
+                Phase::Paused => self.outbox.push(Command::Resume),
+                _ => self.say("the run has ended; r starts it again"),
+            },
+            Action::Step => match self.snapshot.phase {
+                Phase::Paused => self.outbox.push(Command::Step),
+                Phase::Running => self.outbox.extend([Command::Pause, Command::Step]),
+                _ => self.say("the run has ended; r starts it again"),
+            },
+            Action::Restart => self.start(),
+            Action::Save => self.save(),
+            Action::PickClass => self.pick_class(),
+            Action::PickPicture => self.dialog = Some(Box::new(FilePicker::photos(self.spec.picture.as_ref()))),
+            Action::PickStyle if self.current().needs().style == Need::None => {
+                self.say("this technique has no style picture");
+            }
+            Action::PickStyle => self.dialog = Some(Box::new(FilePicker::styles(self.spec.style.as_ref()))),
+            Action::NextFocus => {
+                self.shown_picture += 1;
+                self.focus = match self.focus {
+                    Focus::Parameters => Focus::Techniques,
+                    Focus::Techniques => Focus::Parameters,
+                };
+            }
+            Action::Up => self.select(false),
+            Action::Down => self.select(true),
+            Action::Increase => self.nudge(true),
+            Action::Decrease => self.nudge(false),
+            Action::NextView => {
+                self.view = match self.view {
+                    MapView::Overlay => MapView::Map,
+                    MapView::Map => MapView::Photo,
+                    MapView::Photo => MapView::Overlay,
+                }
+            }
+            Action::NextColorMap => self.color_map = (self.color_map + 1) % COLOR_MAPS.len(),
+            Action::MoreOverlay => self.opacity = (self.opacity + 0.1).min(1.0),
+            Action::LessOverlay => self.opacity = (self.opacity - 0.1).max(0.0),
+            Action::Help => self.dialog = Some(Box::new(Help)),
+            Action::Dismiss => self.message = None,
+            Action::Suspend => self.suspend = true,
+            Action::Quit => self.quit = true,
+            Action::SetClass(class) => {
+                self.spec.class = Some(class);
+                self.start();
+            }
+            Action::SetTarget(class) => {
+                self.spec.target = Some(class);
+                self.start();
+            }
+            Action::SetPicture(source) => {
+                self.spec.picture = Some(source);
+                // The new photo speaks for itself.
+                self.spec.class = None;
+                self.photo_class = None;
+                self.start();
+            }
+            Action::SetStyle(source) => {
+                self.spec.style = Some(source);
+                self.start();
+            }
+        }
+    }
+
+    fn say(&mut self, text: &str) {
+        self.message = Some(Message { text: text.to_owned(), bad: false });
+    }
+
+    fn go_to(&mut self, technique: usize) {
+        self.technique = technique;
+        self.selected = 0;
+        self.start();
+    }
+
+    /// Starts the selected technique on what is chosen.
+    fn start(&mut self) {
+        let technique = self.current();
+        let needs = technique.needs();
+        self.spec.technique = technique.id().to_owned();
+        self.spec.set = self.settings.get(technique.id()).cloned().unwrap_or_default();
+        let mut spec = self.spec.clone();
+        // A model, weights and a layer were chosen for the technique the program was opened with.
+        if spec.model.as_deref().is_some_and(|m| m != technique.default_model()) && needs.style != Need::None {
+            (spec.model, spec.weights) = (None, None);
+        }
+        if needs.layer == Need::None {
+            spec.layer = None;
+        }
+        if needs.class == Need::Required && spec.class.is_none() {
+            spec.class = self.photo_class.or(Some(235));
+        }
+        if needs.target == Need::Required && spec.target.is_none() {
+            // Something no photo shows by chance.
+            spec.target = Some(1);
+        }
+        self.outbox.push(Command::Start(Box::new(spec)));
+    }
+
+    fn save(&mut self) {
+        if self.snapshot.run == 0 {
+            return;
+        }
+        let stamp = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        let seconds = stamp.map_or(0, |s| s.as_secs());
+        let name = format!("{}-{}-{}", self.snapshot.technique, seconds, self.snapshot.step);
+        self.outbox.push(Command::Save { folder: self.save_folder.join(name) });
+    }
+
+    fn pick_class(&mut self) {
+        let needs = self.current().needs();
+        if needs.target != Need::None {
+            self.dialog = Some(Box::new(ClassPicker::new("mistaken for", self.spec.target, Action::SetTarget)));
+        } else if needs.class != Need::None {
+            let class = self.spec.class.or(self.photo_class);
+            self.dialog = Some(Box::new(ClassPicker::new("class", class, Action::SetClass)));
+        } else {
+            self.say("this technique has no class");
+        }
+    }
+
+    fn select(&mut self, down: bool) {
+        match self.focus {
+            Focus::Techniques => {
+                self.apply(if down { Action::NextTechnique } else { Action::PreviousTechnique });
+            }
+            Focus::Parameters => {
+                let last = self.params().len().saturating_sub(1);
+                self.selected =
+                    if down { (self.selected + 1).min(last) } else { self.selected.saturating_sub(1) };
+            }
+        }
+    }
+
+    fn nudge(&mut self, up: bool) {
+        let Some(spec) = self.params().get(self.selected) else {
+            return self.say("this technique has no parameters");
+        };
+        let old = self.value(spec);
+        let value = spec.nudged(&old, up);
+        if value == old {
+            return self.say(&format!("{} takes {}", spec.name, spec.range()));
+        }
+        let settings = self.settings.entry(self.current().id()).or_default();
+        settings.insert(spec.name.to_owned(), value.clone());
+        let name = spec.name.to_owned();
+        // Shown at once; the engine's next snapshot confirms it.
+        let mut snapshot = (*self.snapshot).clone();
+        if self.snapshot.technique == self.current().id()
+            && snapshot.params.set(self.params(), &name, value.clone()).is_ok()
+        {
+            self.snapshot = Arc::new(snapshot);
+        }
+        self.outbox.push(Command::Set { name, value });
+    }
+
+    /// The picture of the result pane: what was made so far, or the map.
+    pub(super) fn result_picture(&mut self) -> Option<Picture> {
+        if self.snapshot.result.is_some() {
+            return self.snapshot.result.clone();
+        }
+        let (snapshot, map) = (&self.snapshot, self.map());
+        let Some(heat) = &snapshot.heat else { return snapshot.input.clone() };
+        let Some(photo) = snapshot.input.as_ref() else {
+            return Some(heat.colored(map, heat.width, heat.height));
+        };
+        if self.view == MapView::Photo {
+            return Some(photo.clone());
+        }
+        let of = (snapshot.run, snapshot.step, self.view, self.color_map, self.opacity.to_bits());
+        if let Some(painted) = self.painted.as_ref().filter(|p| p.of == of) {
+            return Some(painted.picture.clone());
+        }
+        let picture = match self.view {
+            MapView::Map => heat.colored(map, photo.width, photo.height),
+            _ => heat.overlay(map, photo, self.opacity),
+        };
+        self.painted = Some(Painted { of, picture: picture.clone() });
+        Some(picture)
+    }
+
+    /// The name of the photo or style picture that is chosen.
+    pub(super) fn name_of(source: Option<&Source>) -> String {
+        source.map(|s| super::text::printable(&s.name())).unwrap_or_default()
+    }
+}

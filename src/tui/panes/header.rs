@@ -1,0 +1,50 @@
+//! The first line: what runs where, how far it is and what it costs.
+
+use super::{Canvas, Pane};
+use crate::engine::Phase;
+use crate::tui::app::App;
+use crate::tui::layout::Place;
+use ratatui::Frame;
+use ratatui::layout::{Alignment, Rect};
+use ratatui::text::{Line, Span};
+use ratatui::widgets::Paragraph;
+
+pub(super) struct Header;
+
+impl Pane for Header {
+    fn place(&self) -> Place {
+        Place::Header
+    }
+
+    fn render(&self, frame: &mut Frame<'_>, area: Rect, app: &mut App, _canvas: &mut Canvas<'_>) {
+        let (theme, s) = (app.theme, &app.snapshot);
+        let threads = if s.threads == 1 { "thread" } else { "threads" };
+        let left = Line::from(vec![
+            Span::styled(" gradlens  ", theme.strong()),
+            Span::styled(app.current().id(), theme.accent()),
+            Span::styled(format!("  {} · {} {} {threads}", s.model, s.device, s.threads), theme.dim()),
+        ]);
+        let (sign, style) = match s.phase {
+            Phase::Idle | Phase::Loading => ("… loading", theme.dim()),
+            Phase::Running => ("▶", theme.good()),
+            Phase::Paused => ("‖ paused", theme.changed()),
+            Phase::Finished => ("■ done", theme.good()),
+            Phase::Stopped => ("■ stopped", theme.changed()),
+            Phase::Failed => ("✖ failed", theme.bad()),
+        };
+        let pace = if s.busy_ms > 0 {
+            format!("{:.1} s in this step", s.busy_ms as f64 / 1e3)
+        } else {
+            format!("{:.0} ms/step", s.ms_per_step)
+        };
+        let progress = format!(" step {}/{} · {pace}", s.step, s.total);
+        let line = format!(" · {} · {:.0} kB/s ", app.line.protocol, app.line.bytes_per_second / 1e3);
+        let right =
+            Line::from(vec![Span::styled(sign, style), Span::raw(progress), Span::styled(line, theme.dim())]);
+        let room = (area.width as usize).saturating_sub(right.width());
+        // Where both do not fit, the model gives way.
+        let left = if left.width() <= room { left } else { Line::from(left.spans[..2].to_vec()) };
+        frame.render_widget(Paragraph::new(left), area);
+        frame.render_widget(Paragraph::new(right).alignment(Alignment::Right), area);
+    }
+}

@@ -1,0 +1,57 @@
+//! The parameters, to be changed with + and −, also while a run goes on.
+
+use super::{Canvas, Pane, framed};
+use crate::tui::app::{App, Focus};
+use crate::tui::layout::Place;
+use crate::tui::text::cut;
+use ratatui::Frame;
+use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{List, ListState, Paragraph, Wrap};
+
+pub(super) struct Parameters;
+
+impl Pane for Parameters {
+    fn place(&self) -> Place {
+        Place::Parameters
+    }
+
+    fn render(&self, frame: &mut Frame<'_>, area: Rect, app: &mut App, _canvas: &mut Canvas<'_>) {
+        let inside = framed(frame, area, app, app.focus == Focus::Parameters, " parameters ", "");
+        let theme = app.theme;
+        let specs = app.params();
+        if specs.is_empty() {
+            let text = format!("none. {}", app.current().about());
+            frame.render_widget(Paragraph::new(text).style(theme.dim()).wrap(Wrap { trim: true }), inside);
+            return;
+        }
+        let help_rows = if inside.height as usize >= specs.len() + 3 { 3 } else { 0 };
+        let [list, help] =
+            Layout::vertical([Constraint::Fill(1), Constraint::Length(help_rows)]).areas(inside);
+        let width = (list.width as usize).saturating_sub(2);
+        let lines = specs.iter().map(|spec| {
+            let value = app.value(spec);
+            let changed_at = app.snapshot.marks.iter().rev().find(|m| m.text.starts_with(spec.name));
+            let changed = changed_at.filter(|_| app.is_current()).map(|m| format!(" ◂ {}", m.step));
+            let unit = if spec.unit.is_empty() { String::new() } else { format!(" {}", spec.unit) };
+            let value = format!("{value}{unit}");
+            let name = cut(&spec.name.replace('_', " "), width.saturating_sub(value.len() + 1));
+            let note = changed.unwrap_or_default();
+            let used = name.chars().count() + value.chars().count() + note.chars().count();
+            Line::from(vec![
+                Span::raw(name),
+                Span::raw(" ".repeat(width.saturating_sub(used).max(1))),
+                Span::styled(value, theme.strong()),
+                Span::styled(note, theme.changed()),
+            ])
+        });
+        let widget = List::new(lines.collect::<Vec<_>>()).highlight_symbol("▸ ").highlight_style(theme.accent());
+        let mut state = ListState::default().with_selected(Some(app.selected));
+        frame.render_stateful_widget(widget, list, &mut state);
+        if let Some(spec) = specs.get(app.selected).filter(|_| help_rows > 0) {
+            let live = if spec.live { "" } else { " (restarts)" };
+            let text = Paragraph::new(format!("{}{live}", spec.help)).style(theme.dim());
+            frame.render_widget(text.wrap(Wrap { trim: true }), help);
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! The photo, the style picture and what comes of them.
+
+use super::{Canvas, Pane, framed};
+use crate::imaging::Picture;
+use crate::techniques::Need;
+use crate::tui::app::{App, MapView};
+use crate::tui::layout::Place;
+use crate::tui::text::{cut, short};
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::Paragraph;
+
+pub(super) struct Input;
+pub(super) struct Style;
+pub(super) struct Result;
+
+impl Pane for Input {
+    fn place(&self) -> Place {
+        Place::Input
+    }
+
+    fn render(&self, frame: &mut Frame<'_>, area: Rect, app: &mut App, canvas: &mut Canvas<'_>) {
+        let picture = app.snapshot.input.clone();
+        let foot = caption(App::name_of(app.spec.picture.as_ref()), picture.as_ref(), area);
+        let inside = framed(frame, area, app, false, " input ", foot);
+        put(frame, "input", picture, inside, app, canvas);
+    }
+}
+
+impl Pane for Style {
+    fn place(&self) -> Place {
+        Place::Style
+    }
+
+    fn render(&self, frame: &mut Frame<'_>, area: Rect, app: &mut App, canvas: &mut Canvas<'_>) {
+        let picture = app.snapshot.style.clone();
+        let foot = caption(App::name_of(app.spec.style.as_ref()), picture.as_ref(), area);
+        let inside = framed(frame, area, app, false, " style ", foot);
+        put(frame, "style", picture, inside, app, canvas);
+    }
+}
+
+impl Pane for Result {
+    fn place(&self) -> Place {
+        Place::Result
+    }
+
+    fn render(&self, frame: &mut Frame<'_>, area: Rect, app: &mut App, canvas: &mut Canvas<'_>) {
+        if !canvas.wide && area.width < 110 {
+            let (name, picture) = shared(app);
+            let tab = Span::styled(" tab: another picture ", app.theme.dim());
+            let inside = framed(frame, area, app, false, format!(" {name} "), Line::from(tab).right_aligned());
+            put(frame, "result", picture, inside, app, canvas);
+            return;
+        }
+        let title = result_title(app);
+        let picture = app.result_picture();
+        let foot = match &app.snapshot.heat {
+            Some(_) if app.view != MapView::Photo => scale(app),
+            _ => Line::raw(caption(String::new(), picture.as_ref(), area)),
+        };
+        let inside = framed(frame, area, app, false, format!(" {title} "), foot);
+        put(frame, "result", picture, inside, app, canvas);
+    }
+}
+
+fn result_title(app: &App) -> String {
+    let of_class = |fallback: &str| {
+        let class = app.snapshot.top.first();
+        match (app.spec.class, class) {
+            (Some(class), _) => crate::nets::labels::label(class),
+            (None, Some(top)) => top.label.clone(),
+            _ => fallback.to_owned(),
+        }
+    };
+    if app.snapshot.result.is_some() {
+        return match app.current().needs() {
+            n if n.target != Need::None => {
+                format!("→ {}", app.spec.target.map_or("goldfish".into(), crate::nets::labels::label))
+            }
+            n if n.class == Need::Required => of_class("result"),
+            _ => "result".into(),
+        };
+    }
+    match app.view {
+        _ if app.snapshot.heat.is_none() => "result".into(),
+        MapView::Overlay => format!("heat map over photo · {}", of_class("")),
+        MapView::Map => format!("heat map · {}", of_class("")),
+        MapView::Photo => "photo".into(),
+    }
+}
+
+/// The picture a small screen shows, with its name.
+fn shared(app: &mut App) -> (String, Option<Picture>) {
+    let title = result_title(app);
+    let mut all = vec![(title, app.result_picture())];
+    if let Some(input) = app.snapshot.input.clone() {
+        all.push((format!("input · {}", App::name_of(app.spec.picture.as_ref())), Some(input)));
+    }
+    if let Some(style) = app.snapshot.style.clone() {
+        all.push((format!("style · {}", App::name_of(app.spec.style.as_ref())), Some(style)));
+    }
+    all.swap_remove(app.shown_picture % all.len())
+}
+
+fn caption(name: String, picture: Option<&Picture>, area: Rect) -> String {
+    let size = picture.map(|p| format!("{}×{}", p.width, p.height)).unwrap_or_default();
+    let room = (area.width as usize).saturating_sub(size.len() + 6);
+    format!(" {} {size} ", cut(&name, room)).replace("  ", " ")
+}
+
+/// The colour map with the values at its ends.
+fn scale(app: &App) -> Line<'static> {
+    let Some(heat) = &app.snapshot.heat else { return Line::default() };
+    let (low, high) = heat.range();
+    let map = app.map();
+    let mut spans = vec![Span::raw(format!(" {} {} ", map.id, short(f64::from(low))))];
+    let steps = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    for (i, block) in steps.into_iter().enumerate() {
+        let sign = if app.theme.plain { '#' } else { block };
+        spans.push(Span::styled(sign.to_string(), app.theme.rgb(map.color(i as f32 / 7.0))));
+    }
+    spans.push(Span::raw(format!(" {} · {}×{} ", short(f64::from(high)), heat.width, heat.height)));
+    Line::from(spans)
+}
+
+fn put(
+    frame: &mut Frame<'_>,
+    slot: &'static str,
+    picture: Option<Picture>,
+    area: Rect,
+    app: &App,
+    canvas: &mut Canvas<'_>,
+) {
+    match picture {
+        Some(picture) if !canvas.covered => canvas.pictures.draw(slot, &picture, area, frame.buffer_mut()),
+        Some(_) => {}
+        None => {
+            let text = app.snapshot.failure.clone().unwrap_or_else(|| "…".into());
+            let text = crate::tui::text::printable(&text);
+            let wrapped = Paragraph::new(text).style(app.theme.dim()).wrap(ratatui::widgets::Wrap { trim: true });
+            frame.render_widget(wrapped, area);
+        }
+    }
+}
