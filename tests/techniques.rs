@@ -171,12 +171,8 @@ fn style_losses_and_gradient_agree() {
     let objective = Objective::new(net, &photo, &painting).expect("an objective");
     let x = ((photo * 0.7).expect("scaled") + (painting * 0.3).expect("scaled")).expect("a blend");
     let found = objective.evaluate(&x, &Weights { content: 1.0, style: 20.0, tv: 5.0 }).expect("losses");
-    let checks = [
-        ("content_loss", found.content),
-        ("style_loss", found.style),
-        ("tv_loss", found.tv),
-        ("total", found.total),
-    ];
+    let checks =
+        [("content_loss", found.content), ("style_loss", found.style), ("tv_loss", found.tv), ("total", found.total)];
     for (name, ours) in checks {
         let theirs = f64::from(golden.scalar(name));
         assert!((ours - theirs).abs() < 1e-3 * theirs, "{name}: {ours} for {theirs}");

@@ -2,10 +2,13 @@
 
 use super::args::RunArgs;
 use super::{exit, logging, resolve};
-use crate::engine::{Command, Engine, Event, FailureKind, JobSpec, Link, Options, Phase, Snapshot, Update};
+use crate::engine::{
+    Command, Engine, Event, FailureKind, JobSpec, Link, Options, Phase, RunManifest, Snapshot, Update,
+};
 use crate::error::{Error, Result};
 use crate::techniques::Need;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde::Serialize;
 use std::collections::HashSet;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -35,7 +38,7 @@ pub(super) fn run(args: RunArgs) -> anyhow::Result<u8> {
     runtime.block_on(async {
         let engine = Engine::start(options)?;
         let mut runner = Runner { link: engine.link(), quiet: args.json, several: jobs.len() > 1 };
-        let mut manifests = vec![];
+        let mut reports = vec![];
         let mut code = exit::DONE;
         for (job, folder) in jobs {
             let name = job.picture.as_ref().map(crate::engine::Source::name);
@@ -44,9 +47,10 @@ pub(super) fn run(args: RunArgs) -> anyhow::Result<u8> {
                 let whose = name.as_ref().filter(|_| runner.several).map(|n| format!("{n}: ")).unwrap_or_default();
                 eprintln!("gradlens: {}{}", crate::tui::printable(&whose), crate::tui::printable(message));
             }
-            manifests.push(outcome.manifest.unwrap_or_else(
-                || serde_json::json!({ "image": name, "status": "failed", "error": outcome.failure }),
-            ));
+            reports.push(match outcome.manifest {
+                Some(manifest) => Report::Run(manifest),
+                None => Report::Failed { image: name, status: "failed", error: outcome.failure },
+            });
             if outcome.code == exit::INTERRUPTED {
                 code = outcome.code;
                 break;
@@ -58,11 +62,9 @@ pub(super) fn run(args: RunArgs) -> anyhow::Result<u8> {
             };
         }
         if args.json {
-            let one = manifests.len() == 1 && !runner.several;
-            let text = if one {
-                serde_json::to_string_pretty(&manifests[0])?
-            } else {
-                serde_json::to_string_pretty(&manifests)?
+            let text = match reports.as_slice() {
+                [report] if !runner.several => serde_json::to_string_pretty(report)?,
+                reports => serde_json::to_string_pretty(reports)?,
             };
             println!("{text}");
         }
@@ -106,11 +108,19 @@ struct Runner {
     several: bool,
 }
 
+/// What `--json` prints of one job: `run.json`, or why there is none.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Report {
+    Run(Box<RunManifest>),
+    Failed { image: Option<String>, status: &'static str, error: Option<String> },
+}
+
 #[derive(Default)]
 struct Outcome {
     code: u8,
     failure: Option<String>,
-    manifest: Option<serde_json::Value>,
+    manifest: Option<Box<RunManifest>>,
 }
 
 impl Runner {

@@ -1,5 +1,6 @@
 //! What crosses a [`super::Link`].
 
+use super::manifest::RunManifest;
 use crate::error::Error;
 use crate::imaging::{HeatMap, Picture};
 use crate::nets::labels;
@@ -23,10 +24,9 @@ impl Source {
     #[must_use]
     pub fn name(&self) -> String {
         match self {
-            Self::File(path) => path.file_name().map_or_else(
-                || path.display().to_string(),
-                |name| name.to_string_lossy().into_owned(),
-            ),
+            Self::File(path) => path
+                .file_name()
+                .map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned()),
             Self::Sample(name) => format!("{name}.jpg"),
         }
     }
@@ -194,7 +194,7 @@ pub enum Event {
         /// Their names.
         files: Vec<String>,
         /// What `run.json` holds.
-        manifest: serde_json::Value,
+        manifest: Box<RunManifest>,
     },
     /// A command could not be carried out; the run is as it was.
     Refused {

@@ -73,6 +73,22 @@ impl Worker {
                     self.stop();
                     return;
                 }
+                Some(Command::Start(spec)) => {
+                    // Someone leafs through techniques: only where they stop is worth loading.
+                    let mut newest = spec;
+                    let next = loop {
+                        match commands.try_recv() {
+                            Ok(Command::Start(newer)) => newest = newer,
+                            other => break other.ok(),
+                        }
+                    };
+                    self.obey(Command::Start(newest));
+                    match next {
+                        Some(Command::Shutdown) => return self.stop(),
+                        Some(command) => self.obey(command),
+                        None => {}
+                    }
+                }
                 Some(command) => self.obey(command),
                 None => self.step(),
             }
@@ -158,8 +174,12 @@ impl Worker {
                 ..Snapshot::default()
             });
         });
-        let started =
-            Event::Started { run: self.runs, spec: Box::new(spec.clone()), model: model.clone(), params: params.clone() };
+        let started = Event::Started {
+            run: self.runs,
+            spec: Box::new(spec.clone()),
+            model: model.clone(),
+            params: params.clone(),
+        };
         self.tell(started);
         let mut inputs = vec![];
         let mut read = |source: &Option<super::Source>, need: Need, role| -> Result<Option<Picture>> {
@@ -188,8 +208,7 @@ impl Worker {
             seed: spec.seed,
         };
         let job = technique.start(context, params.clone())?;
-        let beginning =
-            Beginning { id: self.runs, spec, technique, network, params, inputs, photo: picture, style };
+        let beginning = Beginning { id: self.runs, spec, technique, network, params, inputs, photo: picture, style };
         self.run = Some(Run::new(beginning, job));
         self.publish();
         Ok(())
@@ -281,11 +300,9 @@ impl Worker {
         };
         let Some(run) = &self.run else { return Ok(()) };
         let weights_sha256 = self.networks.sha256(&run.network).unwrap_or_default();
-        let around =
-            Surroundings { device: &self.options.device, threads: self.threads, weights_sha256, top_after };
+        let around = Surroundings { device: &self.options.device, threads: self.threads, weights_sha256, top_after };
         let (files, manifest) = save(run, around, folder)?;
-        let manifest = serde_json::to_value(&manifest).unwrap_or_default();
-        self.tell(Event::Saved { run: run.id, folder: folder.to_owned(), files, manifest });
+        self.tell(Event::Saved { run: run.id, folder: folder.to_owned(), files, manifest: Box::new(manifest) });
         Ok(())
     }
 

@@ -117,8 +117,7 @@ mod tests {
     #[test]
     fn broken_files_are_named() {
         let whole = png(&[1; 300], 10, 10, ExtendedColorType::Rgb8);
-        for (bytes, words) in
-            [(&whole[..whole.len() / 2], "damaged"), (&b"hello, this is text"[..], "not a picture")]
+        for (bytes, words) in [(&whole[..whole.len() / 2], "damaged"), (&b"hello, this is text"[..], "not a picture")]
         {
             let error = read(bytes).expect_err("no picture").to_string();
             assert!(error.contains("test.png") && error.contains(words), "{error}");

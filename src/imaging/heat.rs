@@ -30,8 +30,7 @@ impl HeatMap {
     #[must_use]
     pub fn range(&self) -> (f32, f32) {
         let finite = self.values.iter().copied().filter(|v| v.is_finite());
-        let (low, high) =
-            finite.fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), v| (low.min(v), high.max(v)));
+        let (low, high) = finite.fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), v| (low.min(v), high.max(v)));
         if low > high { (0.0, 0.0) } else { (low, high) }
     }
 
@@ -76,7 +75,6 @@ impl HeatMap {
         }
         Picture::new(width, height, rgb)
     }
-
 }
 
 /// For each output pixel the two nearest cells and the weight of the second (align_corners = false).
@@ -99,9 +97,8 @@ mod tests {
     fn the_peak_is_brightest() {
         let map = HeatMap::new(3, 3, vec![0.0, 0.0, 0.0, 0.0, 9.0, 0.0, 0.0, 0.0, 0.0]);
         let picture = map.colored(COLOR_MAPS[0], 30, 30);
-        let light = |x: usize, y: usize| {
-            picture.rgb[(y * 30 + x) * 3..][..3].iter().map(|&v| u32::from(v)).sum::<u32>()
-        };
+        let light =
+            |x: usize, y: usize| picture.rgb[(y * 30 + x) * 3..][..3].iter().map(|&v| u32::from(v)).sum::<u32>();
         assert!(light(15, 15) > light(8, 15) && light(8, 15) > light(1, 1));
     }
 

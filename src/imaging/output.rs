@@ -54,8 +54,7 @@ pub fn write_png(path: &Path, picture: &Picture) -> Result<()> {
 pub fn write_npy(path: &Path, array: &Array) -> Result<()> {
     let shape: Vec<String> = array.shape.iter().map(ToString::to_string).collect();
     let comma = if shape.len() == 1 { "," } else { "" };
-    let mut header =
-        format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({}{comma}), }}", shape.join(", "));
+    let mut header = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({}{comma}), }}", shape.join(", "));
     // Magic, version and length take 10 bytes; the header ends in a newline on a multiple of 64.
     let padding = 63 - (10 + header.len()) % 64;
     header.extend(std::iter::repeat_n(' ', padding));
@@ -85,8 +84,7 @@ pub fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
 pub fn write_csv(path: &Path, names: &[String], rows: &[(usize, Vec<Option<f64>>)]) -> Result<()> {
     let mut text = format!("step,{}\n", names.join(","));
     for (step, figures) in rows {
-        let figures: Vec<String> =
-            figures.iter().map(|v| v.map(|v| v.to_string()).unwrap_or_default()).collect();
+        let figures: Vec<String> = figures.iter().map(|v| v.map(|v| v.to_string()).unwrap_or_default()).collect();
         text.push_str(&format!("{step},{}\n", figures.join(",")));
     }
     write_atomically(path, text.as_bytes())

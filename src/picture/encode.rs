@@ -29,8 +29,7 @@ pub(super) struct Encoded {
 
 impl Encoded {
     pub fn is_of(&self, picture: &Picture, area: Size) -> bool {
-        self.area == area
-            && (std::sync::Arc::ptr_eq(&self.picture.rgb, &picture.rgb) || self.picture == *picture)
+        self.area == area && (std::sync::Arc::ptr_eq(&self.picture.rgb, &picture.rgb) || self.picture == *picture)
     }
 }
 
@@ -57,12 +56,10 @@ pub(super) fn encode(job: Job) -> Result<Encoded, Errors> {
 /// The largest size in cells within `area` that has the picture's shape, for cells of the given pixels.
 fn fitted(picture: &Picture, area: Size, (cell_w, cell_h): (u16, u16)) -> Size {
     let (w, h) = (f64::from(picture.width), f64::from(picture.height));
-    let (room_w, room_h) =
-        (f64::from(area.width) * f64::from(cell_w), f64::from(area.height) * f64::from(cell_h));
+    let (room_w, room_h) = (f64::from(area.width) * f64::from(cell_w), f64::from(area.height) * f64::from(cell_h));
     let scale = (room_w / w).min(room_h / h);
-    let cells = |pixels: f64, cell: u16, most: u16| {
-        ((pixels * scale / f64::from(cell)).round() as u16).clamp(1, most)
-    };
+    let cells =
+        |pixels: f64, cell: u16, most: u16| ((pixels * scale / f64::from(cell)).round() as u16).clamp(1, most);
     Size::new(cells(w, cell_w, area.width), cells(h, cell_h, area.height))
 }
 

@@ -417,8 +417,7 @@ impl App {
             }
             Focus::Parameters => {
                 let last = self.params().len().saturating_sub(1);
-                self.selected =
-                    if down { (self.selected + 1).min(last) } else { self.selected.saturating_sub(1) };
+                self.selected = if down { (self.selected + 1).min(last) } else { self.selected.saturating_sub(1) };
             }
         }
     }

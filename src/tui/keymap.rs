@@ -27,61 +27,83 @@ const fn binding(
 
 /// Every key, in the order of the help and the status line.
 pub const BINDINGS: &[Binding] = &[
-    binding("←→", "technique", "previous or next technique (also p and n)", &[
-        (KeyCode::Left, Action::PreviousTechnique),
-        (KeyCode::Right, Action::NextTechnique),
-        (KeyCode::Char('p'), Action::PreviousTechnique),
-        (KeyCode::Char('n'), Action::NextTechnique),
-    ]),
-    binding("1-9", "", "the technique with that number", &[
-        (KeyCode::Char('1'), Action::Technique(0)),
-        (KeyCode::Char('2'), Action::Technique(1)),
-        (KeyCode::Char('3'), Action::Technique(2)),
-        (KeyCode::Char('4'), Action::Technique(3)),
-        (KeyCode::Char('5'), Action::Technique(4)),
-        (KeyCode::Char('6'), Action::Technique(5)),
-        (KeyCode::Char('7'), Action::Technique(6)),
-        (KeyCode::Char('8'), Action::Technique(7)),
-        (KeyCode::Char('9'), Action::Technique(8)),
-    ]),
+    binding(
+        "←→",
+        "technique",
+        "previous or next technique (also p and n)",
+        &[
+            (KeyCode::Left, Action::PreviousTechnique),
+            (KeyCode::Right, Action::NextTechnique),
+            (KeyCode::Char('p'), Action::PreviousTechnique),
+            (KeyCode::Char('n'), Action::NextTechnique),
+        ],
+    ),
+    binding(
+        "1-9",
+        "",
+        "the technique with that number",
+        &[
+            (KeyCode::Char('1'), Action::Technique(0)),
+            (KeyCode::Char('2'), Action::Technique(1)),
+            (KeyCode::Char('3'), Action::Technique(2)),
+            (KeyCode::Char('4'), Action::Technique(3)),
+            (KeyCode::Char('5'), Action::Technique(4)),
+            (KeyCode::Char('6'), Action::Technique(5)),
+            (KeyCode::Char('7'), Action::Technique(6)),
+            (KeyCode::Char('8'), Action::Technique(7)),
+            (KeyCode::Char('9'), Action::Technique(8)),
+        ],
+    ),
     binding("space", "pause", "pause the run, or go on", &[(KeyCode::Char(' '), Action::TogglePause)]),
     binding(".", "step", "one step of a paused run", &[(KeyCode::Char('.'), Action::Step)]),
     binding("r", "restart", "start the run from its beginning", &[(KeyCode::Char('r'), Action::Restart)]),
-    binding("c", "class", "choose the class, or the target of an attack", &[(
-        KeyCode::Char('c'),
-        Action::PickClass,
-    )]),
+    binding("c", "class", "choose the class, or the target of an attack", &[(KeyCode::Char('c'), Action::PickClass)]),
     binding("o", "picture", "choose the photo", &[(KeyCode::Char('o'), Action::PickPicture)]),
     binding("y", "style", "choose the style picture", &[(KeyCode::Char('y'), Action::PickStyle)]),
-    binding("↑↓", "select", "select a parameter or a technique", &[
-        (KeyCode::Up, Action::Up),
-        (KeyCode::Down, Action::Down),
-    ]),
-    binding("+-", "change", "change the selected parameter, also while it runs", &[
-        (KeyCode::Char('+'), Action::Increase),
-        (KeyCode::Char('='), Action::Increase),
-        (KeyCode::Char('-'), Action::Decrease),
-    ]),
-    binding("s", "save", "write pictures, maps, curves and run.json to a folder", &[(
-        KeyCode::Char('s'),
-        Action::Save,
-    )]),
-    binding("tab", "focus", "hand the arrow keys to the next pane; on small screens, show another picture", &[(
-        KeyCode::Tab,
-        Action::NextFocus,
-    )]),
+    binding(
+        "↑↓",
+        "select",
+        "select a parameter or a technique",
+        &[(KeyCode::Up, Action::Up), (KeyCode::Down, Action::Down)],
+    ),
+    binding(
+        "+-",
+        "change",
+        "change the selected parameter, also while it runs",
+        &[
+            (KeyCode::Char('+'), Action::Increase),
+            (KeyCode::Char('='), Action::Increase),
+            (KeyCode::Char('-'), Action::Decrease),
+        ],
+    ),
+    binding(
+        "s",
+        "save",
+        "write pictures, maps, curves and run.json to a folder",
+        &[(KeyCode::Char('s'), Action::Save)],
+    ),
+    binding(
+        "tab",
+        "focus",
+        "hand the arrow keys to the next pane; on small screens, show another picture",
+        &[(KeyCode::Tab, Action::NextFocus)],
+    ),
     binding("v", "view", "photo with map, map alone, photo alone", &[(KeyCode::Char('v'), Action::NextView)]),
     binding("m", "", "next colour map", &[(KeyCode::Char('m'), Action::NextColorMap)]),
-    binding("< >", "", "less or more of the map over the photo", &[
-        (KeyCode::Char('<'), Action::LessOverlay),
-        (KeyCode::Char('>'), Action::MoreOverlay),
-    ]),
+    binding(
+        "< >",
+        "",
+        "less or more of the map over the photo",
+        &[(KeyCode::Char('<'), Action::LessOverlay), (KeyCode::Char('>'), Action::MoreOverlay)],
+    ),
     binding("?", "help", "this list", &[(KeyCode::Char('?'), Action::Help), (KeyCode::F(1), Action::Help)]),
     binding("esc", "", "close a dialog or a message", &[(KeyCode::Esc, Action::Dismiss)]),
-    binding("q", "quit", "leave (also ctrl-c); ctrl-z goes to the shell and fg comes back", &[(
-        KeyCode::Char('q'),
-        Action::Quit,
-    )]),
+    binding(
+        "q",
+        "quit",
+        "leave (also ctrl-c); ctrl-z goes to the shell and fg comes back",
+        &[(KeyCode::Char('q'), Action::Quit)],
+    ),
 ];
 
 /// What a key does when no dialog is open.

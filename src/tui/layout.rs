@@ -66,15 +66,13 @@ pub(super) fn areas(screen: Rect, wants: Wants) -> Option<Areas> {
     } else {
         (main.height / 3).clamp(6, 9)
     };
-    let [pictures, curves] =
-        Layout::vertical([Constraint::Fill(1), Constraint::Length(curve_rows)]).areas(main);
+    let [pictures, curves] = Layout::vertical([Constraint::Fill(1), Constraint::Length(curve_rows)]).areas(main);
     if wants.curves {
         areas.push((Place::Curves, curves));
     }
     if wide && (wants.input || wants.style) {
         let share = if wants.style { 36 } else { 32 };
-        let [left, result] =
-            Layout::horizontal([Constraint::Percentage(share), Constraint::Fill(1)]).areas(pictures);
+        let [left, result] = Layout::horizontal([Constraint::Percentage(share), Constraint::Fill(1)]).areas(pictures);
         areas.push((Place::Result, result));
         match (wants.input, wants.style) {
             (true, true) => {

@@ -11,8 +11,7 @@ pub struct Theme {
     pub plain: bool,
 }
 
-const SERIES: [Color; 6] =
-    [Color::Cyan, Color::Magenta, Color::Yellow, Color::Green, Color::Blue, Color::LightRed];
+const SERIES: [Color; 6] = [Color::Cyan, Color::Magenta, Color::Yellow, Color::Green, Color::Blue, Color::LightRed];
 
 impl Theme {
     /// What the environment asks for.

@@ -112,11 +112,7 @@ struct OneShot {
 }
 
 impl OneShot {
-    fn boxed(
-        subject: Subject,
-        uses_layer: bool,
-        method: fn(&Subject) -> Result<Attribution>,
-    ) -> Box<dyn Job> {
+    fn boxed(subject: Subject, uses_layer: bool, method: fn(&Subject) -> Result<Attribution>) -> Box<dyn Job> {
         Box::new(Self { subject, method, uses_layer, found: None })
     }
 }
@@ -134,12 +130,9 @@ impl Job for OneShot {
     fn view(&self) -> Result<View> {
         let input = Some(self.subject.picture.clone());
         Ok(match &self.found {
-            Some(found) => View {
-                input,
-                result: None,
-                heat: Some(found.heat.clone()),
-                attribution: found.channels.clone(),
-            },
+            Some(found) => {
+                View { input, result: None, heat: Some(found.heat.clone()), attribution: found.channels.clone() }
+            }
             None => View { input, ..View::default() },
         })
     }

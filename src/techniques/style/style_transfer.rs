@@ -1,8 +1,8 @@
 //! Neural style transfer: a photo repainted in the manner of a painting.
 
 use super::super::{
-    Context, Group, Job, Need, Needs, ParamKind, ParamSpec, Params, Progress, Technique, View,
-    picture_from_pixels, pixels_from_picture,
+    Context, Group, Job, Need, Needs, ParamKind, ParamSpec, Params, Progress, Technique, View, picture_from_pixels,
+    pixels_from_picture,
 };
 use super::objective::{CONTENT_LAYER, Objective, STYLE_LAYERS, Weights};
 use crate::error::{Error, Result};
@@ -110,9 +110,7 @@ impl Technique for StyleTransfer {
         let content_pixels = pixels_from_picture(&content, network.device())?;
         let shape = content_pixels.dims().to_vec();
         let x = match (&context.init, params.choice("init")) {
-            (Some(init), _) => {
-                pixels_from_picture(&resize(init, content.width, content.height), network.device())?
-            }
+            (Some(init), _) => pixels_from_picture(&resize(init, content.width, content.height), network.device())?,
             (None, "noise") => {
                 let grain = noise(&mut step_rng(context.seed, 0), &shape, network.device())?;
                 ((grain * 0.2)? + 0.5)?.clamp(0f32, 1f32)?
@@ -121,15 +119,7 @@ impl Technique for StyleTransfer {
         };
         let style_pixels = pixels_from_picture(&style, network.device())?;
         let objective = Objective::new(network, &content_pixels, &style_pixels)?;
-        Ok(Box::new(Painting {
-            adam: Adam::new(&x)?,
-            objective,
-            params,
-            content,
-            x,
-            gradient: None,
-            step: 0,
-        }))
+        Ok(Box::new(Painting { adam: Adam::new(&x)?, objective, params, content, x, gradient: None, step: 0 }))
     }
 }
 

@@ -39,10 +39,8 @@ fn boxed(frame: &mut Frame<'_>, area: Rect, theme: Theme, title: &str, (width, h
     let [place] = Layout::horizontal([Constraint::Length(width.min(area.width))])
         .flex(ratatui::layout::Flex::Center)
         .areas(row);
-    let block = Block::bordered()
-        .border_type(BorderType::Rounded)
-        .border_style(theme.accent())
-        .title(format!(" {title} "));
+    let block =
+        Block::bordered().border_type(BorderType::Rounded).border_style(theme.accent()).title(format!(" {title} "));
     let inside = block.inner(place);
     frame.render_widget(Clear, place);
     frame.render_widget(block, place);

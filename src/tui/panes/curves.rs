@@ -36,16 +36,20 @@ impl Pane for Curves {
             .collect();
         let title = if log { " curves (log) " } else { " curves " };
         let inside = framed(frame, area, app, false, title, Line::from(marks).right_aligned());
-        let [plot, legend] =
-            Layout::horizontal([Constraint::Fill(1), Constraint::Length(LEGEND)]).areas(inside);
+        let [plot, legend] = Layout::horizontal([Constraint::Fill(1), Constraint::Length(LEGEND)]).areas(inside);
         legend_lines(frame, legend, app, &snapshot.series, &drawn);
         let scaled = |v: f64| if log { v.log10() } else { v };
         let points: Vec<Vec<(f64, f64)>> = drawn
             .iter()
-            .map(|s| thinned(&s.points, plot.width).map(|(step, v)| (step as f64, scaled(v))).collect())
+            .map(|s| {
+                let points = thinned(&s.points, plot.width).map(|(step, v)| (step as f64, scaled(v)));
+                // A loss that is exactly zero has no place on a logarithmic axis.
+                points.filter(|p| p.1.is_finite()).collect()
+            })
             .collect();
-        let values = || points.iter().flatten().map(|p| p.1);
-        let Some((low, high)) = bounds(values()) else {
+        let probabilities = drawn.iter().any(|s| is_probability(s));
+        let range = if probabilities { Some((0.0, 1.0)) } else { bounds(points.iter().flatten().map(|p| p.1)) };
+        let Some((low, high)) = range else {
             frame.render_widget(Paragraph::new("the curves begin with the first step").style(theme.dim()), plot);
             return;
         };
@@ -56,10 +60,8 @@ impl Pane for Curves {
             .map(|m| (0..=20).map(|i| (m.step as f64, low + (high - low) * f64::from(i) / 20.0)).collect())
             .collect();
         let marker = if theme.plain { Marker::Dot } else { Marker::Braille };
-        let mut sets: Vec<Dataset<'_>> = marks
-            .iter()
-            .map(|data| Dataset::default().marker(marker).style(theme.changed()).data(data))
-            .collect();
+        let mut sets: Vec<Dataset<'_>> =
+            marks.iter().map(|data| Dataset::default().marker(marker).style(theme.changed()).data(data)).collect();
         for (points, series) in points.iter().zip(&drawn) {
             let place = snapshot.series.iter().position(|s| s.name == series.name).unwrap_or(0);
             let kind = if theme.plain { GraphType::Scatter } else { GraphType::Line };
@@ -80,15 +82,19 @@ impl Pane for Curves {
     }
 }
 
+fn is_probability(series: &Series) -> bool {
+    series.name.starts_with("p_")
+}
+
 /// The series that share an axis: probabilities stand alone, everything else stands together.
 fn together(series: &[Series]) -> Vec<&Series> {
-    let probabilities: Vec<&Series> = series.iter().filter(|s| s.name.starts_with("p_")).collect();
+    let probabilities: Vec<&Series> = series.iter().filter(|s| is_probability(s)).collect();
     if probabilities.is_empty() { series.iter().collect() } else { probabilities }
 }
 
 fn wants_log(series: &[&Series]) -> bool {
     let values = || series.iter().flat_map(|s| &s.points).map(|p| p.1).filter(|v| *v != 0.0);
-    let probabilities = series.iter().any(|s| s.name.starts_with("p_"));
+    let probabilities = series.iter().any(|s| is_probability(s));
     let (low, high) = values().fold((f64::INFINITY, 0.0), |(low, high), v| (v.min(low), v.max(high)));
     !probabilities && low > 0.0 && high > low * LOG_RATIO
 }
@@ -102,9 +108,7 @@ fn thinned(points: &[(usize, f64)], width: u16) -> impl Iterator<Item = (usize, 
 
 /// The range of the finite values with a little room, so that a flat line is not on the frame.
 fn bounds(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
-    let (low, high) = values
-        .filter(|v| v.is_finite())
-        .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| (low.min(v), high.max(v)));
+    let (low, high) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| (low.min(v), high.max(v)));
     if low > high {
         return None;
     }

@@ -39,8 +39,7 @@ impl Pane for Header {
         };
         let progress = format!(" step {}/{} · {pace}", s.step, s.total);
         let line = format!(" · {} · {:.0} kB/s ", app.line.protocol, app.line.bytes_per_second / 1e3);
-        let right =
-            Line::from(vec![Span::styled(sign, style), Span::raw(progress), Span::styled(line, theme.dim())]);
+        let right = Line::from(vec![Span::styled(sign, style), Span::raw(progress), Span::styled(line, theme.dim())]);
         let room = (area.width as usize).saturating_sub(right.width());
         // Where both do not fit, the model gives way.
         let left = if left.width() <= room { left } else { Line::from(left.spans[..2].to_vec()) };

@@ -40,11 +40,8 @@ impl Pane for Status {
             }
             used += size(binding);
             spans.push(Span::styled(format!(" {} ", binding.keys), theme.accent()));
-            let word = if binding.keys == "space" && app.snapshot.phase == Phase::Paused {
-                "go on"
-            } else {
-                binding.short
-            };
+            let word =
+                if binding.keys == "space" && app.snapshot.phase == Phase::Paused { "go on" } else { binding.short };
             spans.push(Span::raw(format!("{word} ")));
         }
         frame.render_widget(Paragraph::new(Line::from(spans)), area);

@@ -1,0 +1,381 @@
+//! The engine's behaviour through its link, with techniques made for the purpose.
+
+use candle_core::Device;
+use gradlens::engine::{
+    Command, Engine, Event, FailureKind, JobSpec, Link, Options, Phase, RunManifest, Source, Update,
+};
+use gradlens::imaging::Picture;
+use gradlens::techniques::{
+    Context, Group, Job, Needs, ParamKind, ParamSpec, ParamValue, Params, Progress, TECHNIQUES, Technique, View,
+};
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+const PARAMS: &[ParamSpec] = &[
+    ParamSpec {
+        name: "slope",
+        kind: ParamKind::Float { min: 0.0, max: 100.0, default: 1.0 },
+        unit: "",
+        help: "what each step adds",
+        live: true,
+    },
+    ParamSpec {
+        name: "steps",
+        kind: ParamKind::Int { min: 1, max: 1_000_000, default: 20 },
+        unit: "steps",
+        help: "how many",
+        live: true,
+    },
+    ParamSpec {
+        name: "break_at",
+        kind: ParamKind::Int { min: 0, max: 1000, default: 0 },
+        unit: "",
+        help: "the step that goes wrong",
+        live: false,
+    },
+    ParamSpec {
+        name: "how",
+        kind: ParamKind::Choice { options: &["nan", "panic", "error"], default: "nan" },
+        unit: "",
+        help: "how it goes wrong",
+        live: false,
+    },
+];
+
+/// Adds `slope` at every step, 5 ms each; its picture is the step's number as a grey.
+struct Counting;
+
+struct CountingJob {
+    params: Params,
+    step: usize,
+    value: f64,
+    looked: bool,
+}
+
+impl Technique for Counting {
+    fn id(&self) -> &'static str {
+        "counting"
+    }
+    fn group(&self) -> Group {
+        Group::Attribution
+    }
+    fn about(&self) -> &'static str {
+        "counts"
+    }
+    fn reference(&self) -> &'static str {
+        "this file"
+    }
+    fn needs(&self) -> Needs {
+        Needs::NOTHING
+    }
+    fn params(&self) -> &'static [ParamSpec] {
+        PARAMS
+    }
+    fn start(&self, _: Context, params: Params) -> gradlens::Result<Box<dyn Job>> {
+        Ok(Box::new(CountingJob { params, step: 0, value: 0.0, looked: false }))
+    }
+}
+
+impl Job for CountingJob {
+    fn step(&mut self) -> gradlens::Result<Progress> {
+        if self.looked {
+            self.step += 1;
+            self.value += self.params.float("slope");
+        }
+        self.looked = true;
+        std::thread::sleep(Duration::from_millis(5));
+        let broken = self.step > 0 && self.step == self.params.count("break_at");
+        let value = match self.params.choice("how") {
+            "nan" if broken => f64::NAN,
+            "panic" if broken => panic!("on purpose"),
+            "error" if broken => return Err(candle_core::Error::Msg("on purpose".into()).into()),
+            _ => self.value,
+        };
+        let total = self.params.count("steps");
+        let figures = vec![("value", value)];
+        Ok(Progress { step: self.step, total, figures, logits: None, done: self.step >= total })
+    }
+    fn set(&mut self, params: &Params) {
+        self.params = params.clone();
+    }
+    fn view(&self) -> gradlens::Result<View> {
+        let grey = self.step.min(255) as u8;
+        Ok(View { result: Some(Picture::new(1, 1, vec![grey; 3])), ..View::default() })
+    }
+}
+
+static KNOWN: &[&dyn Technique] = &[&Counting];
+
+fn job(set: &[(&str, ParamValue)]) -> JobSpec {
+    let set: BTreeMap<String, ParamValue> = set.iter().map(|(n, v)| ((*n).to_owned(), v.clone())).collect();
+    JobSpec { technique: "counting".into(), set, ..JobSpec::default() }
+}
+
+fn int(value: i64) -> ParamValue {
+    ParamValue::Int(value)
+}
+
+/// Runs `test` on a fresh engine; a test that hangs fails.
+fn with_engine<F: std::future::Future<Output = ()>>(
+    known: &'static [&'static dyn Technique],
+    test: impl FnOnce(Engine) -> F,
+) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let engine = Engine::start(Options { techniques: known, ..Options::default() }).expect("an engine");
+        tokio::time::timeout(Duration::from_secs(60), test(engine)).await.expect("the test takes too long");
+    });
+}
+
+/// Waits for the first event that `wanted` accepts; the others are let pass.
+async fn wait<T>(link: &mut Link, wanted: impl Fn(&Event) -> Option<T>) -> T {
+    loop {
+        let event = link.event().await.expect("the engine lives");
+        if let Some(found) = wanted(&event) {
+            return found;
+        }
+    }
+}
+
+async fn wait_for_step(link: &mut Link, step: usize) {
+    while link.snapshot().step < step {
+        assert!(link.changed().await, "the engine lives");
+    }
+}
+
+fn finished(event: &Event) -> Option<usize> {
+    if let Event::Finished { step, .. } = event { Some(*step) } else { None }
+}
+
+#[test]
+fn a_run_goes_from_start_to_finish_with_a_row_for_the_start() {
+    with_engine(KNOWN, |engine| async move {
+        let mut link = engine.link();
+        link.send(Command::Start(Box::new(job(&[])))).expect("sent");
+        assert!(matches!(link.event().await, Some(Event::Started { run: 1, .. })));
+        assert_eq!(wait(&mut link, finished).await, 20);
+        let snapshot = link.snapshot();
+        assert_eq!(snapshot.phase, Phase::Finished);
+        let points = &snapshot.series[0].points;
+        assert_eq!((points.len(), points[0], points[20]), (21, (0, 0.0), (20, 20.0)));
+    });
+}
+
+#[test]
+fn pause_holds_step_moves_by_one_resume_goes_on() {
+    with_engine(KNOWN, |engine| async move {
+        let mut link = engine.link();
+        link.send(Command::Start(Box::new(job(&[("steps", int(1000))])))).expect("sent");
+        wait_for_step(&mut link, 3).await;
+        link.send(Command::Pause).expect("sent");
+        let paused = |e: &Event| if let Event::Paused { step, .. } = e { Some(*step) } else { None };
+        let held = wait(&mut link, paused).await;
+        tokio::time::sleep(Duration::from_millis(60)).await;
+        assert_eq!((link.snapshot().step, link.snapshot().phase), (held, Phase::Paused));
+        link.send(Command::Step).expect("sent");
+        wait_for_step(&mut link, held + 1).await;
+        tokio::time::sleep(Duration::from_millis(60)).await;
+        assert_eq!(link.snapshot().step, held + 1, "one step and no more");
+        link.send(Command::Resume).expect("sent");
+        wait_for_step(&mut link, held + 5).await;
+        link.send(Command::Stop).expect("sent");
+        let stopped = |e: &Event| if let Event::Stopped { step, .. } = e { Some(*step) } else { None };
+        wait(&mut link, stopped).await;
+    });
+}
+
+#[test]
+fn stop_takes_one_step_at_most() {
+    with_engine(KNOWN, |engine| async move {
+        let mut link = engine.link();
+        link.send(Command::Start(Box::new(job(&[("steps", int(100_000))])))).expect("sent");
+        wait_for_step(&mut link, 3).await;
+        let before = link.snapshot().step;
+        let asked = Instant::now();
+        link.send(Command::Stop).expect("sent");
+        let stopped = |e: &Event| if let Event::Stopped { step, .. } = e { Some(*step) } else { None };
+        let at = wait(&mut link, stopped).await;
+        // One step may have ended between the snapshot and the command, one was under way.
+        assert!(at <= before + 2, "{before} then {at}");
+        assert!(asked.elapsed() < Duration::from_secs(5));
+        tokio::time::sleep(Duration::from_millis(30)).await;
+        assert_eq!(link.snapshot().step, at);
+    });
+}
+
+#[test]
+fn a_live_change_takes_effect_at_once_and_leaves_a_mark() {
+    with_engine(KNOWN, |engine| async move {
+        let mut link = engine.link();
+        link.send(Command::Start(Box::new(job(&[("steps", int(200))])))).expect("sent");
+        wait_for_step(&mut link, 5).await;
+        link.send(Command::Set { name: "slope".into(), value: ParamValue::Float(3.0) }).expect("sent");
+        let changed = |e: &Event| if let Event::Changed { step, .. } = e { Some(*step) } else { None };
+        let at = wait(&mut link, changed).await;
+        link.send(Command::Set { name: "steps".into(), value: int(at as i64 + 4) }).expect("sent");
+        assert_eq!(wait(&mut link, finished).await, at + 4);
+        let snapshot = link.snapshot();
+        assert_eq!(snapshot.run, 1, "the run was not started anew");
+        assert_eq!(snapshot.series[0].points.last(), Some(&(at + 4, (at + 12) as f64)));
+        assert_eq!(snapshot.marks[0].step, at);
+        assert_eq!(snapshot.marks[0].text, "slope 1 → 3");
+    });
+}
+
+#[test]
+fn what_cannot_change_live_starts_the_run_anew() {
+    with_engine(KNOWN, |engine| async move {
+        let mut link = engine.link();
+        link.send(Command::Start(Box::new(job(&[("steps", int(100_000))])))).expect("sent");
+        wait_for_step(&mut link, 2).await;
+        link.send(Command::Set { name: "break_at".into(), value: int(3) }).expect("sent");
+        let started = |e: &Event| if let Event::Started { run: 2, .. } = e { Some(()) } else { None };
+        wait(&mut link, started).await;
+        link.send(Command::Stop).expect("sent");
+    });
+}
+
+#[test]
+fn bad_changes_are_refused_and_the_run_goes_on() {
+    with_engine(KNOWN, |engine| async move {
+        let mut link = engine.link();
+        link.send(Command::Start(Box::new(job(&[("steps", int(30))])))).expect("sent");
+        for (name, value) in
+            [("slope", ParamValue::Float(-1.0)), ("slop", int(1)), ("how", ParamValue::Text("x".into()))]
+        {
+            link.send(Command::Set { name: name.into(), value }).expect("sent");
+            let refused = |e: &Event| if let Event::Refused { kind, .. } = e { Some(*kind) } else { None };
+            assert_eq!(wait(&mut link, refused).await, FailureKind::Usage, "{name}");
+        }
+        assert_eq!(wait(&mut link, finished).await, 30);
+        assert_eq!(link.snapshot().run, 1);
+    });
+}
+
+#[test]
+fn faults_end_the_run_clearly_and_keep_the_last_good_picture() {
+    for (how, words) in [("nan", "no longer a finite number"), ("panic", "on purpose"), ("error", "on purpose")] {
+        with_engine(KNOWN, |engine| async move {
+            let mut link = engine.link();
+            let bad = [("break_at", int(7)), ("how", ParamValue::Text(how.into()))];
+            link.send(Command::Start(Box::new(job(&bad)))).expect("sent");
+            let failed = |e: &Event| match e {
+                Event::Failed { message, .. } => Some(message.clone()),
+                _ => None,
+            };
+            let message = wait(&mut link, failed).await;
+            assert!(message.contains(words), "{how}: {message}");
+            let snapshot = link.snapshot();
+            assert_eq!(snapshot.phase, Phase::Failed);
+            assert_eq!(*snapshot.result.as_ref().expect("a picture").rgb, [6, 6, 6], "{how}");
+            assert_eq!(snapshot.series[0].points.len(), 7);
+            // The engine is as good as before.
+            link.send(Command::Start(Box::new(job(&[])))).expect("sent");
+            assert_eq!(wait(&mut link, finished).await, 20);
+        });
+    }
+}
+
+#[test]
+fn several_watchers_see_the_same_events_in_the_same_order() {
+    with_engine(KNOWN, |engine| async move {
+        let (mut one, mut two) = (engine.link(), engine.link());
+        one.send(Command::Start(Box::new(job(&[("steps", int(5))])))).expect("sent");
+        let mut seen = vec![];
+        for link in [&mut one, &mut two] {
+            let mut events = vec![];
+            while events.last().and_then(finished).is_none() {
+                events.push(link.event().await.expect("an event"));
+            }
+            seen.push(events);
+        }
+        assert_eq!(seen[0], seen[1]);
+        assert!(seen[0].len() >= 2, "a start and an end");
+    });
+}
+
+#[test]
+fn an_unknown_technique_is_a_usage_failure() {
+    with_engine(KNOWN, |engine| async move {
+        let mut link = engine.link();
+        link.send(Command::Start(Box::new(JobSpec { technique: "countin".into(), ..JobSpec::default() })))
+            .expect("sent");
+        let failed = |e: &Event| match e {
+            Event::Failed { kind, message, .. } => Some((*kind, message.clone())),
+            _ => None,
+        };
+        let (kind, message) = wait(&mut link, failed).await;
+        assert_eq!(kind, FailureKind::Usage);
+        assert!(message.contains("did you mean \"counting\""), "{message}");
+    });
+}
+
+#[test]
+fn a_saved_run_is_complete() {
+    with_engine(TECHNIQUES, |engine| async move {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut link = engine.link();
+        let spec = JobSpec {
+            technique: "gradcam".into(),
+            picture: Some(Source::Sample("german_shepherd".into())),
+            ..JobSpec::default()
+        };
+        link.send(Command::Start(Box::new(spec))).expect("sent");
+        wait(&mut link, finished).await;
+        link.send(Command::Save { folder: folder.path().join("a/b") }).expect("sent");
+        let saved = |e: &Event| match e {
+            Event::Saved { files, manifest, .. } => Some((files.clone(), manifest.clone())),
+            _ => None,
+        };
+        let (files, manifest) = wait(&mut link, saved).await;
+        assert_eq!(files, ["result.png", "overlay.png", "map.npy", "run.json"]);
+        assert_eq!(manifest.figures["class"]["label"], "German shepherd");
+        assert_eq!(manifest.figures["layer"], "head");
+        assert!(manifest.success);
+        let on_disk = std::fs::read(folder.path().join("a/b/run.json")).expect("run.json");
+        assert_eq!(serde_json::from_slice::<RunManifest>(&on_disk).expect("JSON"), *manifest);
+    });
+}
+
+#[test]
+fn one_seed_gives_one_picture() {
+    let picture = |seed: u64| {
+        let technique = gradlens::techniques::find(TECHNIQUES, "class-visualization").expect("a technique");
+        let model = gradlens::nets::model(technique.default_model()).expect("a model");
+        let network = model.build(&model.weights(), &Device::Cpu).expect("a network");
+        let given = BTreeMap::from([("steps".to_owned(), int(3))]);
+        let params = Params::new(technique.params(), &given).expect("parameters");
+        let context = Context {
+            network: network.into(),
+            picture: None,
+            style: None,
+            init: None,
+            class: Some(130),
+            target: None,
+            layer: None,
+            seed,
+        };
+        let mut job = technique.start(context, params).expect("a job");
+        while !job.step().expect("a step").done {}
+        job.view().expect("a view").result.expect("a picture")
+    };
+    assert_eq!(picture(5), picture(5));
+    assert_ne!(picture(5), picture(6));
+}
+
+#[test]
+fn a_link_tells_events_before_snapshots() {
+    with_engine(KNOWN, |engine| async move {
+        let mut link = engine.link();
+        link.send(Command::Start(Box::new(job(&[("steps", int(2))])))).expect("sent");
+        let mut events = 0;
+        loop {
+            match link.next().await.expect("the engine lives") {
+                Update::Event(event) if finished(&event).is_some() => break,
+                Update::Event(_) => events += 1,
+                Update::Snapshot => drop(link.snapshot()),
+            }
+        }
+        assert!(events >= 1);
+    });
+}
