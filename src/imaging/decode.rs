@@ -2,7 +2,7 @@
 
 use super::Picture;
 use crate::error::{Error, Result};
-use image::{DynamicImage, ImageDecoder, ImageReader, Limits, Rgba};
+use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, Rgba};
 use std::io::{Cursor, Read};
 use std::path::Path;
 
@@ -47,6 +47,9 @@ pub fn decode(path: &Path, bytes: &[u8]) -> Result<Picture> {
     if reader.format().is_none() {
         return Err(bad("it is not a picture (PNG, JPEG, GIF, WebP, BMP, TIFF and PNM are read)".into()));
     }
+    if reader.format() == Some(ImageFormat::Jpeg) && !jpeg_is_whole(bytes) {
+        return Err(bad("the file is damaged or cut off (its end is missing)".into()));
+    }
     // Sizes are checked right below, with a sentence of our own; this guards the decoder's own buffers.
     let mut limits = Limits::no_limits();
     limits.max_alloc = Some(MAX_ALLOCATION);
@@ -67,6 +70,14 @@ pub fn decode(path: &Path, bytes: &[u8]) -> Result<Picture> {
     let mut picture = DynamicImage::from_decoder(decoder).map_err(|e| bad(broken(&e)))?;
     picture.apply_orientation(orientation);
     Ok(over_white(picture).into())
+}
+
+/// Whether an end marker follows the last scan: the decoder fills what is missing with grey and says nothing.
+fn jpeg_is_whole(bytes: &[u8]) -> bool {
+    const SCAN: [u8; 2] = [0xff, 0xda];
+    const END: [u8; 2] = [0xff, 0xd9];
+    let last_scan = bytes.windows(2).rposition(|m| m == SCAN);
+    last_scan.is_some_and(|at| bytes[at..].windows(2).any(|m| m == END))
 }
 
 fn broken(error: &image::ImageError) -> String {

@@ -143,7 +143,7 @@ impl Session<'_> {
         let shape = Some((self.app.has_dialog(), self.app.technique, self.screen.size()?));
         if shape != self.shape && self.shape.is_some() && !pictures.text_covers_pictures() {
             // Sixel and iTerm2 pictures are pixels on the screen: only clearing it removes them.
-            self.screen.clear()?;
+            self.clear()?;
         }
         self.shape = shape;
         self.screen.draw(|frame| super::draw(frame, &mut self.app, pictures))?;
@@ -168,8 +168,14 @@ impl Session<'_> {
             libc::raise(libc::SIGSTOP);
         }
         std::mem::forget(Taken::take()?);
-        self.screen.clear()?;
-        Ok(())
+        self.clear()
+    }
+
+    /// Clears the screen and draws every cell in the next frame. ratatui's own `clear` asks the terminal for its
+    /// cursor, an answer that the reader of the keyboard would have to wait for.
+    fn clear(&mut self) -> anyhow::Result<()> {
+        let size = self.screen.size()?;
+        Ok(self.screen.resize(ratatui::layout::Rect::from((ratatui::layout::Position::ORIGIN, size)))?)
     }
 }
 

@@ -13,7 +13,8 @@ use ratatui::widgets::{Axis, Chart, Dataset, GraphType, Paragraph};
 
 /// Values that differ by more than this factor are drawn on a logarithmic axis.
 const LOG_RATIO: f64 = 30.0;
-const LEGEND: u16 = 20;
+/// Columns of the legend: on small screens the curves need them more.
+const LEGEND: [u16; 2] = [16, 22];
 
 pub(super) struct Curves;
 
@@ -36,7 +37,9 @@ impl Pane for Curves {
             .collect();
         let title = if log { " curves (log) " } else { " curves " };
         let inside = framed(frame, area, app, false, title, Line::from(marks).right_aligned());
-        let [plot, legend] = Layout::horizontal([Constraint::Fill(1), Constraint::Length(LEGEND)]).areas(inside);
+        let columns = LEGEND[usize::from(inside.width > 70)];
+        let [plot, legend] =
+            Layout::horizontal([Constraint::Fill(1), Constraint::Length(columns)]).spacing(1).areas(inside);
         legend_lines(frame, legend, app, &snapshot.series, &drawn);
         let scaled = |v: f64| if log { v.log10() } else { v };
         let points: Vec<Vec<(f64, f64)>> = drawn

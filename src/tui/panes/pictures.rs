@@ -49,8 +49,10 @@ impl Pane for Result {
     fn render(&self, frame: &mut Frame<'_>, area: Rect, app: &mut App, canvas: &mut Canvas<'_>) {
         if !canvas.wide && area.width < 110 {
             let (name, picture) = shared(app);
-            let tab = Span::styled(" tab: another picture ", app.theme.dim());
-            let inside = framed(frame, area, app, false, format!(" {name} "), Line::from(tab).right_aligned());
+            let of_map = app.snapshot.heat.is_some() && app.view != MapView::Photo && name.starts_with("heat");
+            let tab = Line::styled(" tab: another picture ", app.theme.dim()).right_aligned();
+            let foot = if of_map { scale(app) } else { tab };
+            let inside = framed(frame, area, app, false, format!(" {name} "), foot);
             put(frame, "result", picture, inside, app, canvas);
             return;
         }

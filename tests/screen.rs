@@ -1,0 +1,181 @@
+//! The drawn screen, at three sizes and in the states a person sees.
+
+use gradlens::engine::{Event, FailureKind, Mark, Phase, Prediction, Series, Snapshot};
+use gradlens::engine::{JobSpec, Source};
+use gradlens::imaging::{HeatMap, Picture};
+use gradlens::picture::{Pictures, Protocol};
+use gradlens::techniques::{Params, TECHNIQUES, find};
+use gradlens::tui::{Action, App, Setup, Theme, draw};
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+const THEME: Theme = Theme { color: true, plain: false };
+
+fn app(technique: &str, theme: Theme) -> App {
+    let spec = JobSpec {
+        technique: technique.into(),
+        picture: Some(Source::Sample("german_shepherd".into())),
+        style: Some(Source::Sample("great_wave".into())),
+        ..JobSpec::default()
+    };
+    let mut app = App::new(Setup { spec, save_folder: "runs".into(), theme });
+    app.set_line(Protocol::Kitty, 96_000.0);
+    app
+}
+
+fn picture(width: u32, height: u32) -> Picture {
+    Picture::new(width, height, (0..width * height * 3).map(|i| (i % 251) as u8).collect())
+}
+
+fn snapshot(technique: &str) -> Snapshot {
+    let found = find(TECHNIQUES, technique).expect("a technique");
+    let top = [("German shepherd", 235, 0.972), ("malinois", 225, 0.0058), ("kelpie", 227, 0.0011)];
+    Snapshot {
+        run: 1,
+        phase: Phase::Finished,
+        technique: technique.into(),
+        model: found.default_model().into(),
+        device: "cpu".into(),
+        threads: 2,
+        step: 1,
+        total: 1,
+        ms_per_step: 61.0,
+        input: Some(picture(64, 64)),
+        top: top
+            .map(|(label, index, probability)| Prediction { index, label: label.into(), probability, logit: 1.0 })
+            .into(),
+        params: Params::new(found.params(), &BTreeMap::new()).expect("defaults"),
+        ..Snapshot::default()
+    }
+}
+
+fn attribution() -> App {
+    let mut app = app("gradcam", THEME);
+    let heat = HeatMap::new(7, 7, (0..49).map(|i| i as f32 / 48.0).collect());
+    app.on_snapshot(Arc::new(Snapshot { heat: Some(heat), ..snapshot("gradcam") }));
+    app
+}
+
+fn painting(theme: Theme) -> App {
+    let mut app = app("style-transfer", theme);
+    let curve = |name: &str, start: f64| Series {
+        name: name.into(),
+        points: (0..=143).map(|i| (i, start * (-(i as f64) / 40.0).exp() + start / 50.0)).collect(),
+    };
+    app.on_snapshot(Arc::new(Snapshot {
+        phase: Phase::Running,
+        step: 143,
+        total: 400,
+        ms_per_step: 182.0,
+        input: Some(picture(64, 48)),
+        style: Some(picture(66, 45)),
+        result: Some(picture(64, 48)),
+        series: vec![curve("loss", 30.0), curve("content", 0.7), curve("style", 1.5), curve("tv", 0.03)],
+        marks: vec![Mark { step: 90, text: "style_weight 20 → 30".into() }],
+        ..snapshot("style-transfer")
+    }));
+    app
+}
+
+fn text(app: &mut App, width: u16, height: u16) -> String {
+    let mut pictures = Pictures::inline();
+    let mut terminal = Terminal::new(TestBackend::new(width, height)).expect("a screen");
+    terminal.draw(|frame| draw(frame, app, &mut pictures)).expect("drawn");
+    terminal.backend().to_string()
+}
+
+#[test]
+fn attribution_at_three_sizes() {
+    for (width, height) in [(80, 24), (120, 36), (160, 50)] {
+        insta::assert_snapshot!(format!("attribution_{width}x{height}"), text(&mut attribution(), width, height));
+    }
+}
+
+#[test]
+fn style_transfer_at_three_sizes() {
+    for (width, height) in [(80, 24), (120, 36), (160, 50)] {
+        insta::assert_snapshot!(format!("style_{width}x{height}"), text(&mut painting(THEME), width, height));
+    }
+}
+
+#[test]
+fn a_plain_screen_has_no_braille_and_no_blocks() {
+    let screen = text(&mut painting(Theme { color: false, plain: true }), 160, 50);
+    assert!(!screen.chars().any(|c| ('\u{2801}'..='\u{28ff}').contains(&c)), "{screen}");
+    assert!(screen.contains("loss") && screen.contains('#'));
+}
+
+#[test]
+fn no_color_means_no_colour_outside_pictures() {
+    let mut app = app("class-visualization", Theme { color: false, plain: false });
+    app.on_snapshot(Arc::new(Snapshot { input: None, ..snapshot("class-visualization") }));
+    let mut terminal = Terminal::new(TestBackend::new(120, 36)).expect("a screen");
+    terminal.draw(|frame| draw(frame, &mut app, &mut Pictures::inline())).expect("drawn");
+    let buffer = terminal.backend().buffer();
+    assert!(
+        buffer.content().iter().all(|c| c.fg == ratatui::style::Color::Reset && c.bg == ratatui::style::Color::Reset)
+    );
+}
+
+#[test]
+fn too_small_a_screen_says_so() {
+    let screen = text(&mut attribution(), 40, 10);
+    assert!(screen.contains("needs 60×18") && screen.contains("40×10"), "{screen}");
+}
+
+#[test]
+fn dialogs_open_search_and_choose() {
+    let mut app = attribution();
+    app.take_commands();
+    app.apply(Action::Help);
+    insta::assert_snapshot!("help_120x36", text(&mut app, 120, 36));
+    let press = |app: &mut App, code| app.on_key(&crossterm::event::KeyEvent::from(code));
+    use crossterm::event::KeyCode;
+    press(&mut app, KeyCode::Esc);
+    assert!(!app.has_dialog());
+    press(&mut app, KeyCode::Char('c'));
+    for c in "flming".chars() {
+        press(&mut app, KeyCode::Char(c));
+    }
+    assert!(text(&mut app, 120, 36).contains("▸  130  flamingo"), "the search is fuzzy");
+    press(&mut app, KeyCode::Enter);
+    let started = app.take_commands();
+    assert!(
+        matches!(&started[..], [gradlens::engine::Command::Start(spec)] if spec.class == Some(130)),
+        "{started:?}"
+    );
+}
+
+#[test]
+fn a_failure_stays_on_the_screen_without_its_escape_sequences() {
+    let mut app = attribution();
+    let message = "cannot use the picture x\x1b[31m.png: it is not a picture".to_owned();
+    app.on_event(Event::Failed { run: 1, step: 0, kind: FailureKind::Image, message });
+    let screen = text(&mut app, 120, 36);
+    assert!(screen.contains("cannot use the picture") && !screen.contains('\x1b'), "{screen}");
+}
+
+#[test]
+fn every_technique_is_one_arrow_key_away() {
+    let mut app = app(TECHNIQUES[0].id(), THEME);
+    app.take_commands();
+    for technique in TECHNIQUES.iter().skip(1).chain(TECHNIQUES.first()) {
+        app.apply(Action::NextTechnique);
+        match &app.take_commands()[..] {
+            [gradlens::engine::Command::Start(spec)] => assert_eq!(spec.technique, technique.id()),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_change_is_sent_and_shown_at_once() {
+    let mut app = painting(THEME);
+    app.take_commands();
+    app.apply(Action::Increase);
+    let sent = app.take_commands();
+    assert!(matches!(&sent[..], [gradlens::engine::Command::Set { name, .. }] if name == "style_weight"), "{sent:?}");
+    assert!(text(&mut app, 160, 50).contains(" 30"));
+}

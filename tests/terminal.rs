@@ -1,0 +1,379 @@
+//! The whole program in a pseudo-terminal that answers as kitty, a sixel terminal or a plain one would.
+
+mod support;
+
+use gradlens::imaging::{Picture, decode, samples};
+use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
+use std::io::{Read, Write};
+use std::num::NonZeroU16;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+const SIZE: PtySize = PtySize { rows: 40, cols: 130, pixel_width: 1300, pixel_height: 800 };
+const PATIENCE: Duration = Duration::from_secs(60);
+
+struct Session {
+    child: Box<dyn Child + Send + Sync>,
+    master: Box<dyn MasterPty + Send>,
+    output: Arc<Mutex<Vec<u8>>>,
+    screen: Arc<Mutex<vt100::Parser>>,
+    keyboard: Arc<Mutex<Box<dyn Write + Send>>>,
+    _state: tempfile::TempDir,
+}
+
+impl Session {
+    /// Starts the program in a terminal whose answers are `graphics` for the queries of its protocol.
+    fn start(kind: Kind, args: &[&str]) -> Self {
+        let pair = native_pty_system().openpty(SIZE).expect("a pseudo-terminal");
+        let state = tempfile::tempdir().expect("a folder");
+        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_gradlens"));
+        command.args(args);
+        command.cwd(support::root());
+        for name in ["TMUX", "TERM_PROGRAM", "LC_TERMINAL", "WEZTERM_EXECUTABLE", "KONSOLE_VERSION", "NO_COLOR"] {
+            command.env_remove(name);
+        }
+        command.env("TERM", "xterm-256color");
+        command.env("XDG_STATE_HOME", state.path());
+        let child = pair.slave.spawn_command(command).expect("the program starts");
+        drop(pair.slave);
+        let output = Arc::new(Mutex::new(vec![]));
+        let keyboard = Arc::new(Mutex::new(pair.master.take_writer().expect("a keyboard")));
+        let mut reader = pair.master.try_clone_reader().expect("a screen");
+        let cells = |n: u16| NonZeroU16::new(n).expect("not zero");
+        let screen = Arc::new(Mutex::new(vt100::Parser::new(cells(SIZE.rows), cells(SIZE.cols), 0)));
+        let (seen, drawn, answers) = (output.clone(), screen.clone(), keyboard.clone());
+        std::thread::spawn(move || {
+            let mut buffer = [0u8; 65536];
+            let mut asked = vec![];
+            while let Ok(n @ 1..) = reader.read(&mut buffer) {
+                seen.lock().expect("unpoisoned").extend_from_slice(&buffer[..n]);
+                drawn.lock().expect("unpoisoned").process(&buffer[..n]);
+                asked.extend_from_slice(&buffer[..n]);
+                for (query, answer) in kind.answers() {
+                    if let Some(at) = find(&asked, query.as_bytes()) {
+                        asked.drain(..at + query.len());
+                        let mut keyboard = answers.lock().expect("unpoisoned");
+                        let _ = keyboard.write_all(answer.as_bytes()).and_then(|()| keyboard.flush());
+                    }
+                }
+                // Queries are short; what lies further back has been looked at.
+                let keep = asked.len().min(64);
+                asked.drain(..asked.len() - keep);
+            }
+        });
+        Self { child, master: pair.master, output, screen, keyboard, _state: state }
+    }
+
+    fn press(&self, keys: &str) {
+        let mut keyboard = self.keyboard.lock().expect("unpoisoned");
+        keyboard.write_all(keys.as_bytes()).and_then(|()| keyboard.flush()).expect("pressed");
+    }
+
+    fn screen(&self) -> vt100::Screen {
+        self.screen.lock().expect("unpoisoned").screen().clone()
+    }
+
+    fn wait_for(&self, what: &str, seen: impl Fn(&str) -> bool) {
+        let start = Instant::now();
+        loop {
+            let text = self.screen().contents();
+            if seen(&text) {
+                return;
+            }
+            assert!(start.elapsed() < PATIENCE, "never saw {what}:\n{text}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    fn end(mut self) -> (u32, Vec<u8>) {
+        let start = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().expect("a status") {
+                std::thread::sleep(Duration::from_millis(100));
+                let output = self.output.lock().expect("unpoisoned").clone();
+                return (status.exit_code(), output);
+            }
+            if start.elapsed() > PATIENCE {
+                let _ = self.child.kill();
+                panic!("the program does not end");
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Kitty,
+    Sixel,
+    Plain,
+}
+
+impl Kind {
+    fn answers(self) -> Vec<(&'static str, &'static str)> {
+        let attributes = if matches!(self, Self::Sixel) { "\x1b[?62;4;22c" } else { "\x1b[?62;22c" };
+        let mut answers = vec![("\x1b[c", attributes), ("\x1b[16t", "\x1b[6;20;10t"), ("\x1b[5n", "\x1b[0n")];
+        if matches!(self, Self::Kitty) {
+            answers.insert(0, ("a=q", "\x1b_Gi=31;OK\x1b\\"));
+        }
+        answers
+    }
+}
+
+fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
+    haystack.windows(needle.len()).position(|w| w == needle)
+}
+
+/// The strings between `start` and the string terminator.
+fn strings<'a>(output: &'a [u8], start: &'a [u8]) -> Vec<&'a [u8]> {
+    let mut rest = output;
+    let mut found = vec![];
+    while let Some(at) = find(rest, start) {
+        let body = &rest[at + start.len()..];
+        let Some(end) = find(body, b"\x1b\\") else { break };
+        found.push(&body[..end]);
+        rest = &body[end + 2..];
+    }
+    found
+}
+
+fn kitty_pictures(output: &[u8]) -> Vec<Picture> {
+    let mut pictures = vec![];
+    let mut open: Option<(u32, u32, Vec<u8>)> = None;
+    for body in strings(output, b"\x1b_G") {
+        let text = String::from_utf8_lossy(body);
+        let (keys, payload) = text.split_once(';').unwrap_or((&text, ""));
+        let key = |name: &str| keys.split(',').find_map(|k| k.strip_prefix(name)?.strip_prefix('='));
+        if matches!(key("a"), Some("q" | "d")) {
+            continue;
+        }
+        if let (Some(w), Some(h)) = (key("s"), key("v")) {
+            assert_eq!(key("f"), Some("32"));
+            open = Some((w.parse().expect("a width"), h.parse().expect("a height"), vec![]));
+        }
+        let Some((w, h, data)) = &mut open else { continue };
+        data.extend(base64_simd::STANDARD.decode_to_vec(payload).expect("base64"));
+        if key("m") == Some("0") {
+            let rgb = data.chunks_exact(4).flat_map(|p| &p[..3]).copied().collect();
+            pictures.push(Picture::new(*w, *h, rgb));
+            open = None;
+        }
+    }
+    pictures
+}
+
+fn sixel_pictures(output: &[u8]) -> Vec<Picture> {
+    strings(output, b"\x1bP")
+        .into_iter()
+        .filter_map(|body| {
+            let at = body.iter().position(|b| *b == b'q')?;
+            sixel(&String::from_utf8_lossy(&body[at + 1..]))
+        })
+        .collect()
+}
+
+fn sixel(text: &str) -> Option<Picture> {
+    let mut chars = text.chars().peekable();
+    let numbers = |chars: &mut std::iter::Peekable<std::str::Chars<'_>>| {
+        let mut list = vec![0usize];
+        while let Some(c) = chars.next_if(|c| c.is_ascii_digit() || *c == ';') {
+            match c.to_digit(10) {
+                Some(d) => *list.last_mut().expect("one") = list[list.len() - 1] * 10 + d as usize,
+                None => list.push(0),
+            }
+        }
+        list
+    };
+    let (mut width, mut height, mut x, mut y, mut repeat) = (0, 0, 0, 0, 1);
+    let mut palette = std::collections::HashMap::new();
+    let mut color = [0u8; 3];
+    let mut rgb: Vec<u8> = vec![];
+    while let Some(c) = chars.next() {
+        match c {
+            '"' => {
+                let n = numbers(&mut chars);
+                (width, height) = (n[2], n[3]);
+                rgb = vec![0; width * height * 3];
+            }
+            '#' => {
+                let n = numbers(&mut chars);
+                if n.len() == 5 {
+                    palette.insert(n[0], [n[2], n[3], n[4]].map(|v| (v * 255 / 100) as u8));
+                }
+                color = palette.get(&n[0]).copied().unwrap_or_default();
+            }
+            '!' => repeat = numbers(&mut chars)[0],
+            '$' => x = 0,
+            '-' => (x, y) = (0, y + 6),
+            '?'..='~' => {
+                let bits = c as u8 - b'?';
+                for bit in (0..6).filter(|b| bits >> b & 1 == 1 && y + b < height) {
+                    for column in x..(x + repeat).min(width) {
+                        rgb[((y + bit) * width + column) * 3..][..3].copy_from_slice(&color);
+                    }
+                }
+                x += repeat;
+                repeat = 1;
+            }
+            _ => {}
+        }
+    }
+    (width > 0).then(|| Picture::new(width as u32, height as u32, rgb))
+}
+
+/// Mean difference of two pictures in levels of 0–255, both brought to 16 × 16 pixels.
+fn difference(a: &Picture, b: &Picture) -> f64 {
+    let small = |p: &Picture| gradlens::imaging::resize(p, 16, 16);
+    let (a, b) = (small(a), small(b));
+    a.rgb.iter().zip(&*b.rgb).map(|(a, b)| f64::from(a.abs_diff(*b))).sum::<f64>() / a.rgb.len() as f64
+}
+
+fn photo() -> Picture {
+    let photo = decode(Path::new("sample"), samples::PHOTOS[0].bytes).expect("the sample");
+    gradlens::imaging::centre_crop(&photo, 224)
+}
+
+fn restored(output: &[u8]) {
+    let last = |on: &[u8], off: &[u8]| {
+        let at = |what: &[u8]| output.windows(what.len()).rposition(|w| w == what);
+        assert!(at(off) > at(on), "{} is still on", String::from_utf8_lossy(on).escape_debug());
+    };
+    last(b"\x1b[?1049h", b"\x1b[?1049l");
+    last(b"\x1b[?25l", b"\x1b[?25h");
+    last(b"\x1b[?2004h", b"\x1b[?2004l");
+}
+
+fn walk(kind: Kind) -> Vec<u8> {
+    let session = Session::start(kind, &[]);
+    session.wait_for("Grad-CAM of the dog", |s| s.contains("done step 1/1") && s.contains("German shepherd"));
+    std::thread::sleep(Duration::from_millis(500));
+    session.press("2");
+    session.wait_for("saliency", |s| s.contains("saliency  tf_eff") && s.contains("done step 1/1"));
+    session.press("4");
+    session.wait_for("fooling", |s| s.contains("fooling  tf_eff") && s.contains("p_target") && s.contains("done"));
+    std::thread::sleep(Duration::from_millis(500));
+    session.press("q");
+    let (code, output) = session.end();
+    assert_eq!(code, 0);
+    restored(&output);
+    let tail = String::from_utf8_lossy(&output);
+    let tail = &tail[tail.rfind("\x1b[?1049l").expect("the end")..];
+    for words in ["gradcam finished after 1 step", "fooling finished after"] {
+        assert!(tail.contains(words), "{words:?} stays in the scrollback: {tail}");
+    }
+    output
+}
+
+/// The photo itself (the input pane) and a map over it (the result pane) must be among the pictures.
+fn shows_the_dog(pictures: &[Picture], tolerance: f64) {
+    let photo = photo();
+    let nearest = pictures.iter().map(|p| difference(p, &photo)).fold(f64::INFINITY, f64::min);
+    assert!(nearest < tolerance, "none of {} pictures is the photo: {nearest}", pictures.len());
+    let maps = pictures.iter().filter(|p| (12.0..90.0).contains(&difference(p, &photo)));
+    assert!(maps.count() > 0, "no picture is the photo under a map");
+}
+
+#[test]
+fn kitty_gets_pictures_and_its_screen_back() {
+    let output = walk(Kind::Kitty);
+    shows_the_dog(&kitty_pictures(&output), 3.0);
+    let deleted = strings(&output, b"\x1b_G").iter().filter(|b| find(b, b"a=d").is_some()).count();
+    assert!(deleted >= 2, "pictures are deleted at the end");
+}
+
+#[test]
+fn sixel_terminals_get_pictures() {
+    let output = walk(Kind::Sixel);
+    shows_the_dog(&sixel_pictures(&output), 8.0);
+}
+
+#[test]
+fn every_other_terminal_gets_half_blocks() {
+    let session = Session::start(Kind::Plain, &["--technique", "saliency"]);
+    session.wait_for("the map", |s| s.contains("done step 1/1") && s.contains('▀'));
+    std::thread::sleep(Duration::from_millis(500));
+    let screen = session.screen();
+    // The input pane's picture, two pixels a cell.
+    let is_block = |x, y| {
+        screen
+            .cell(y, x)
+            .is_some_and(|c| ["▀", "▄", "█", " "].contains(&c.contents()) && c.bgcolor() != vt100::Color::Default)
+    };
+    let columns: Vec<u16> = (1..40).filter(|&x| (1..38).any(|y| is_block(x, y))).collect();
+    let rows: Vec<u16> = (1..38).filter(|&y| (1..30).any(|x| is_block(x, y))).collect();
+    let (left, top) = (columns[0], rows[0]);
+    let width = columns.iter().zip(left..).take_while(|(a, b)| **a == *b).count() as u16;
+    let height = rows.len() as u16;
+    let color = |c: vt100::Color| if let vt100::Color::Rgb(r, g, b) = c { [r, g, b] } else { [0; 3] };
+    let mut rgb = vec![];
+    for y in top..top + height {
+        for half in 0..2 {
+            for x in left..left + width {
+                let cell = screen.cell(y, x).expect("a cell");
+                let upper_is_fg = cell.contents() != "▄";
+                let fg = (half == 0) == upper_is_fg;
+                rgb.extend(color(if fg && cell.contents() != " " { cell.fgcolor() } else { cell.bgcolor() }));
+            }
+        }
+    }
+    let picture = Picture::new(width.into(), u32::from(height) * 2, rgb);
+    let off = difference(&picture, &photo());
+    assert!(off < 12.0, "{width}×{height} cells at {left},{top} differ from the photo by {off}");
+    session.press("\x03");
+    let (code, output) = session.end();
+    assert_eq!(code, 0, "ctrl-c quits");
+    restored(&output);
+}
+
+#[test]
+fn a_running_job_can_be_steered_and_saved() {
+    let session = Session::start(Kind::Plain, &["--technique", "class-visualization", "--class", "flamingo"]);
+    session.wait_for("the third step", |s| s.contains("score") && !s.contains(" step 0/"));
+    session.press(" ");
+    session.wait_for("the pause", |s| s.contains("paused"));
+    session.press("\x1b[B");
+    session.press("\x1b[B");
+    session.press("+");
+    session.wait_for("the new step size", |s| s.contains("step size") && s.contains("30 ◂"));
+    session.press(" ");
+    session.wait_for("the run going on", |s| !s.contains("paused"));
+    session.press("s");
+    session.wait_for("the folder", |s| s.contains("saved result.png"));
+    let state = session._state.path().join("gradlens/runs");
+    let runs: Vec<_> = std::fs::read_dir(&state).expect("saved runs").flatten().collect();
+    assert_eq!(runs.len(), 1);
+    let run = std::fs::read(runs[0].path().join("run.json")).expect("run.json");
+    let run: serde_json::Value = serde_json::from_slice(&run).expect("JSON");
+    assert_eq!(run["changes"][0]["name"], "step_size");
+    assert_eq!(run["changes"][0]["value"], 30.0);
+    session.press("q");
+    assert_eq!(session.end().0, 0);
+}
+
+#[test]
+fn the_screen_follows_the_terminal() {
+    let session = Session::start(Kind::Plain, &[]);
+    session.wait_for("the dashboard", |s| s.contains("techniques"));
+    session.master.resize(PtySize { rows: 12, cols: 50, ..SIZE }).expect("resized");
+    session.wait_for("the plain message", |s| s.contains("needs 60×18"));
+    session.master.resize(SIZE).expect("resized");
+    session.wait_for("the dashboard again", |s| s.contains("heat map over photo"));
+    session.press("q");
+    assert_eq!(session.end().0, 0);
+}
+
+#[cfg(unix)]
+#[test]
+fn signals_give_the_terminal_back() {
+    for signal in [libc::SIGTERM, libc::SIGHUP] {
+        let session = Session::start(Kind::Plain, &["--technique", "style-transfer"]);
+        session.wait_for("the first steps", |s| s.contains("loss") && s.contains("▶"));
+        let pid = session.child.process_id().and_then(|p| i32::try_from(p).ok()).expect("a process id");
+        // SAFETY: sends a signal to the child this test started and has not yet waited for.
+        assert_eq!(unsafe { libc::kill(pid, signal) }, 0);
+        let (code, output) = session.end();
+        assert_eq!(code, 130, "signal {signal}");
+        restored(&output);
+    }
+}
