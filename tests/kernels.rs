@@ -193,11 +193,11 @@ proptest! {
         let run = |set| layer.forward(&map(&x, set), Some(Activation::Relu6));
         match (run(KernelSet::Fast), run(KernelSet::Candle)) {
             (Ok(fast), Ok(candle)) => {
-                let (a, b) = (values(&fast.to_tensor().unwrap()), values(&candle.to_tensor().unwrap()));
+                let (a, b) = (values(&fast.to_tensor().expect("computed")), values(&candle.to_tensor().expect("computed")));
                 prop_assert!(support::worst_difference(&a, &b) < 1e-4);
-                let back = |set| layer.vjp((h, w), &map(&fast.to_tensor().unwrap(), set)).unwrap();
-                let a = values(&back(KernelSet::Fast).to_tensor().unwrap());
-                let b = values(&back(KernelSet::Candle).to_tensor().unwrap());
+                let back = |set| layer.vjp((h, w), &map(&fast.to_tensor().expect("computed"), set)).expect("computed");
+                let a = values(&back(KernelSet::Fast).to_tensor().expect("computed"));
+                let b = values(&back(KernelSet::Candle).to_tensor().expect("computed"));
                 let scale = b.iter().fold(1.0f32, |m, v| m.max(v.abs()));
                 prop_assert!(support::worst_difference(&a, &b) < 1e-5 * scale);
             }

@@ -1,5 +1,6 @@
 //! The drawn screen, at three sizes and in the states a person sees.
 
+use crossterm::event::KeyCode;
 use gradlens::engine::{Event, FailureKind, Mark, Phase, Prediction, Series, Snapshot};
 use gradlens::engine::{JobSpec, Source};
 use gradlens::imaging::{HeatMap, Picture};
@@ -132,7 +133,6 @@ fn dialogs_open_search_and_choose() {
     app.apply(Action::Help);
     insta::assert_snapshot!("help_120x36", text(&mut app, 120, 36));
     let press = |app: &mut App, code| app.on_key(&crossterm::event::KeyEvent::from(code));
-    use crossterm::event::KeyCode;
     press(&mut app, KeyCode::Esc);
     assert!(!app.has_dialog());
     press(&mut app, KeyCode::Char('c'));

@@ -19,7 +19,7 @@ struct Session {
     output: Arc<Mutex<Vec<u8>>>,
     screen: Arc<Mutex<vt100::Parser>>,
     keyboard: Arc<Mutex<Box<dyn Write + Send>>>,
-    _state: tempfile::TempDir,
+    state: tempfile::TempDir,
 }
 
 impl Session {
@@ -44,7 +44,7 @@ impl Session {
         let screen = Arc::new(Mutex::new(vt100::Parser::new(cells(SIZE.rows), cells(SIZE.cols), 0)));
         let (seen, drawn, answers) = (output.clone(), screen.clone(), keyboard.clone());
         std::thread::spawn(move || {
-            let mut buffer = [0u8; 65536];
+            let mut buffer = [0u8; 16384];
             let mut asked = vec![];
             while let Ok(n @ 1..) = reader.read(&mut buffer) {
                 seen.lock().expect("unpoisoned").extend_from_slice(&buffer[..n]);
@@ -62,7 +62,7 @@ impl Session {
                 asked.drain(..asked.len() - keep);
             }
         });
-        Self { child, master: pair.master, output, screen, keyboard, _state: state }
+        Self { child, master: pair.master, output, screen, keyboard, state }
     }
 
     fn press(&self, keys: &str) {
@@ -340,7 +340,7 @@ fn a_running_job_can_be_steered_and_saved() {
     session.wait_for("the run going on", |s| !s.contains("paused"));
     session.press("s");
     session.wait_for("the folder", |s| s.contains("saved result.png"));
-    let state = session._state.path().join("gradlens/runs");
+    let state = session.state.path().join("gradlens/runs");
     let runs: Vec<_> = std::fs::read_dir(&state).expect("saved runs").flatten().collect();
     assert_eq!(runs.len(), 1);
     let run = std::fs::read(runs[0].path().join("run.json")).expect("run.json");

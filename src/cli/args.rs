@@ -23,7 +23,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub(super) enum Action {
     /// Run a technique without a dashboard and write its files to a folder
-    Run(RunArgs),
+    Run(Box<RunArgs>),
     /// Say what a network takes pictures for
     Classify(ClassifyArgs),
     /// List the techniques with their parameters

@@ -12,7 +12,7 @@ use crate::tui::{self, Ending, RunSummary, Setup, Theme, printable};
 use std::io::IsTerminal;
 
 /// Opens the dashboard, and says afterwards what ran.
-pub(super) fn dashboard(args: DashboardArgs) -> anyhow::Result<u8> {
+pub(super) fn dashboard(args: &DashboardArgs) -> anyhow::Result<u8> {
     let technique = args.technique.as_deref().unwrap_or(TECHNIQUES[0].id());
     let (_, mut spec) = resolve::job(technique, args.image.as_deref(), &args.what)?;
     if let Some(image) = &args.image {

@@ -33,8 +33,8 @@ pub fn main() -> ExitCode {
         Err(error) => error.exit(),
     };
     let outcome = match cli.action {
-        None => dashboard::dashboard(cli.dashboard),
-        Some(Action::Run(args)) => run::run(args),
+        None => dashboard::dashboard(&cli.dashboard),
+        Some(Action::Run(args)) => run::run(&args),
         Some(Action::Classify(args)) => classify::classify(&args),
         Some(Action::Techniques(args)) => listing::techniques(&args),
         Some(Action::Models(args)) => listing::models(&args),

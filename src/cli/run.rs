@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 /// How often a line of progress is printed where there is no terminal for a bar.
 const LINE_EVERY: Duration = Duration::from_secs(10);
 
-pub(super) fn run(args: RunArgs) -> anyhow::Result<u8> {
+pub(super) fn run(args: &RunArgs) -> anyhow::Result<u8> {
     logging::start();
     let (technique, job) = resolve::job(&args.technique, args.images.first().map(PathBuf::as_path), &args.what)?;
     resolve::refuse_useless(technique, &job)?;
@@ -27,7 +27,7 @@ pub(super) fn run(args: RunArgs) -> anyhow::Result<u8> {
         return Err(Error::bad_value("IMAGE", args.images[0].display(), reason).into());
     }
     check_folder(&args.out)?;
-    let jobs = jobs(&args, &job);
+    let jobs = jobs(args, &job);
     let options = Options {
         device: args.what.device.clone(),
         threads: args.what.threads.map(Into::into),

@@ -85,7 +85,8 @@ pub fn write_csv(path: &Path, names: &[String], rows: &[(usize, Vec<Option<f64>>
     let mut text = format!("step,{}\n", names.join(","));
     for (step, figures) in rows {
         let figures: Vec<String> = figures.iter().map(|v| v.map(|v| v.to_string()).unwrap_or_default()).collect();
-        text.push_str(&format!("{step},{}\n", figures.join(",")));
+        text += &[step.to_string(), figures.join(",")].join(",");
+        text.push('\n');
     }
     write_atomically(path, text.as_bytes())
 }

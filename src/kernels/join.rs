@@ -31,7 +31,7 @@ pub fn concat(maps: &[&Map]) -> Result<Map> {
     }
 }
 
-/// The vjp of [`concat`]: ∂y cut into the channel ranges of its inputs.
+/// The vjp of [`concat()`]: ∂y cut into the channel ranges of its inputs.
 ///
 /// # Errors
 /// If the widths do not add up to the channels of ∂y.

@@ -1,8 +1,8 @@
 //! Forward and vector–Jacobian kernels of frozen layers.
 //!
 //! Every layer kind has `forward(x) → y` and `vjp(…, ∂y) → ∂x`; none of them ever computes the gradient of a
-//! weight. A [`Map`] says where a feature map lives: [`cpu`] kernels work on channels-last buffers and find the
-//! vector width at run time, [`candle_ops`] runs the same mathematics with candle operations on any candle
+//! weight. A [`Map`] says where a feature map lives: `cpu` kernels work on channels-last buffers and find the
+//! vector width at run time, `candle_ops` runs the same mathematics with candle operations on any candle
 //! device (CUDA, Metal, or the CPU to check one set against the other).
 
 mod activation;

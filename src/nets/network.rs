@@ -272,14 +272,12 @@ impl Network {
     /// # Errors
     /// [`Error::Unknown`] with the closest names.
     pub fn layer(&self, name: &str) -> Result<LayerName> {
-        match self.position(name) {
-            Some(_) => Ok(name.into()),
-            None => {
-                let names = self.nodes.iter().filter_map(|n| n.name.as_ref()).map(LayerName::as_str);
-                let hint = format!("{} `gradlens layers --model {}` lists them", did_you_mean(name, names), self.id);
-                Err(Error::unknown("layer", name, hint.trim_start()))
-            }
+        if self.position(name).is_some() {
+            return Ok(name.into());
         }
+        let names = self.nodes.iter().filter_map(|n| n.name.as_ref()).map(LayerName::as_str);
+        let hint = format!("{} `gradlens layers --model {}` lists them", did_you_mean(name, names), self.id);
+        Err(Error::unknown("layer", name, hint.trim_start()))
     }
 
     pub(super) fn position(&self, name: &str) -> Option<usize> {

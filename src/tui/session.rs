@@ -210,6 +210,6 @@ impl Suspensions {
             stream.recv().await;
             return;
         }
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }

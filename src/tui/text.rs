@@ -31,6 +31,7 @@ pub(super) fn cut(text: &str, width: usize) -> String {
 }
 
 /// Text from outside without control characters, so that a file's name cannot steer the terminal.
+#[must_use]
 pub fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }

@@ -78,7 +78,7 @@ impl Pane for Curves {
         ]);
         let y = Axis::default().bounds([low, high]).style(theme.dim()).labels([
             value(low),
-            value((low + high) / 2.0),
+            value(f64::midpoint(low, high)),
             value(high),
         ]);
         frame.render_widget(Chart::new(sets).x_axis(x).y_axis(y).legend_position(None), plot);

@@ -22,7 +22,7 @@ impl Pane for Input {
 
     fn render(&self, frame: &mut Frame<'_>, area: Rect, app: &mut App, canvas: &mut Canvas<'_>) {
         let picture = app.snapshot.input.clone();
-        let foot = caption(App::name_of(app.spec.picture.as_ref()), picture.as_ref(), area);
+        let foot = caption(&App::name_of(app.spec.picture.as_ref()), picture.as_ref(), area);
         let inside = framed(frame, area, app, false, " input ", foot);
         put(frame, "input", picture, inside, app, canvas);
     }
@@ -35,7 +35,7 @@ impl Pane for Style {
 
     fn render(&self, frame: &mut Frame<'_>, area: Rect, app: &mut App, canvas: &mut Canvas<'_>) {
         let picture = app.snapshot.style.clone();
-        let foot = caption(App::name_of(app.spec.style.as_ref()), picture.as_ref(), area);
+        let foot = caption(&App::name_of(app.spec.style.as_ref()), picture.as_ref(), area);
         let inside = framed(frame, area, app, false, " style ", foot);
         put(frame, "style", picture, inside, app, canvas);
     }
@@ -60,7 +60,7 @@ impl Pane for Result {
         let picture = app.result_picture();
         let foot = match &app.snapshot.heat {
             Some(_) if app.view != MapView::Photo => scale(app),
-            _ => Line::raw(caption(String::new(), picture.as_ref(), area)),
+            _ => Line::raw(caption("", picture.as_ref(), area)),
         };
         let inside = framed(frame, area, app, false, format!(" {title} "), foot);
         put(frame, "result", picture, inside, app, canvas);
@@ -106,10 +106,10 @@ fn shared(app: &mut App) -> (String, Option<Picture>) {
     all.swap_remove(app.shown_picture % all.len())
 }
 
-fn caption(name: String, picture: Option<&Picture>, area: Rect) -> String {
+fn caption(name: &str, picture: Option<&Picture>, area: Rect) -> String {
     let size = picture.map(|p| format!("{}×{}", p.width, p.height)).unwrap_or_default();
     let room = (area.width as usize).saturating_sub(size.len() + 6);
-    format!(" {} {size} ", cut(&name, room)).replace("  ", " ")
+    format!(" {} {size} ", cut(name, room)).replace("  ", " ")
 }
 
 /// The colour map with the values at its ends.
