@@ -40,7 +40,7 @@ pub(super) fn classify(args: &ClassifyArgs) -> anyhow::Result<u8> {
                     let image = path.to_string_lossy();
                     list.push(serde_json::json!({ "image": image, "error": error.to_string() }));
                 }
-                eprintln!("gradlens: {error:#}");
+                eprintln!("gradlens: {error}");
             }
         }
     }
