@@ -108,10 +108,15 @@ enum Kind {
     Kitty,
     Sixel,
     Plain,
+    /// Answers nothing at all.
+    Mute,
 }
 
 impl Kind {
     fn answers(self) -> Vec<(&'static str, &'static str)> {
+        if matches!(self, Self::Mute) {
+            return vec![];
+        }
         let attributes = if matches!(self, Self::Sixel) { "\x1b[?62;4;22c" } else { "\x1b[?62;22c" };
         let mut answers = vec![("\x1b[c", attributes), ("\x1b[16t", "\x1b[6;20;10t"), ("\x1b[5n", "\x1b[0n")];
         if matches!(self, Self::Kitty) {
@@ -324,6 +329,16 @@ fn every_other_terminal_gets_half_blocks() {
     let (code, output) = session.end();
     assert_eq!(code, 0, "ctrl-c quits");
     restored(&output);
+}
+
+#[test]
+fn a_mute_terminal_costs_neither_time_nor_keys() {
+    let session = Session::start(Kind::Mute, &[]);
+    session.wait_for("the dashboard", |s| s.contains("done step 1/1") && s.contains("half-blocks"));
+    session.press("2");
+    session.wait_for("saliency", |s| s.contains("saliency  tf_eff"));
+    session.press("q");
+    assert_eq!(session.end().0, 0);
 }
 
 #[test]
