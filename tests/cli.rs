@@ -365,7 +365,7 @@ fn an_interrupted_run_is_saved() {
         .stdout(Stdio::piped())
         .spawn()
         .expect("the program runs");
-    std::thread::sleep(std::time::Duration::from_millis(1500));
+    std::thread::sleep(std::time::Duration::from_millis(2500));
     let pid = i32::try_from(child.id()).expect("a process id");
     // SAFETY: sends a signal to the child this test started and has not yet waited for.
     assert_eq!(unsafe { libc::kill(pid, libc::SIGINT) }, 0);

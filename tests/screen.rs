@@ -171,6 +171,16 @@ fn every_technique_is_one_arrow_key_away() {
 }
 
 #[test]
+fn a_run_that_is_left_is_in_the_summary() {
+    let mut app = painting(THEME);
+    app.apply(Action::Quit);
+    assert!(app.wants_to_quit());
+    let summary = &app.summaries()[0];
+    assert_eq!((summary.technique.as_str(), summary.ended, summary.steps), ("style-transfer", "left", 143));
+    assert_eq!(summary.figures.len(), 4);
+}
+
+#[test]
 fn a_change_is_sent_and_shown_at_once() {
     let mut app = painting(THEME);
     app.take_commands();

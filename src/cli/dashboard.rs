@@ -2,7 +2,7 @@
 
 use super::args::{DashboardArgs, ProtocolArg};
 use super::{exit, logging, resolve};
-use crate::engine::{Engine, Options, Source};
+use crate::engine::{Engine, Source};
 use crate::error::Error;
 use crate::imaging::samples::{PAINTINGS, PHOTOS};
 use crate::imaging::{decode, read_bytes};
@@ -35,15 +35,9 @@ pub(super) fn dashboard(args: &DashboardArgs) -> anyhow::Result<u8> {
         ProtocolArg::Iterm2 => Some(Protocol::Iterm2),
         ProtocolArg::Halfblocks => Some(Protocol::Halfblocks),
     };
-    let options = Options {
-        device: args.what.device.clone(),
-        threads: args.what.threads.map(Into::into),
-        signals: true,
-        ..Options::default()
-    };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let ending = runtime.block_on(async {
-        let engine = Engine::start(options)?;
+        let engine = Engine::start(resolve::options(&args.what))?;
         tui::run(&engine, setup, forced).await
     })?;
     summarise(&ending);

@@ -1,7 +1,7 @@
 //! From what was typed to a job, with every name checked before anything is computed.
 
 use super::args::WhatArgs;
-use crate::engine::{JobSpec, Source};
+use crate::engine::{JobSpec, Options, Source};
 use crate::error::{Error, Result};
 use crate::nets::{labels, model};
 use crate::techniques::{Need, TECHNIQUES, Technique, find, spec};
@@ -42,6 +42,12 @@ pub(super) fn job(
         seed: what.seed,
     };
     Ok((technique, job))
+}
+
+/// How the engine is to compute; it answers to the signals that ask a program to end.
+pub(super) fn options(what: &WhatArgs) -> Options {
+    let threads = what.threads.map(Into::into);
+    Options { device: what.device.clone(), threads, signals: true, ..Options::default() }
 }
 
 /// Options that `technique` has no use for are a mistake worth a word in a script.

@@ -2,9 +2,7 @@
 
 use super::args::RunArgs;
 use super::{exit, logging, resolve};
-use crate::engine::{
-    Command, Engine, Event, FailureKind, JobSpec, Link, Options, Phase, RunManifest, Snapshot, Update,
-};
+use crate::engine::{Command, Engine, Event, FailureKind, JobSpec, Link, Phase, RunManifest, Snapshot, Update};
 use crate::error::{Error, Result};
 use crate::techniques::Need;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -28,15 +26,9 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<u8> {
     }
     check_folder(&args.out)?;
     let jobs = jobs(args, &job);
-    let options = Options {
-        device: args.what.device.clone(),
-        threads: args.what.threads.map(Into::into),
-        signals: true,
-        ..Options::default()
-    };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let engine = Engine::start(options)?;
+        let engine = Engine::start(resolve::options(&args.what))?;
         let mut runner = Runner { link: engine.link(), quiet: args.json, several: jobs.len() > 1 };
         let mut reports = vec![];
         let mut code = exit::DONE;

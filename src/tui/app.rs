@@ -251,7 +251,7 @@ impl App {
             Event::Refused { message, .. } => self.message = say(message, true),
             Event::Interrupted { .. } => {
                 self.interrupted = true;
-                self.quit = true;
+                self.leave();
             }
             Event::Started { .. } | Event::Paused { .. } | Event::Resumed { .. } | Event::Changed { .. } => {}
         }
@@ -331,7 +331,7 @@ impl App {
             Action::Help => self.dialog = Some(Box::new(Help)),
             Action::Dismiss => self.message = None,
             Action::Suspend => self.suspend = true,
-            Action::Quit => self.quit = true,
+            Action::Quit => self.leave(),
             Action::SetClass(class) => {
                 self.spec.class = Some(class);
                 self.start();
@@ -351,6 +351,14 @@ impl App {
                 self.spec.style = Some(source);
                 self.start();
             }
+        }
+    }
+
+    /// Closes the dashboard; a run that is still going is part of the summary too.
+    fn leave(&mut self) {
+        self.quit = true;
+        if matches!(self.snapshot.phase, Phase::Running | Phase::Paused) {
+            self.note(self.snapshot.run, self.snapshot.step, "left");
         }
     }
 

@@ -26,7 +26,8 @@ impl Pane for Parameters {
             return;
         }
         let help_rows = if inside.height as usize >= specs.len() + 3 { 3 } else { 0 };
-        let [list, help] = Layout::vertical([Constraint::Fill(1), Constraint::Length(help_rows)]).areas(inside);
+        let rows = [Constraint::Max(specs.len() as u16 + 1), Constraint::Length(help_rows)];
+        let [list, help] = Layout::vertical(rows).areas(inside);
         let width = (list.width as usize).saturating_sub(2);
         let lines = specs.iter().map(|spec| {
             let value = app.value(spec);
