@@ -2,7 +2,7 @@
 
 mod support;
 
-use candle_core::Tensor;
+use candle_core::{Device, Tensor};
 use gradlens::kernels::{KernelSet, ReluRule};
 use gradlens::nets::{LayerName, Network, class_seed};
 use support::{Golden, network, pixels, relative_error, values, worst_difference};
@@ -78,6 +78,33 @@ fn activations_inside_the_networks_agree() {
             let mean = acts.get(&name).and_then(|a| Ok(a.mean(1)?)).expect("a mean");
             let error = relative_error(&values(&mean), &golden.values(&format!("activation_mean@{layer}")));
             assert!(error < 1e-3, "{layer} of {photo}: {error}");
+        }
+    }
+}
+
+/// Sizes that are neither square nor multiples of anything: the two sets of kernels, which share no code, agree on
+/// outputs and gradients through whole networks.
+#[test]
+fn odd_and_oblong_inputs_go_through_whole_networks() {
+    for (id, layer) in [("tf_efficientnet_lite0", "head"), ("vgg16_hed", "relu4_3")] {
+        for (h, w) in [(67, 93), (64, 33), (35, 121)] {
+            let rng = &mut gradlens::optim::step_rng(9, h);
+            let x = gradlens::optim::noise(rng, &[1, 3, h, w], &Device::Cpu).expect("an input");
+            let name = LayerName::from(layer);
+            let results = BOTH.map(|kernels| {
+                let net = network(id).with_kernels(kernels);
+                let acts = net.forward(&x, std::slice::from_ref(&name)).expect("a forward pass");
+                let y = acts.get(&name).expect("a tap");
+                let expected = net.layers(h, w).expect("shapes").into_iter().find(|l| l.name == name);
+                assert_eq!(y.dims()[1..], expected.expect("the layer").shape, "{id} at {h}×{w}");
+                let seeds = [(name.clone(), y.clone())];
+                let wrt = [LayerName::INPUT.into()];
+                let grads = net.backward(&acts, &seeds, &wrt, ReluRule::Standard).expect("a backward pass");
+                (values(&y), values(grads.input().expect("a gradient")))
+            });
+            let outputs = relative_error(&results[0].0, &results[1].0);
+            let gradients = relative_error(&results[0].1, &results[1].1);
+            assert!(outputs < 1e-4 && gradients < 1e-3, "{id} at {h}×{w}: {outputs}, {gradients}");
         }
     }
 }

@@ -75,7 +75,7 @@ impl Terminal {
         let version = format!("{start}{}{end}", XTVERSION.replace('\x1b', escape));
         let answers = ask(&(version + &Parser::query(names.tmux, options))).unwrap_or_default();
         tracing::info!(?answers, ?names, "the terminal was asked");
-        let found = choose(&answers, &names);
+        let found = choose(&answers, names);
         let cell = answers.cell.or_else(cell_from_window).filter(|&(w, h)| is_sane(w) && is_sane(h));
         Self { protocol: forced.unwrap_or(found), cell: cell.unwrap_or((10, 20)), tmux: names.tmux }
     }
@@ -152,7 +152,7 @@ impl Answers {
     }
 }
 
-fn choose(answers: &Answers, names: &Names) -> Protocol {
+fn choose(answers: &Answers, names: Names) -> Protocol {
     let old_kitty = kitty_version(&answers.version).is_some_and(|v| v < KITTY_WITH_PLACEHOLDERS);
     if answers.kitty && !old_kitty {
         Protocol::Kitty
@@ -239,7 +239,7 @@ mod tests {
     use super::*;
 
     fn chosen(answers: &str, names: Names) -> Protocol {
-        choose(&Answers::read(answers.as_bytes()).0, &names)
+        choose(&Answers::read(answers.as_bytes()).0, names)
     }
 
     #[test]
