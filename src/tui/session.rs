@@ -167,6 +167,7 @@ impl Session<'_> {
         unsafe {
             libc::raise(libc::SIGSTOP);
         }
+        // The session's own guard gives it back in the end.
         std::mem::forget(Taken::take()?);
         self.clear()
     }
