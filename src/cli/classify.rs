@@ -4,9 +4,9 @@ use super::args::ClassifyArgs;
 use super::exit;
 use crate::engine::{Prediction, device, top_predictions};
 use crate::error::{Error, Result};
-use crate::imaging::{centre_crop, decode, read_bytes};
+use crate::imaging::{decode, read_bytes};
 use crate::nets::{Network, Weights, model};
-use crate::techniques::pixels_from_picture;
+use crate::techniques;
 use std::path::Path;
 
 /// Classifies every picture; one that cannot be read does not stop the others.
@@ -52,10 +52,7 @@ pub(super) fn classify(args: &ClassifyArgs) -> anyhow::Result<u8> {
 
 fn top_classes(network: &Network, path: &Path, count: usize) -> Result<Vec<Prediction>> {
     let picture = decode(path, &read_bytes(path)?)?;
-    let picture = centre_crop(&picture, network.preprocess().size.unwrap_or(224) as u32);
-    let pixels = pixels_from_picture(&picture, network.device())?;
-    let logits = network.logits(&network.preprocess().input_from_pixels(&pixels)?)?;
-    Ok(top_predictions(&logits.flatten_all()?.to_vec1::<f32>()?, count))
+    Ok(top_predictions(&techniques::classify(network, &picture)?, count))
 }
 
 fn print(path: &Path, top: &[Prediction], with_name: bool) {

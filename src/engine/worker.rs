@@ -6,9 +6,9 @@ use super::save::{Surroundings, save};
 use super::sources::{Networks, read_picture};
 use super::task::Options;
 use crate::error::{Error, Result};
-use crate::imaging::{Picture, centre_crop};
+use crate::imaging::Picture;
 use crate::nets::MODELS;
-use crate::techniques::{Context, Need, Params, find, pixels_from_picture};
+use crate::techniques::{Context, Need, Params, classify, find};
 use candle_core::Device;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -23,7 +23,6 @@ const CLASSIFY_EVERY: Duration = Duration::from_secs(1);
 pub(super) struct Worker {
     options: Options,
     threads: usize,
-    device: Device,
     networks: Networks,
     events: UnboundedSender<Event>,
     snapshots: Arc<watch::Sender<Arc<Snapshot>>>,
@@ -42,8 +41,7 @@ impl Worker {
         Self {
             options,
             threads: rayon::current_num_threads(),
-            networks: Networks::new(device.clone()),
-            device,
+            networks: Networks::new(device),
             events,
             snapshots,
             run: None,
@@ -250,10 +248,7 @@ impl Worker {
             Some(run) if run.network.is_classifier() => run.network.clone(),
             _ => self.networks.get(MODELS[0].id, None)?,
         };
-        let picture = centre_crop(picture, network.preprocess().size.unwrap_or(224) as u32);
-        let pixels = pixels_from_picture(&picture, &self.device)?;
-        let logits = network.logits(&network.preprocess().input_from_pixels(&pixels)?)?;
-        Ok(logits.flatten_all()?.to_vec1::<f32>()?)
+        classify(&network, picture)
     }
 
     fn change_phase(&mut self, from: Phase, to: Phase) {

@@ -5,11 +5,13 @@
 
 mod adversarial;
 mod attribution;
+mod classifier;
 mod params;
 mod pixels;
 pub mod style;
 mod visualization;
 
+pub use classifier::classify;
 pub use params::{ParamKind, ParamSpec, ParamValue, Params, spec};
 pub use pixels::{picture_from_pixels, pixels_from_picture};
 

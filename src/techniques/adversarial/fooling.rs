@@ -1,16 +1,16 @@
 //! Fooling images: a photo changed, hardly visibly, until the network takes it for another class.
 
-use super::super::attribution::top_class;
+use super::super::classifier::{classify, logits_and_gradient, require_classes, seen_by, top_class};
 use super::super::{
     Context, Group, Job, Need, Needs, ParamKind, ParamSpec, Params, Progress, Technique, View, class_fact,
-    picture_from_pixels, pixels_from_picture,
+    picture_from_pixels,
 };
 use crate::error::{Error, Result};
-use crate::imaging::{Picture, centre_crop};
-use crate::kernels::ReluRule;
-use crate::nets::{LayerName, Network, class_seed};
+use crate::imaging::Picture;
+use crate::nets::Network;
 use crate::optim::unit;
-use candle_core::Tensor;
+use candle_core::{Device, Tensor};
+use candle_nn::ops::softmax;
 use serde_json::json;
 use std::sync::Arc;
 
@@ -59,12 +59,8 @@ impl Technique for Fooling {
         let target = context.target.ok_or(missing("a class to be mistaken for: give --target"))?;
         let picture = context.picture.ok_or(missing("a picture: give an image file"))?;
         let network = context.network;
-        if !network.is_classifier() {
-            return Err(Error::bad_value("model", network.id(), "this technique needs a classifier"));
-        }
-        let size = network.preprocess().size.unwrap_or(224);
-        let picture = centre_crop(&picture, size as u32);
-        let x = network.preprocess().input_from_pixels(&pixels_from_picture(&picture, network.device())?)?;
+        require_classes(&network)?;
+        let (picture, x) = seen_by(&network, &picture)?;
         Ok(Box::new(FoolingJob {
             network,
             params,
@@ -104,9 +100,7 @@ impl FoolingJob {
     }
 
     fn saved_picture_fools(&self) -> Result<bool> {
-        let pixels = pixels_from_picture(&self.saved_picture()?, self.network.device())?;
-        let logits = self.network.logits(&self.network.preprocess().input_from_pixels(&pixels)?)?;
-        Ok(top_class(&logits.flatten_all()?.to_vec1::<f32>()?) == self.target)
+        Ok(top_class(&classify(&self.network, &self.saved_picture()?)?) == self.target)
     }
 }
 
@@ -116,21 +110,15 @@ impl Job for FoolingJob {
             self.x = (&self.x + (unit(&gradient)? * self.params.float("step_size"))?)?;
             self.step += 1;
         }
-        let output: LayerName = LayerName::LOGITS.into();
-        let activations = self.network.forward(&self.x, std::slice::from_ref(&output))?;
-        let row = activations.logits()?;
-        let logits = row.flatten_all()?.to_vec1::<f32>()?;
+        let (logits, gradient) = logits_and_gradient(&self.network, &self.x, self.target)?;
+        self.gradient = Some(gradient);
         let top = top_class(&logits);
         let source = *self.source.get_or_insert(top);
         if top == self.target {
             self.iterations.get_or_insert(self.step);
             self.success = self.saved_picture_fools()?;
         }
-        let seed = class_seed(1, logits.len(), self.target, self.network.device())?;
-        let input = [LayerName::INPUT.into()];
-        let gradients = self.network.backward(&activations, &[(output, seed)], &input, ReluRule::Standard)?;
-        self.gradient = Some(gradients.input()?.clone());
-        let probabilities = candle_nn::ops::softmax(&row, 1)?.flatten_all()?.to_vec1::<f32>()?;
+        let probabilities = softmax(&Tensor::new(&logits[..], &Device::Cpu)?, 0)?.to_vec1::<f32>()?;
         let total = self.params.count("steps");
         Ok(Progress {
             step: self.step,

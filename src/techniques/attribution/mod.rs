@@ -9,9 +9,10 @@ mod saliency;
 pub use gradcam::GradCam;
 pub use saliency::Saliency;
 
-use super::{Context, Job, Need, Needs, Params, Progress, View, class_fact, pixels_from_picture};
+use super::classifier::{require_classes, seen_by, top_class};
+use super::{Context, Job, Need, Needs, Params, Progress, View, class_fact};
 use crate::error::{Error, Result};
-use crate::imaging::{Array, HeatMap, Picture, centre_crop};
+use crate::imaging::{Array, HeatMap, Picture};
 use crate::kernels::ReluRule;
 use crate::nets::{Activations, Gradients, LayerName, Network, class_seed};
 use candle_core::Tensor;
@@ -54,21 +55,12 @@ impl Subject {
         let what = "a picture: give an image file";
         let picture = context.picture.ok_or(Error::Missing { technique, what })?;
         let network = context.network;
-        if !network.is_classifier() {
-            return Err(Error::bad_value(
-                "model",
-                network.id(),
-                format!("{technique} explains a class, and this model has none; use a classifier"),
-            ));
-        }
+        require_classes(&network)?;
         let layer = match context.layer {
             Some(layer) => network.layer(layer.as_str())?,
             None => network.default_layer().clone(),
         };
-        let size = network.preprocess().size.unwrap_or(224);
-        let picture = centre_crop(&picture, size as u32);
-        let pixels = pixels_from_picture(&picture, network.device())?;
-        let input = network.preprocess().input_from_pixels(&pixels)?;
+        let (picture, input) = seen_by(&network, &picture)?;
         Ok(Self { network, picture, input, class: context.class, layer })
     }
 
@@ -96,11 +88,6 @@ impl Pass {
     fn explained(self, heat: HeatMap, channels: Option<Array>) -> Attribution {
         Attribution { heat, channels, logits: self.logits, class: self.class }
     }
-}
-
-/// The index of the largest logit.
-pub(super) fn top_class(logits: &[f32]) -> usize {
-    logits.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).map_or(0, |(i, _)| i)
 }
 
 /// A method that is done in one computation.

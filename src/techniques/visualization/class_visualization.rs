@@ -1,13 +1,13 @@
 //! Class visualization: a picture that the network takes for a class, grown from noise.
 
+use super::super::classifier::{input_size, logits_and_gradient, require_classes};
 use super::super::{
     Context, Group, Job, Need, Needs, ParamKind, ParamSpec, Params, Progress, Technique, View, class_fact,
     picture_from_pixels, pixels_from_picture,
 };
 use crate::error::{Error, Result};
 use crate::imaging::resize;
-use crate::kernels::ReluRule;
-use crate::nets::{LayerName, Network, class_seed};
+use crate::nets::Network;
 use crate::optim::{gaussian_blur, jitter, noise, step_rng, unit};
 use candle_core::{DType, Tensor};
 use rand::Rng;
@@ -102,10 +102,8 @@ impl Technique for ClassVisualization {
         let what = "a class: give --class with a label or an index";
         let class = context.class.ok_or(Error::Missing { technique: self.id(), what })?;
         let network = context.network;
-        if !network.is_classifier() {
-            return Err(Error::bad_value("model", network.id(), "this technique needs a classifier"));
-        }
-        let size = network.preprocess().size.unwrap_or(224);
+        require_classes(&network)?;
+        let size = input_size(&network);
         let shape = [1, 3, size, size];
         let x = match (&context.init, params.choice("init")) {
             (Some(picture), _) => {
@@ -150,13 +148,8 @@ impl Ascent {
         let mut rng = step_rng(self.seed, self.step + 1);
         let (dy, dx) = (rng.random_range(-reach..=reach), rng.random_range(-reach..=reach));
         let shifted = jitter(&self.x, dy, dx)?;
-        let output: LayerName = LayerName::LOGITS.into();
-        let activations = self.network.forward(&shifted, std::slice::from_ref(&output))?;
-        let logits = activations.logits()?.flatten_all()?.to_vec1::<f32>()?;
-        let seed = class_seed(1, logits.len(), self.class, self.network.device())?;
-        let input = [LayerName::INPUT.into()];
-        let gradients = self.network.backward(&activations, &[(output, seed)], &input, ReluRule::Standard)?;
-        let gradient = jitter(gradients.input()?, -dy, -dx)?;
+        let (logits, gradient) = logits_and_gradient(&self.network, &shifted, self.class)?;
+        let gradient = jitter(&gradient, -dy, -dx)?;
         let penalty = (&self.x * (2.0 * self.params.float("l2")))?;
         Ok((logits, (gradient - penalty)?))
     }
