@@ -62,6 +62,9 @@ impl Technique for Counting {
     fn about(&self) -> &'static str {
         "counts"
     }
+    fn definition(&self) -> &'static str {
+        "value + slope"
+    }
     fn reference(&self) -> &'static str {
         "this file"
     }
@@ -71,7 +74,7 @@ impl Technique for Counting {
     fn params(&self) -> &'static [ParamSpec] {
         PARAMS
     }
-    fn start(&self, _: Context, params: Params) -> gradlens::Result<Box<dyn Job>> {
+    fn start(&'static self, _: Context, params: Params) -> gradlens::Result<Box<dyn Job>> {
         Ok(Box::new(CountingJob { params, step: 0, value: 0.0, looked: false }))
     }
 }

@@ -7,10 +7,12 @@ mod output;
 mod picture;
 mod resize;
 pub mod samples;
+mod superpixels;
 
 pub use colormap::{COLOR_MAPS, ColorMap, color_map};
 pub use decode::{MAX_PIXELS, decode, read_bytes};
 pub use heat::HeatMap;
 pub use output::{Array, write_atomically, write_csv, write_json, write_npy, write_png};
 pub use picture::Picture;
+pub use superpixels::superpixels;
 pub use resize::{centre_crop, fit_longer_side, resize};

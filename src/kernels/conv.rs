@@ -3,6 +3,7 @@
 use super::geometry::Window;
 use super::{Activation, Map, Padding, candle_ops, cpu};
 use candle_core::{Device, Result, Tensor};
+use rand_distr::{Distribution, StandardNormal};
 use std::sync::OnceLock;
 
 /// A convolution whose weights never change, so that whatever the kernels want of them is prepared once.
@@ -45,6 +46,47 @@ impl Conv2d {
             packed_transposed: OnceLock::new(),
             transposed: OnceLock::new(),
         })
+    }
+
+    /// A convolution of the same shape and bias whose weights are drawn from a normal distribution with the mean
+    /// and the standard deviation of these.
+    ///
+    /// # Errors
+    /// If candle cannot allocate the weights.
+    pub fn randomised(&self, rng: &mut impl rand::Rng) -> Result<Self> {
+        let old = self.weight.flatten_all()?.to_vec1::<f32>()?;
+        let count = old.len() as f64;
+        let mean = old.iter().map(|w| f64::from(*w)).sum::<f64>() / count;
+        let variance = old.iter().map(|w| (f64::from(*w) - mean).powi(2)).sum::<f64>() / count;
+        let normal = StandardNormal.sample_iter(rng).take(old.len());
+        let new: Vec<f32> = normal.map(|z: f64| (mean + z * variance.sqrt()) as f32).collect();
+        self.with_weights(Tensor::from_vec(new, self.weight.shape(), self.weight.device())?, self.bias.clone())
+    }
+
+    /// The positive part of the weights, without a bias.
+    ///
+    /// # Errors
+    /// If candle cannot allocate the weights.
+    pub fn positive_part(&self) -> Result<Self> {
+        self.with_weights(self.weight.relu()?, None)
+    }
+
+    /// The negative part of the weights, without a bias.
+    ///
+    /// # Errors
+    /// If candle cannot allocate the weights.
+    pub fn negative_part(&self) -> Result<Self> {
+        self.with_weights(self.weight.neg()?.relu()?.neg()?, None)
+    }
+
+    fn with_weights(&self, weight: Tensor, bias: Option<Tensor>) -> Result<Self> {
+        Self::new(weight, bias, self.stride, self.padding, self.groups)
+    }
+
+    /// The bias `[O]`, if there is one.
+    #[must_use]
+    pub fn bias(&self) -> Option<&Tensor> {
+        self.bias.as_ref()
     }
 
     /// Channels of the output.

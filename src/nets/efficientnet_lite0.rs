@@ -59,7 +59,7 @@ pub fn build(weights: &Store<'_>, device: &Device) -> Result<Network> {
     let kernel = weights.get("classifier.weight", &[CLASSES, HEAD])?.reshape((CLASSES, HEAD, 1, 1))?;
     let bias = weights.get("classifier.bias", &[CLASSES])?;
     let classifier = Conv2d::new(kernel, Some(bias), 1, Padding::Explicit(0), 1)?;
-    x = net.graph.add(Op::Conv(classifier), &[x]);
+    x = net.graph.add(Op::conv(classifier), &[x]);
     net.graph.name(x, LayerName::LOGITS);
     let preprocess = Preprocess { bgr: false, mean: [127.0; 3], std: [128.0; 3], size: Some(224) };
     Ok(net.graph.build("tf_efficientnet_lite0", preprocess, "head", device.clone()))
@@ -84,7 +84,7 @@ impl Lite<'_> {
     ) -> Result<NodeId> {
         let (kernel, bias) = self.weights.folded(conv, norm, shape, BATCH_NORM_EPSILON)?;
         let conv = Conv2d::new(kernel, Some(bias), stride, Padding::Same, groups)?;
-        let x = self.graph.add(Op::Conv(conv), &[x]);
+        let x = self.graph.add(Op::conv(conv), &[x]);
         Ok(if rectified { self.graph.add(Op::Activation(Activation::Relu6), &[x]) } else { x })
     }
 

@@ -2,17 +2,21 @@
 //!
 //! An architecture is one file that builds a [`Network`] from named tensors, and one line in [`MODELS`].
 
+mod backward;
 mod efficientnet_lite0;
 pub mod labels;
 mod network;
 mod pass;
 mod preprocess;
+mod relevance;
 mod vgg16;
 mod weights;
 
+pub use backward::Gradients;
 pub use network::{GraphBuilder, LayerInfo, LayerName, Network, NodeId, Op};
-pub use pass::{Activations, Gradients};
+pub use pass::Activations;
 pub use preprocess::Preprocess;
+pub use relevance::LrpRule;
 pub use weights::{Store, Weights, sha256_hex};
 
 use crate::error::{Error, Result, did_you_mean};

@@ -5,6 +5,7 @@ use crate::error::{Error, Result, did_you_mean};
 use crate::kernels::{Activation, Conv2d, GlobalAvgPool, KernelSet, Map, MaxPool};
 use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// The name of a layer: `input`, `logits`, or what the architecture calls it (`blocks.4.2`, `relu3_1`, …).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -43,12 +44,12 @@ impl std::fmt::Display for LayerName {
 }
 
 /// What a node of the graph computes. Linear layers are convolutions whose kernel covers their whole input.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Op {
     /// The picture.
     Input,
-    /// A convolution, batch-norm folded in.
-    Conv(Conv2d),
+    /// A convolution, batch-norm folded in; copies of a network share it.
+    Conv(Arc<Conv2d>),
     /// A rectifier.
     Activation(Activation),
     /// Max-pooling.
@@ -78,6 +79,12 @@ impl Op {
         }
     }
 
+    /// A convolution.
+    #[must_use]
+    pub fn conv(conv: Conv2d) -> Self {
+        Self::Conv(Arc::new(conv))
+    }
+
     fn output_shape(&self, inputs: &[[usize; 3]]) -> candle_core::Result<[usize; 3]> {
         match self {
             Self::Input | Self::Activation(_) => Ok(inputs[0]),
@@ -102,7 +109,7 @@ impl Op {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct NodeId(pub(super) usize);
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Node {
     pub op: Op,
     pub inputs: Vec<usize>,
@@ -189,7 +196,7 @@ pub struct LayerInfo {
 }
 
 /// A frozen network: a directed acyclic graph of layers, data once it is built.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Network {
     id: &'static str,
     pub(super) nodes: Vec<Node>,
@@ -278,6 +285,44 @@ impl Network {
         let names = self.nodes.iter().filter_map(|n| n.name.as_ref()).map(LayerName::as_str);
         let hint = format!("{} `gradlens layers --model {}` lists them", did_you_mean(name, names), self.id);
         Err(Error::unknown("layer", name, hint.trim_start()))
+    }
+
+    /// The named layers that end with or follow a convolution of their own, from the input to the output: what
+    /// [`Network::randomised`] takes.
+    #[must_use]
+    pub fn parametric_layers(&self) -> Vec<LayerName> {
+        let mut layers: Vec<LayerName> = self.owned_convolutions().filter_map(|(_, name)| name.cloned()).collect();
+        layers.dedup();
+        layers
+    }
+
+    /// A copy whose convolutions inside `layers` are drawn anew: normal, with the mean and the standard deviation
+    /// of the weights they replace; biases are kept. A convolution belongs to the first named layer at or after it.
+    ///
+    /// # Errors
+    /// If a layer does not exist.
+    pub fn randomised(&self, layers: &[LayerName], rng: &mut impl rand::Rng) -> Result<Self> {
+        for layer in layers {
+            self.layer(layer.as_str())?;
+        }
+        let chosen: Vec<usize> = self
+            .owned_convolutions()
+            .filter(|(_, name)| name.is_some_and(|name| layers.contains(name)))
+            .map(|(i, _)| i)
+            .collect();
+        let mut copy = self.clone();
+        for i in chosen {
+            if let Op::Conv(conv) = &self.nodes[i].op {
+                copy.nodes[i].op = Op::conv(conv.randomised(rng)?);
+            }
+        }
+        Ok(copy)
+    }
+
+    /// Each convolution with the name of the layer it belongs to.
+    fn owned_convolutions(&self) -> impl Iterator<Item = (usize, Option<&LayerName>)> {
+        let convolutions = self.nodes.iter().enumerate().filter(|(_, n)| matches!(n.op, Op::Conv(_)));
+        convolutions.map(|(i, _)| (i, self.nodes[i..].iter().find_map(|n| n.name.as_ref())))
     }
 
     pub(super) fn position(&self, name: &str) -> Option<usize> {

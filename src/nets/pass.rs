@@ -1,17 +1,28 @@
-//! The forward pass with taps, and the backward pass from seeds.
+//! The forward pass with taps.
 
 use super::network::{LayerName, Network, Op};
 use crate::error::{Error, Result};
-use crate::kernels::{Map, ReluRule, add, concat, concat_vjp};
+use crate::kernels::{Map, add, concat};
 use candle_core::Tensor;
 
 /// What a forward pass left behind: the tapped layers, and what a backward pass needs.
 #[derive(Debug)]
 pub struct Activations {
-    maps: Vec<Option<Map>>,
-    shapes: Vec<[usize; 4]>,
+    pub(super) maps: Vec<Option<Map>>,
+    pub(super) shapes: Vec<[usize; 4]>,
     taps: Vec<(LayerName, usize)>,
-    for_backward: bool,
+    pub(super) keep: Keep,
+}
+
+/// What a forward pass keeps beside the taps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Keep {
+    /// Nothing.
+    Taps,
+    /// What the derivatives of rectifiers and pooling need.
+    Gates,
+    /// Every layer's output, before and after its rectifier.
+    Everything,
 }
 
 impl Activations {
@@ -27,38 +38,19 @@ impl Activations {
         }
     }
 
+    /// What a layer's derivative needs of the forward pass.
+    pub(super) fn saved(&self, node: usize) -> candle_core::Result<&Map> {
+        self.maps[node]
+            .as_ref()
+            .ok_or_else(|| candle_core::Error::Msg(format!("layer {node} was not kept for the backward pass")))
+    }
+
     /// The class logits `[N, classes]`, if they were tapped.
     ///
     /// # Errors
     /// If they were not.
     pub fn logits(&self) -> Result<Tensor> {
         Ok(self.get(&LayerName::LOGITS.into())?.flatten_from(1)?)
-    }
-}
-
-/// Gradients at the layers a backward pass was asked for.
-#[derive(Debug)]
-pub struct Gradients(Vec<(LayerName, Tensor)>);
-
-impl Gradients {
-    /// The gradient at a layer, in the shape of its output.
-    ///
-    /// # Errors
-    /// If it was not asked for.
-    pub fn get(&self, layer: &LayerName) -> Result<&Tensor> {
-        self.0
-            .iter()
-            .find(|(name, _)| name == layer)
-            .map(|(_, tensor)| tensor)
-            .ok_or_else(|| Error::unknown("gradient", layer.as_str(), "ask for it in the backward pass"))
-    }
-
-    /// The gradient at the network's input, `[N, 3, H, W]`.
-    ///
-    /// # Errors
-    /// If it was not asked for.
-    pub fn input(&self) -> Result<&Tensor> {
-        self.get(&LayerName::INPUT.into())
     }
 }
 
@@ -69,7 +61,7 @@ impl Network {
     /// # Errors
     /// If a tap does not exist or the input is too small.
     pub fn forward(&self, x: &Tensor, taps: &[LayerName]) -> Result<Activations> {
-        self.run(x, taps, true)
+        self.run(x, taps, Keep::Gates, None)
     }
 
     /// The forward pass that keeps nothing but the taps.
@@ -77,7 +69,26 @@ impl Network {
     /// # Errors
     /// As [`Network::forward`].
     pub fn infer(&self, x: &Tensor, taps: &[LayerName]) -> Result<Activations> {
-        self.run(x, taps, false)
+        self.run(x, taps, Keep::Taps, None)
+    }
+
+    /// [`Network::infer`] with the output of `layer` replaced by `value` `[N, C, H, W]`. Only what depends on it
+    /// runs, and whatever else that needs, from `x`, which then has to have N pictures too.
+    ///
+    /// # Errors
+    /// As [`Network::forward`]; if `value` does not fit the layers after it.
+    pub fn infer_from(&self, x: &Tensor, layer: &LayerName, value: &Tensor, taps: &[LayerName]) -> Result<Activations> {
+        let replaced = (self.node(layer)?, self.import(value)?);
+        self.run(x, taps, Keep::Taps, Some(replaced))
+    }
+
+    /// The forward pass to the logits that keeps every layer's output, for [`Network::deeplift`],
+    /// [`Network::lrp`] and [`Network::bias_terms`].
+    ///
+    /// # Errors
+    /// As [`Network::forward`]; if the network is no classifier.
+    pub fn trace(&self, x: &Tensor) -> Result<Activations> {
+        self.run(x, &[LayerName::LOGITS.into()], Keep::Everything, None)
     }
 
     /// The class logits `[N, classes]` of `x` `[N, 3, H, W]`.
@@ -88,29 +99,42 @@ impl Network {
         self.infer(x, &[LayerName::LOGITS.into()])?.logits()
     }
 
-    fn run(&self, x: &Tensor, taps: &[LayerName], for_backward: bool) -> Result<Activations> {
+    fn run(
+        &self,
+        x: &Tensor,
+        taps: &[LayerName],
+        keep: Keep,
+        replaced: Option<(usize, Map)>,
+    ) -> Result<Activations> {
         let taps = taps
             .iter()
             .map(|name| Ok((name.clone(), self.node(name)?)))
             .collect::<Result<Vec<(LayerName, usize)>>>()?;
-        let needed = self.ancestors(taps.iter().map(|(_, i)| *i));
-        let mut kept: Vec<bool> = (0..self.nodes.len()).map(|i| taps.iter().any(|(_, tap)| *tap == i)).collect();
+        let given = replaced.as_ref().map(|(i, _)| *i);
+        let needed = self.ancestors(taps.iter().map(|(_, i)| *i), given);
+        let everything = keep == Keep::Everything;
+        let tapped = |i| taps.iter().any(|(_, tap)| *tap == i);
+        let mut kept: Vec<bool> = (0..self.nodes.len()).map(|i| everything || tapped(i)).collect();
         let mut reads_left = vec![0usize; self.nodes.len()];
-        for (i, node) in self.nodes.iter().enumerate().filter(|(i, _)| needed[*i]) {
+        for (i, node) in self.nodes.iter().enumerate().filter(|(i, _)| needed[*i] && Some(*i) != given) {
             for &input in &node.inputs {
                 reads_left[input] += 1;
             }
-            if for_backward && matches!(node.op, Op::Activation(_)) {
+            if keep >= Keep::Gates && matches!(node.op, Op::Activation(_)) {
                 kept[i] = true;
             }
-            if for_backward && matches!(node.op, Op::MaxPool(_)) {
+            if keep >= Keep::Gates && matches!(node.op, Op::MaxPool(_)) {
                 kept[node.inputs[0]] = true;
             }
         }
         let mut maps: Vec<Option<Map>> = vec![None; self.nodes.len()];
         let mut shapes = vec![[0; 4]; self.nodes.len()];
-        for i in (0..self.nodes.len()).filter(|&i| needed[i]) {
-            if self.runs_in_its_reader(i) {
+        if let Some((i, value)) = replaced {
+            shapes[i] = value.shape();
+            maps[i] = Some(value);
+        }
+        for i in (0..self.nodes.len()).filter(|&i| needed[i] && Some(i) != given) {
+            if !everything && self.runs_in_its_reader(i) {
                 // Its rectifier runs it; only the shape is wanted here.
                 let [n, c, h, w] = shapes[self.nodes[i].inputs[0]];
                 if let Op::Conv(conv) = &self.nodes[i].op {
@@ -119,11 +143,12 @@ impl Network {
                 }
                 continue;
             }
-            let map = self.run_node(i, x, &mut maps, &mut reads_left, &kept)?;
+            let fused = self.nodes[i].fused.filter(|_| !everything);
+            let map = self.run_node((i, fused), x, &mut maps, &mut reads_left, &kept)?;
             shapes[i] = map.shape();
             maps[i] = Some(map);
         }
-        Ok(Activations { maps, shapes, taps, for_backward })
+        Ok(Activations { maps, shapes, taps, keep })
     }
 
     fn runs_in_its_reader(&self, i: usize) -> bool {
@@ -133,7 +158,7 @@ impl Network {
 
     fn run_node(
         &self,
-        i: usize,
+        (i, fused): (usize, Option<usize>),
         x: &Tensor,
         maps: &mut [Option<Map>],
         reads_left: &mut [usize],
@@ -146,7 +171,7 @@ impl Network {
             let map = if reads_left[input] == 0 && !kept[input] { maps[input].take() } else { maps[input].clone() };
             map.ok_or_else(|| candle_core::Error::Msg(format!("layer {input} has not run")).into())
         };
-        let map = match (&node.op, node.fused) {
+        let map = match (&node.op, fused) {
             (Op::Input, _) => self.import(x)?,
             (Op::Activation(activation), Some(conv)) => {
                 let input = take(self.nodes[conv].inputs[0])?;
@@ -168,101 +193,13 @@ impl Network {
         Ok(map)
     }
 
-    /// The backward pass: from `seeds`, the gradient of a scalar at some tapped layers in the shape of their
-    /// outputs, to the gradient of that scalar at the layers `wrt`. Rectifiers pass gradients by `rule`.
-    ///
-    /// # Errors
-    /// If a layer does not exist, a seed has the wrong shape, or the activations came from [`Network::infer`].
-    pub fn backward(
-        &self,
-        activations: &Activations,
-        seeds: &[(LayerName, Tensor)],
-        wrt: &[LayerName],
-        rule: ReluRule,
-    ) -> Result<Gradients> {
-        if !activations.for_backward {
-            return Err(candle_core::Error::Msg("a pass made by infer() cannot go backward".into()).into());
-        }
-        let wanted =
-            wrt.iter().map(|name| Ok((name, self.node(name)?))).collect::<Result<Vec<(&LayerName, usize)>>>()?;
-        // Only nodes from which a wanted layer can be reached backwards carry gradients.
-        let mut leads = vec![false; self.nodes.len()];
-        for (i, node) in self.nodes.iter().enumerate() {
-            leads[i] = wanted.iter().any(|(_, w)| *w == i) || node.inputs.iter().any(|&j| leads[j]);
-        }
-        let mut grads: Vec<Option<Map>> = vec![None; self.nodes.len()];
-        for (name, seed) in seeds {
-            let i = self.node(name)?;
-            if seed.dims() != activations.shapes[i] {
-                return Err(candle_core::Error::Msg(format!(
-                    "a seed of shape {:?} does not fit layer {name} of shape {:?}",
-                    seed.dims(),
-                    activations.shapes[i]
-                ))
-                .into());
-            }
-            accumulate(&mut grads[i], self.import(seed)?)?;
-        }
-        let mut found: Vec<Option<Tensor>> = vec![None; wanted.len()];
-        for i in (0..self.nodes.len()).rev() {
-            if !leads[i] {
-                grads[i] = None;
-                continue;
-            }
-            let Some(dy) = grads[i].take() else { continue };
-            for (slot, _) in found.iter_mut().zip(&wanted).filter(|(_, (_, w))| *w == i) {
-                *slot = Some(dy.to_tensor()?);
-            }
-            if self.nodes[i].inputs.iter().any(|&j| leads[j]) {
-                for (j, dx) in self.vjp_node(i, activations, dy, rule)? {
-                    if leads[j] {
-                        accumulate(&mut grads[j], dx)?;
-                    }
-                }
-            }
-        }
-        let mut gradients = Vec::with_capacity(wanted.len());
-        for ((name, i), tensor) in wanted.into_iter().zip(found) {
-            let tensor = match tensor {
-                Some(tensor) => tensor,
-                // Nothing flows there: the gradient is zero.
-                None => Tensor::zeros(&activations.shapes[i], candle_core::DType::F32, self.device())?,
-            };
-            gradients.push((name.clone(), tensor));
-        }
-        Ok(Gradients(gradients))
-    }
-
-    fn vjp_node(&self, i: usize, activations: &Activations, dy: Map, rule: ReluRule) -> Result<Vec<(usize, Map)>> {
-        let node = &self.nodes[i];
-        let saved = |j: usize| {
-            activations.maps[j]
-                .as_ref()
-                .ok_or_else(|| candle_core::Error::Msg(format!("layer {j} was not kept for the backward pass")))
-        };
-        let Some(&input) = node.inputs.first() else { return Ok(vec![]) };
-        let [_, _, h, w] = activations.shapes[input];
-        Ok(match &node.op {
-            Op::Input => vec![],
-            Op::Conv(conv) => vec![(input, conv.vjp((h, w), &dy)?)],
-            Op::Activation(activation) => vec![(input, activation.vjp(saved(i)?, dy, rule)?)],
-            Op::MaxPool(pool) => vec![(input, pool.vjp(saved(input)?, &dy)?)],
-            Op::GlobalAvgPool(pool) => vec![(input, pool.vjp((h, w), &dy)?)],
-            Op::Add => vec![(input, dy.clone()), (node.inputs[1], dy)],
-            Op::Concat => {
-                let widths: Vec<usize> = node.inputs.iter().map(|&j| activations.shapes[j][1]).collect();
-                node.inputs.iter().copied().zip(concat_vjp(&dy, &widths)?).collect()
-            }
-        })
-    }
-
-    fn ancestors(&self, of: impl Iterator<Item = usize>) -> Vec<bool> {
+    fn ancestors(&self, of: impl Iterator<Item = usize>, given: Option<usize>) -> Vec<bool> {
         let mut needed = vec![false; self.nodes.len()];
         for i in of {
             needed[i] = true;
         }
         for i in (0..self.nodes.len()).rev() {
-            if needed[i] {
+            if needed[i] && Some(i) != given {
                 for &input in &self.nodes[i].inputs {
                     needed[input] = true;
                 }
@@ -272,10 +209,3 @@ impl Network {
     }
 }
 
-fn accumulate(slot: &mut Option<Map>, dx: Map) -> candle_core::Result<()> {
-    *slot = Some(match slot.take() {
-        Some(sum) => sum.accumulate(&dx)?,
-        None => dx,
-    });
-    Ok(())
-}

@@ -30,7 +30,7 @@ pub fn build(weights: &Store<'_>, device: &Device) -> Result<Network> {
             let kernel = weights.get(&format!("features.{index}.weight"), &[out, channels, 3, 3])?;
             let bias = weights.get(&format!("features.{index}.bias"), &[out])?;
             let layer = Conv2d::new(kernel, Some(bias), 1, Padding::Explicit(1), 1)?;
-            x = graph.add(Op::Conv(layer), &[x]);
+            x = graph.add(Op::conv(layer), &[x]);
             x = graph.add(Op::Activation(Activation::Relu), &[x]);
             graph.name(x, format!("relu{}_{conv}", block + 1));
             channels = out;

@@ -6,9 +6,11 @@
 mod adam;
 mod ascent;
 mod random;
+mod resample;
 mod transforms;
 
 pub use adam::Adam;
 pub use ascent::unit;
 pub use random::{noise, step_rng};
+pub use resample::{Corners, bilinear};
 pub use transforms::{gaussian_blur, jitter, total_variation};

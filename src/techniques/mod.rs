@@ -11,6 +11,7 @@ mod pixels;
 pub mod style;
 mod visualization;
 
+pub use attribution::Method;
 pub use classifier::classify;
 pub use params::{ParamKind, ParamSpec, ParamValue, Params, spec};
 pub use pixels::{picture_from_pixels, pixels_from_picture};
@@ -21,14 +22,24 @@ use crate::nets::{LayerName, Network};
 use serde::Serialize;
 use std::sync::Arc;
 
-/// Every technique, in the order of the dashboard's arrow keys.
-pub const TECHNIQUES: &[&dyn Technique] = &[
-    &attribution::GradCam,
-    &attribution::Saliency,
-    &visualization::ClassVisualization,
-    &adversarial::Fooling,
-    &style::StyleTransfer,
-];
+/// Every technique, in the order of the dashboard's arrow keys: the attribution methods, then the others.
+pub static TECHNIQUES: &[&dyn Technique] = &join();
+
+const OTHERS: &[&dyn Technique] =
+    &[&visualization::ClassVisualization, &adversarial::Fooling, &style::StyleTransfer];
+
+const COUNT: usize = attribution::METHODS.len() + OTHERS.len();
+
+const fn join() -> [&'static dyn Technique; COUNT] {
+    let mut all: [&'static dyn Technique; COUNT] = [OTHERS[0]; COUNT];
+    let mut i = 0;
+    while i < COUNT {
+        let methods = attribution::METHODS.len();
+        all[i] = if i < methods { attribution::METHODS[i] } else { OTHERS[i - methods] };
+        i += 1;
+    }
+    all
+}
 
 /// What a technique is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -125,6 +136,8 @@ pub trait Technique: Sync {
     fn group(&self) -> Group;
     /// What it shows, in a line.
     fn about(&self) -> &'static str;
+    /// What it computes, as a formula.
+    fn definition(&self) -> &'static str;
     /// Where it comes from.
     fn reference(&self) -> &'static str;
     /// What it uses.
@@ -141,7 +154,11 @@ pub trait Technique: Sync {
     ///
     /// # Errors
     /// If something it needs is missing or does not fit.
-    fn start(&self, context: Context, params: Params) -> Result<Box<dyn Job>>;
+    fn start(&'static self, context: Context, params: Params) -> Result<Box<dyn Job>>;
+    /// The attribution method it is, if it is one: such techniques can be compared and scored.
+    fn method(&'static self) -> Option<&'static Method> {
+        None
+    }
 }
 
 /// How far a job is after a step.

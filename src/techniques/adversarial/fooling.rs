@@ -45,6 +45,9 @@ impl Technique for Fooling {
     fn about(&self) -> &'static str {
         "a photo changed, hardly visibly, until the network takes it for another class"
     }
+    fn definition(&self) -> &'static str {
+        "x ← x + s·g/‖g‖₂ with g = ∂z_t/∂x, unclamped, until the top class is the target t (`iterations`), then on until the clamped 8-bit picture is taken for t too (`steps`)"
+    }
     fn reference(&self) -> &'static str {
         "Szegedy et al. 2014, arXiv:1312.6199; normalised ascent as in Stanford's CS231n"
     }
@@ -54,7 +57,7 @@ impl Technique for Fooling {
     fn params(&self) -> &'static [ParamSpec] {
         PARAMS
     }
-    fn start(&self, context: Context, params: Params) -> Result<Box<dyn Job>> {
+    fn start(&'static self, context: Context, params: Params) -> Result<Box<dyn Job>> {
         let missing = |what| Error::Missing { technique: self.id(), what };
         let target = context.target.ok_or(missing("a class to be mistaken for: give --target"))?;
         let picture = context.picture.ok_or(missing("a picture: give an image file"))?;

@@ -76,6 +76,9 @@ impl Technique for StyleTransfer {
     fn about(&self) -> &'static str {
         "a photo repainted in the manner of a painting"
     }
+    fn definition(&self) -> &'static str {
+        "Adam on α·mean((F−P)²)/mean(P²) + β·mean_l ‖G_l−A_l‖²/‖A_l‖² + γ·TV over pixels in [0, 1]; G = F·Fᵀ/(C·H·W); content at relu3_2, style at relu1_1, relu2_1, relu3_1, relu4_1"
+    }
     fn reference(&self) -> &'static str {
         "Gatys, Ecker & Bethge 2016, arXiv:1508.06576"
     }
@@ -88,7 +91,7 @@ impl Technique for StyleTransfer {
     fn default_model(&self) -> &'static str {
         "vgg16_hed"
     }
-    fn start(&self, context: Context, params: Params) -> Result<Box<dyn Job>> {
+    fn start(&'static self, context: Context, params: Params) -> Result<Box<dyn Job>> {
         let missing = |what| Error::Missing { technique: self.id(), what };
         let content = context.picture.ok_or(missing("a picture: give an image file"))?;
         let style = context.style.ok_or(missing("a style picture: give --style"))?;

@@ -89,6 +89,9 @@ impl Technique for ClassVisualization {
     fn about(&self) -> &'static str {
         "what a class looks like to the network: a picture grown by gradient ascent on its score"
     }
+    fn definition(&self) -> &'static str {
+        "preset `cs231n`: ascent on z_c − λ‖x‖², x ← clamp(x + s·g/‖g‖₂), the picture shifted at random before each gradient and blurred every few updates"
+    }
     fn reference(&self) -> &'static str {
         "Simonyan, Vedaldi & Zisserman 2014, arXiv:1312.6034; Yosinski et al. 2015, arXiv:1506.06579"
     }
@@ -98,7 +101,7 @@ impl Technique for ClassVisualization {
     fn params(&self) -> &'static [ParamSpec] {
         PARAMS
     }
-    fn start(&self, context: Context, params: Params) -> Result<Box<dyn Job>> {
+    fn start(&'static self, context: Context, params: Params) -> Result<Box<dyn Job>> {
         let what = "a class: give --class with a label or an index";
         let class = context.class.ok_or(Error::Missing { technique: self.id(), what })?;
         let network = context.network;

@@ -1,0 +1,183 @@
+//! Backward passes that hand on something else than the derivative: differences from a reference (DeepLIFT),
+//! relevance (LRP), and what the biases contribute (FullGrad).
+
+use super::backward::Gradients;
+use super::network::{LayerName, Network, Op};
+use super::pass::Activations;
+use crate::error::Result;
+use crate::kernels::{Activation, Conv2d, Map, ReluRule};
+use candle_core::Tensor;
+
+/// Differences from the reference below this are taken for none.
+const NO_DIFFERENCE: f32 = 1e-10;
+
+/// How LRP shares a unit's relevance among its inputs.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LrpRule {
+    /// Added to every denominator, away from zero, in units of the layer's root mean square.
+    pub epsilon: f64,
+    /// How much more positive contributions count: 0 is the ε rule.
+    pub gamma: f64,
+}
+
+impl Network {
+    /// DeepLIFT's multipliers at the input under the rescale rule (Shrikumar et al. 2017, arXiv:1704.02685): a
+    /// rectifier multiplies by Δy/Δx instead of the slope, Δ being the difference from the reference; where
+    /// there is no difference the slope is taken, as Captum does. Max-pooling gives a window's Δy to the pixel
+    /// that is largest in `at`. Both passes come from [`Network::trace`] over one picture each.
+    ///
+    /// # Errors
+    /// If a seed has the wrong shape, or the passes kept too little.
+    pub fn deeplift(&self, at: &Activations, reference: &Activations, seeds: &[(LayerName, Tensor)]) -> Result<Tensor> {
+        let differences = |node: usize| -> Result<Tensor> {
+            Ok((at.saved(node)?.to_tensor()? - reference.saved(node)?.to_tensor()?)?)
+        };
+        let mut pass = |i: usize, dy: Map| -> Result<Vec<(usize, Map)>> {
+            let node = &self.nodes[i];
+            let input = node.inputs.first().copied().unwrap_or(0);
+            if !matches!(node.op, Op::Activation(_) | Op::MaxPool(_)) {
+                return self.vjp_node(i, at, dy, ReluRule::Standard);
+            }
+            let (x, y) = (differences(input)?, differences(i)?);
+            let slope = self.through(i, at, dy.clone())?;
+            let shared = match node.op {
+                Op::Activation(_) => dy.to_tensor()?.mul(&y)?,
+                _ => self.through(i, at, self.import(&dy.to_tensor()?.mul(&y)?)?)?,
+            };
+            let differs = x.abs()?.gt(NO_DIFFERENCE)?;
+            let safe = differs.where_cond(&x, &x.ones_like()?)?;
+            Ok(vec![(input, self.import(&differs.where_cond(&(shared / safe)?, &slope)?)?)])
+        };
+        let wrt = [LayerName::INPUT.into()];
+        Ok(self.pull(at, seeds, &wrt, &mut pass)?.input()?.clone())
+    }
+
+    /// Layer-wise relevance propagation (Bach et al. 2015, doi:10.1371/journal.pone.0130140; the γ rule of
+    /// Montavon et al. 2019, doi:10.1007/978-3-030-28954-6_10, with its mirror for negative inputs): a unit's
+    /// relevance R is shared among its inputs in proportion to what each contributed, R_i = Σ_j c_ij R_j / Σ_i c_ij.
+    /// Under γ, c_ij = x_i w_ij + γ max(x_i w_ij, 0). Rectifiers hand relevance on, sums share it by their terms,
+    /// max-pooling gives it to the winner. Batch-norm is already folded into the weights.
+    ///
+    /// The answer is the relevance at the input `[1, 3, H, W]` and the sum of what biases took.
+    ///
+    /// # Errors
+    /// If a seed has the wrong shape, or the pass kept too little.
+    pub fn lrp(&self, at: &Activations, seeds: &[(LayerName, Tensor)], rule: LrpRule) -> Result<(Tensor, f64)> {
+        let mut of_biases = 0.0;
+        let mut pass = |i: usize, relevance: Map| -> Result<Vec<(usize, Map)>> {
+            let node = &self.nodes[i];
+            let Some(&input) = node.inputs.first() else { return Ok(vec![]) };
+            let contribution = |node: usize, share: &Tensor| -> Result<(usize, Map)> {
+                Ok((node, self.import(&(at.saved(node)?.to_tensor()? * share)?)?))
+            };
+            Ok(match &node.op {
+                Op::Activation(_) => vec![(input, relevance)],
+                Op::Conv(conv) => {
+                    let x = at.saved(input)?.to_tensor()?;
+                    let (shared, bias) = self.share(conv, &x, at.saved(i)?, &relevance.to_tensor()?, rule)?;
+                    of_biases += bias;
+                    vec![(input, self.import(&shared)?)]
+                }
+                Op::GlobalAvgPool(_) => {
+                    let share = self.import(&quotient(&relevance.to_tensor()?, &at.saved(i)?.to_tensor()?, rule)?)?;
+                    vec![contribution(input, &self.through(i, at, share)?)?]
+                }
+                Op::Add => {
+                    let share = quotient(&relevance.to_tensor()?, &at.saved(i)?.to_tensor()?, rule)?;
+                    vec![contribution(input, &share)?, contribution(node.inputs[1], &share)?]
+                }
+                Op::Input | Op::MaxPool(_) | Op::Concat => self.vjp_node(i, at, relevance, ReluRule::Standard)?,
+            })
+        };
+        let wrt = [LayerName::INPUT.into()];
+        let relevance = self.pull(at, seeds, &wrt, &mut pass)?.input()?.clone();
+        Ok((relevance, of_biases))
+    }
+
+    /// What each layer's biases contribute to the seeded scalar, bias · ∂/∂(pre-activation), `[N, C, H, W]` a
+    /// layer, and the gradient at the input. The cap of a saturated ReLU6 counts as a bias, so that
+    /// Σ x·∂x + Σ biases is the scalar itself (Srinivas & Fleuret 2019, arXiv:1905.00780).
+    ///
+    /// # Errors
+    /// If a seed has the wrong shape, or the pass kept too little.
+    pub fn bias_terms(&self, at: &Activations, seeds: &[(LayerName, Tensor)]) -> Result<(Vec<Tensor>, Gradients)> {
+        let mut terms = vec![];
+        let mut pass = |i: usize, dy: Map| -> Result<Vec<(usize, Map)>> {
+            match &self.nodes[i].op {
+                Op::Conv(conv) => {
+                    if let Some(bias) = conv.bias() {
+                        let bias = bias.reshape((1, (), 1, 1))?.to_device(self.device())?;
+                        terms.push(dy.to_tensor()?.broadcast_mul(&bias)?);
+                    }
+                }
+                Op::Activation(activation @ Activation::Relu6) => {
+                    let saturated = at.saved(i)?.to_tensor()?.ge(activation.cap())?.to_dtype(candle_core::DType::F32)?;
+                    terms.push((dy.to_tensor()?.mul(&saturated)? * f64::from(activation.cap()))?);
+                }
+                _ => {}
+            }
+            self.vjp_node(i, at, dy, ReluRule::Standard)
+        };
+        let gradients = self.pull(at, seeds, &[LayerName::INPUT.into()], &mut pass)?;
+        Ok((terms, gradients))
+    }
+
+    /// The derivative through a node with one input, as a tensor.
+    fn through(&self, i: usize, at: &Activations, dy: Map) -> Result<Tensor> {
+        let mut passed = self.vjp_node(i, at, dy, ReluRule::Standard)?;
+        Ok(passed.swap_remove(0).1.to_tensor()?)
+    }
+
+    /// A convolution's relevance shared among its inputs `x`, and the sum of what its biases took.
+    fn share(
+        &self,
+        conv: &Conv2d,
+        x: &Tensor,
+        z: &Map,
+        relevance: &Tensor,
+        rule: LrpRule,
+    ) -> Result<(Tensor, f64)> {
+        let (_, _, h, w) = x.dims4()?;
+        let forward = |conv: &Conv2d, x: &Tensor| -> Result<Tensor> {
+            Ok(conv.forward(&self.import(x)?, None)?.to_tensor()?)
+        };
+        let back = |conv: &Conv2d, s: &Tensor| -> Result<Tensor> {
+            Ok(conv.vjp((h, w), &self.import(s)?)?.to_tensor()?)
+        };
+        let mut z = z.to_tensor()?;
+        let mut boosted = None;
+        if rule.gamma > 0.0 {
+            let (up, down) = (x.relu()?, x.neg()?.relu()?.neg()?);
+            let (positive, negative) = (conv.positive_part()?, conv.negative_part()?);
+            let mut more = (forward(&positive, &up)? + forward(&negative, &down)?)?;
+            if let Some(bias) = conv.bias() {
+                more = more.broadcast_add(&bias.relu()?.reshape((1, (), 1, 1))?.to_device(self.device())?)?;
+            }
+            z = (z + (more * rule.gamma)?)?;
+            boosted = Some((up, down, positive, negative));
+        }
+        let share = quotient(relevance, &z, rule)?;
+        let mut shared = (x * back(conv, &share)?)?;
+        if let Some((up, down, positive, negative)) = boosted {
+            let more = ((up * back(&positive, &share)?)? + (down * back(&negative, &share)?)?)?;
+            shared = (shared + (more * rule.gamma)?)?;
+        }
+        let mut of_biases = 0.0;
+        if let Some(bias) = conv.bias() {
+            let per_channel = share.sum((0, 2, 3))?.to_vec1::<f32>()?;
+            for (b, s) in bias.to_vec1::<f32>()?.into_iter().zip(per_channel) {
+                of_biases += f64::from(b) * (1.0 + if b > 0.0 { rule.gamma } else { 0.0 }) * f64::from(s);
+            }
+        }
+        Ok((shared, of_biases))
+    }
+}
+
+/// R / z with the denominator kept away from zero by ε times its root mean square.
+fn quotient(relevance: &Tensor, z: &Tensor, rule: LrpRule) -> Result<Tensor> {
+    let scale = f64::from(z.sqr()?.mean_all()?.to_scalar::<f32>()?).sqrt();
+    let least = (rule.epsilon * scale).max(f64::from(f32::MIN_POSITIVE));
+    let positive = z.ge(0.0)?;
+    let away = positive.where_cond(&(z + least)?, &(z - least)?)?;
+    Ok((relevance / away)?)
+}

@@ -1,0 +1,16 @@
+//! Deconvolutional network: the class projected back through rectified gradients.
+
+use super::method::{Explain, Found, Method};
+use crate::kernels::ReluRule;
+
+/// ∂z_c/∂x `[3, H, W]` with rectifiers that pass only positive gradients, whatever the unit did; summed over the
+/// channels for the map.
+pub(super) static METHOD: Method = Method {
+    id: "deconvnet",
+    about: "the class projected back to the pixels: rectifiers pass only positive gradients",
+    definition: "∂z_c/∂x, ReLU passes ∂ where ∂ > 0; summed over channels",
+    reference: "Zeiler & Fergus 2014, arXiv:1311.2901",
+    layer: false,
+    params: &[],
+    explain: Explain::Once(|subject, _| Found::summed(&subject.input_gradient_by(ReluRule::Deconvnet)?)),
+};

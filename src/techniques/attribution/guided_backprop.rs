@@ -1,0 +1,16 @@
+//! Guided backpropagation: edges of what excites the class.
+
+use super::method::{Explain, Found, Method};
+use crate::kernels::ReluRule;
+
+/// ∂z_c/∂x `[3, H, W]` with rectifiers that pass only positive gradients of active units (ReLU6: strictly between
+/// 0 and 6), summed over the channels for the map.
+pub(super) static METHOD: Method = Method {
+    id: "guided-backprop",
+    about: "edges of what excites the class: rectifiers pass only positive gradients of active units",
+    definition: "∂z_c/∂x, ReLU passes ∂ where ∂ > 0 and the unit was active; summed over channels",
+    reference: "Springenberg et al. 2015, arXiv:1412.6806",
+    layer: false,
+    params: &[],
+    explain: Explain::Once(|subject, _| Found::summed(&subject.input_gradient_by(ReluRule::Guided)?)),
+};

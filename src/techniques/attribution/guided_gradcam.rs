@@ -1,0 +1,23 @@
+//! Guided Grad-CAM: fine edges where Grad-CAM looks.
+
+use super::method::{Explain, Found, Method};
+use super::gradcam;
+use crate::kernels::ReluRule;
+use candle_core::Tensor;
+
+/// Guided backpropagation `[3, H, W]` times Grad-CAM brought to the input's size by nearest neighbours, as Captum's
+/// `GuidedGradCam`; summed over the channels for the map.
+pub(super) static METHOD: Method = Method {
+    id: "guided-gradcam",
+    about: "fine edges where Grad-CAM looks: guided backpropagation times Grad-CAM",
+    definition: "guided-backprop × nearest-upsampled gradcam; summed over channels",
+    reference: "Selvaraju et al. 2017, arXiv:1610.02391",
+    layer: true,
+    params: &[],
+    explain: Explain::Once(|subject, _| {
+        let map = gradcam::formula(&subject.activations()?, &subject.layer_gradient()?)?;
+        let (_, _, h, w) = subject.input().dims4()?;
+        let coarse: Tensor = map.unsqueeze(0)?.unsqueeze(0)?.upsample_nearest2d(h, w)?;
+        Found::summed(&subject.input_gradient_by(ReluRule::Guided)?.broadcast_mul(&coarse)?)
+    }),
+};

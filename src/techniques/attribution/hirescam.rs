@@ -1,0 +1,20 @@
+//! HiResCAM: what each place of a layer adds to the score.
+
+use super::method::{Explain, Method};
+use crate::error::Result;
+use candle_core::Tensor;
+
+/// relu(Σ_k G_k⊙A_k).
+pub(super) static METHOD: Method = Method {
+    id: "hirescam",
+    about: "what each place of a layer adds to the score: activation times gradient, place by place",
+    definition: "relu(Σ_k G_k⊙A_k)",
+    reference: "Draelos & Carin 2020, arXiv:2011.08891",
+    layer: true,
+    params: &[],
+    explain: Explain::Cam(formula),
+};
+
+fn formula(a: &Tensor, g: &Tensor) -> Result<Tensor> {
+    Ok((a * g)?.sum((0, 1))?.relu()?)
+}

@@ -1,0 +1,138 @@
+//! The job around a method: at once, or update by update.
+
+use super::super::{Context, Job, Params, Progress, View, class_fact};
+use super::method::{Estimator, Explain, Found, Method};
+use super::subject::Subject;
+use crate::error::Result;
+use crate::imaging::HeatMap;
+use serde_json::{Map, Value};
+
+/// Updates in a row that have to change the map by less than the tolerance.
+const STEADY: usize = 3;
+
+/// One method about one subject, made step by step.
+pub(in crate::techniques) struct Tracing {
+    method: &'static Method,
+    params: Params,
+    pub subject: Subject,
+    estimator: Option<Box<dyn Estimator>>,
+    pub found: Option<Found>,
+    /// Updates made.
+    pub made: usize,
+    steady: usize,
+}
+
+impl Tracing {
+    pub fn new(method: &'static Method, subject: Subject, params: Params) -> Result<Self> {
+        let estimator = match method.explain {
+            Explain::Live(start) => Some(start(&subject, &params)?),
+            _ => None,
+        };
+        Ok(Self { method, params, subject, estimator, found: None, made: 0, steady: 0 })
+    }
+
+    /// The updates there are to make.
+    pub fn total(&self) -> usize {
+        self.estimator.as_ref().map_or(1, |e| e.total())
+    }
+
+    /// Makes the next update; the answer is how much it changed the map, ‖m − m′‖/‖m‖.
+    pub fn update(&mut self) -> Result<f64> {
+        let found = match &mut self.estimator {
+            Some(estimator) => {
+                estimator.update(&self.subject, self.made)?;
+                estimator.estimate(&self.subject)?
+            }
+            None => self.method.attribute(&self.subject, &self.params)?,
+        };
+        self.made += 1;
+        let change = self.found.as_ref().map_or(1.0, |old| change(&old.heat, &found.heat));
+        self.found = Some(found);
+        let tolerance = if self.estimator.is_some() { self.params.float("tolerance") } else { 0.0 };
+        self.steady = if change < tolerance { self.steady + 1 } else { 0 };
+        Ok(change)
+    }
+
+    /// Whether nothing is left to do.
+    pub fn is_done(&self) -> bool {
+        self.made >= self.total() || self.steady >= STEADY
+    }
+
+    pub fn set(&mut self, params: &Params) {
+        self.params = params.clone();
+    }
+
+    pub fn facts(&self) -> Map<String, Value> {
+        let mut facts = Map::new();
+        facts.insert("class".into(), class_fact(self.subject.class));
+        facts.insert("logit".into(), self.subject.score().into());
+        if self.method.layer {
+            facts.insert("layer".into(), self.subject.layer.as_str().into());
+        }
+        if let Some(found) = &self.found {
+            let (low, high) = found.heat.range();
+            facts.insert("map_min".into(), low.into());
+            facts.insert("map_max".into(), high.into());
+            facts.extend(found.facts.clone());
+        }
+        facts
+    }
+}
+
+/// How much a map moved: ‖new − old‖/‖new‖, 0 where both are zero.
+fn change(old: &HeatMap, new: &HeatMap) -> f64 {
+    let square = |v: f64| v * v;
+    let moved: f64 = old.values.iter().zip(new.values.iter()).map(|(a, b)| square(f64::from(b - a))).sum();
+    let size: f64 = new.values.iter().map(|v| square(f64::from(*v))).sum();
+    if moved == 0.0 { 0.0 } else { (moved / size.max(f64::MIN_POSITIVE)).sqrt().min(1e6) }
+}
+
+/// A method's run.
+pub(super) struct Explanation {
+    tracing: Tracing,
+    /// A live method's first step only looks at the photo.
+    looked: bool,
+}
+
+impl Explanation {
+    pub fn new(method: &'static Method, context: Context, params: Params) -> Result<Self> {
+        let subject = Subject::new(method.id, context, |layer| method.wanted(layer))?;
+        let looked = !method.is_live();
+        Ok(Self { tracing: Tracing::new(method, subject, params)?, looked })
+    }
+}
+
+impl Job for Explanation {
+    fn step(&mut self) -> Result<Progress> {
+        let mut figures = vec![];
+        if self.looked {
+            let change = self.tracing.update()?;
+            if self.tracing.total() > 1 {
+                figures.push(("change", change));
+            }
+        }
+        self.looked = true;
+        let tracing = &self.tracing;
+        let logits = (tracing.made <= 1).then(|| tracing.subject.scene.logits.clone());
+        let (step, total, done) = (tracing.made, tracing.total(), tracing.is_done());
+        Ok(Progress { step, total, figures, logits, done })
+    }
+
+    fn set(&mut self, params: &Params) {
+        self.tracing.set(params);
+    }
+
+    fn view(&self) -> Result<View> {
+        let found = self.tracing.found.as_ref();
+        Ok(View {
+            input: Some(self.tracing.subject.scene.picture.clone()),
+            heat: found.map(|f| f.heat.clone()),
+            attribution: found.and_then(|f| f.channels.clone()),
+            ..View::default()
+        })
+    }
+
+    fn facts(&self) -> Map<String, Value> {
+        self.tracing.facts()
+    }
+}

@@ -1,0 +1,20 @@
+//! LayerCAM: sharp maps from early layers too.
+
+use super::method::{Explain, Method};
+use crate::error::Result;
+use candle_core::Tensor;
+
+/// relu(Σ_k relu(G_k)⊙A_k).
+pub(super) static METHOD: Method = Method {
+    id: "layercam",
+    about: "sharp maps from early layers too: activations weighted by the positive gradient of their own place",
+    definition: "relu(Σ_k relu(G_k)⊙A_k)",
+    reference: "Jiang et al. 2021, doi:10.1109/TIP.2021.3089943",
+    layer: true,
+    params: &[],
+    explain: Explain::Cam(formula),
+};
+
+fn formula(a: &Tensor, g: &Tensor) -> Result<Tensor> {
+    Ok((a * g.relu()?)?.sum((0, 1))?.relu()?)
+}

@@ -1,0 +1,172 @@
+//! What a method is: its name, its parameters and its formula.
+
+use super::super::{Context, Group, Job, Need, Needs, ParamKind, ParamSpec, Params, Technique};
+use super::super::pixels::heat_from_tensor;
+use super::job::Explanation;
+use super::subject::Subject;
+use crate::error::Result;
+use crate::imaging::{Array, HeatMap};
+use crate::nets::LayerName;
+use candle_core::Tensor;
+use serde_json::{Map, Value};
+
+/// An attribution method. Everything but its formula is shared.
+pub struct Method {
+    /// Its id.
+    pub(super) id: &'static str,
+    /// What it shows, in a line.
+    pub(super) about: &'static str,
+    /// The formula, for the documentation.
+    pub(super) definition: &'static str,
+    /// Where it comes from.
+    pub(super) reference: &'static str,
+    /// Whether it looks at a layer.
+    pub(super) layer: bool,
+    /// The parameters it has.
+    pub(super) params: &'static [ParamSpec],
+    /// How it comes to its map.
+    pub(super) explain: Explain,
+}
+
+/// How a method comes to its map.
+pub(super) enum Explain {
+    /// From a layer's activations A and gradient G = ∂z_c/∂A, both `[1, C, H, W]`, to a map `[H, W]`.
+    Cam(fn(&Tensor, &Tensor) -> Result<Tensor>),
+    /// In one computation that asks for ∂z_c/∂x.
+    FromGradient(fn(&Subject, &Params) -> Result<Found>),
+    /// In one computation.
+    Once(fn(&Subject, &Params) -> Result<Found>),
+    /// Better with every update.
+    Live(fn(&Subject, &Params) -> Result<Box<dyn Estimator>>),
+}
+
+/// A map that becomes better with every update. It draws what is random from the seed and the update's number.
+pub(in crate::techniques) trait Estimator: Send {
+    /// The updates it makes.
+    fn total(&self) -> usize;
+    /// Makes the update of that number, counted from 0.
+    fn update(&mut self, subject: &Subject, number: usize) -> Result<()>;
+    /// The estimate after at least one update.
+    fn estimate(&self, subject: &Subject) -> Result<Found>;
+}
+
+/// What a method found.
+#[derive(Debug, Clone)]
+pub(in crate::techniques) struct Found {
+    /// The map, raw.
+    pub heat: HeatMap,
+    /// The attribution `[3, H, W]` behind it, where the method has channels.
+    pub channels: Option<Array>,
+    /// Figures of the method's own.
+    pub facts: Map<String, Value>,
+}
+
+impl Found {
+    /// A map `[H, W]` without channels.
+    pub fn map(map: &Tensor) -> Result<Self> {
+        Ok(Self { heat: heat_from_tensor(map)?, channels: None, facts: Map::new() })
+    }
+
+    /// An attribution `[1, 3, H, W]` and its sum over the channels.
+    pub fn summed(attribution: &Tensor) -> Result<Self> {
+        Self::with_channels(attribution, &attribution.sum((0, 1))?)
+    }
+
+    /// An attribution `[1, 3, H, W]` and the map `[H, W]` made of it.
+    pub fn with_channels(attribution: &Tensor, map: &Tensor) -> Result<Self> {
+        let channels = attribution.squeeze(0)?;
+        let array = Array { shape: channels.dims().to_vec(), values: channels.flatten_all()?.to_vec1()? };
+        Ok(Self { channels: Some(array), ..Self::map(map)? })
+    }
+
+    /// The same with a figure more.
+    pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.facts.insert(name.into(), value.into());
+        self
+    }
+}
+
+/// When a live estimate ends by itself.
+pub(super) const TOLERANCE: ParamSpec = ParamSpec {
+    name: "tolerance",
+    kind: ParamKind::Float { min: 0.0, max: 1.0, default: 0.0 },
+    unit: "",
+    help: "ends the run once three updates in a row change the map by less than this share; 0 makes them all",
+    live: true,
+};
+
+/// How many samples a stochastic method draws.
+pub(super) const fn samples(default: i64) -> ParamSpec {
+    ParamSpec {
+        name: "samples",
+        kind: ParamKind::Int { min: 1, max: 1_000_000, default },
+        unit: "",
+        help: "samples drawn; more make the map steadier and take longer",
+        live: false,
+    }
+}
+
+impl Method {
+    /// Where the method asks for gradients, given its layer.
+    pub(super) fn wanted(&self, layer: &LayerName) -> Vec<LayerName> {
+        match self.explain {
+            Explain::Cam(_) => vec![layer.clone()],
+            Explain::FromGradient(_) => vec![LayerName::INPUT.into()],
+            Explain::Once(_) | Explain::Live(_) => vec![],
+        }
+    }
+
+    /// Whether it needs several updates.
+    pub(super) fn is_live(&self) -> bool {
+        matches!(self.explain, Explain::Live(_))
+    }
+
+    /// The method's answer about `subject`, its whole estimate if it is a live one.
+    pub(in crate::techniques) fn attribute(&self, subject: &Subject, params: &Params) -> Result<Found> {
+        match self.explain {
+            Explain::Cam(formula) => {
+                let map = formula(&subject.activations()?, &subject.layer_gradient()?)?;
+                Found::map(&map)
+            }
+            Explain::FromGradient(method) | Explain::Once(method) => method(subject, params),
+            Explain::Live(start) => {
+                let mut estimator = start(subject, params)?;
+                for number in 0..estimator.total() {
+                    estimator.update(subject, number)?;
+                }
+                estimator.estimate(subject)
+            }
+        }
+    }
+}
+
+impl Technique for Method {
+    fn id(&self) -> &'static str {
+        self.id
+    }
+    fn group(&self) -> Group {
+        Group::Attribution
+    }
+    fn about(&self) -> &'static str {
+        self.about
+    }
+    fn definition(&self) -> &'static str {
+        self.definition
+    }
+    fn reference(&self) -> &'static str {
+        self.reference
+    }
+    fn needs(&self) -> Needs {
+        let layer = if self.layer { Need::Optional } else { Need::None };
+        Needs { picture: Need::Required, class: Need::Optional, layer, ..Needs::NOTHING }
+    }
+    fn params(&self) -> &'static [ParamSpec] {
+        self.params
+    }
+    fn start(&'static self, context: Context, params: Params) -> Result<Box<dyn Job>> {
+        Ok(Box::new(Explanation::new(self, context, params)?))
+    }
+    fn method(&'static self) -> Option<&'static Method> {
+        Some(self)
+    }
+}
