@@ -12,20 +12,27 @@ use candle_core::{DType, Result, Tensor};
 pub(super) fn conv2d(
     x: &Tensor,
     weight: &Tensor,
-    bias: Option<&Tensor>,
     window: &Window,
     groups: usize,
 ) -> Result<Tensor> {
     let x = framed(x, 2, &window.y, 0.0)?;
     let x = framed(&x, 3, &window.x, 0.0)?;
     let (out, per_group, _, _) = weight.dims4()?;
-    let y = if per_group == 1 && groups == out {
-        depthwise(&x, weight, window)?
+    if per_group == 1 && groups == out {
+        depthwise(&x, weight, window)
     } else {
-        x.conv2d(weight, 0, window.y.stride, 1, groups)?
+        x.conv2d(weight, 0, window.y.stride, 1, groups)
+    }
+}
+
+/// scale · y + bias, channel by channel.
+pub(super) fn scale_and_shift(y: Tensor, scale: Option<&Tensor>, bias: Option<&Tensor>) -> Result<Tensor> {
+    let y = match scale {
+        Some(scale) => y.broadcast_mul(&scale.reshape((1, (), 1, 1))?)?,
+        None => y,
     };
     match bias {
-        Some(bias) => y.broadcast_add(&bias.reshape((1, out, 1, 1))?),
+        Some(bias) => y.broadcast_add(&bias.reshape((1, (), 1, 1))?),
         None => Ok(y),
     }
 }

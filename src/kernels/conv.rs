@@ -10,6 +10,8 @@ use std::sync::OnceLock;
 #[derive(Debug)]
 pub struct Conv2d {
     pub(super) weight: Tensor,
+    /// Multiplies each output channel before the bias is added.
+    scale: Option<Tensor>,
     pub(super) bias: Option<Tensor>,
     pub(super) stride: usize,
     pub(super) padding: Padding,
@@ -37,6 +39,7 @@ impl Conv2d {
         }
         Ok(Self {
             weight,
+            scale: None,
             bias,
             stride,
             padding,
@@ -48,13 +51,35 @@ impl Conv2d {
         })
     }
 
+    /// The same convolution with each output channel multiplied by `scale` `[O]` before the bias is added: a
+    /// batch-norm in evaluation mode. Folded into the weights, its rounding would be that of another network, and
+    /// attributions summed along a path show it.
+    ///
+    /// # Errors
+    /// If the scale does not fit the outputs.
+    pub fn scaled(mut self, scale: Tensor) -> Result<Self> {
+        if scale.dims1()? != self.out_channels() {
+            candle_core::bail!("a scale of shape {:?} does not fit {} outputs", scale.shape(), self.out_channels());
+        }
+        self.scale = Some(scale);
+        Ok(self)
+    }
+
+    /// The weights with the scale folded in.
+    fn effective(&self) -> Result<Tensor> {
+        match &self.scale {
+            Some(scale) => self.weight.broadcast_mul(&scale.reshape(((), 1, 1, 1))?),
+            None => Ok(self.weight.clone()),
+        }
+    }
+
     /// A convolution of the same shape and bias whose weights are drawn from a normal distribution with the mean
     /// and the standard deviation of these.
     ///
     /// # Errors
     /// If candle cannot allocate the weights.
     pub fn randomised(&self, rng: &mut impl rand::Rng) -> Result<Self> {
-        let old = self.weight.flatten_all()?.to_vec1::<f32>()?;
+        let old = self.effective()?.flatten_all()?.to_vec1::<f32>()?;
         let count = old.len() as f64;
         let mean = old.iter().map(|w| f64::from(*w)).sum::<f64>() / count;
         let variance = old.iter().map(|w| (f64::from(*w) - mean).powi(2)).sum::<f64>() / count;
@@ -68,7 +93,7 @@ impl Conv2d {
     /// # Errors
     /// If candle cannot allocate the weights.
     pub fn positive_part(&self) -> Result<Self> {
-        self.with_weights(self.weight.relu()?, None)
+        self.with_weights(self.effective()?.relu()?, None)
     }
 
     /// The negative part of the weights, without a bias.
@@ -76,7 +101,7 @@ impl Conv2d {
     /// # Errors
     /// If candle cannot allocate the weights.
     pub fn negative_part(&self) -> Result<Self> {
-        self.with_weights(self.weight.neg()?.relu()?.neg()?, None)
+        self.with_weights(self.effective()?.neg()?.relu()?.neg()?, None)
     }
 
     fn with_weights(&self, weight: Tensor, bias: Option<Tensor>) -> Result<Self> {
@@ -129,7 +154,7 @@ impl Conv2d {
         Ok([self.out_channels(), window.y.output, window.x.output])
     }
 
-    /// y = activation(x ∗ w + b) of shape `[N, O, H', W']`.
+    /// y = activation(scale · (x ∗ w) + b) of shape `[N, O, H', W']`.
     ///
     /// # Errors
     /// If the input's channels do not fit the weights or it is smaller than the kernel.
@@ -140,7 +165,8 @@ impl Conv2d {
         match x {
             Map::Cpu(x) => Ok(Map::Cpu(self.packed()?.apply(x, &window, activation))),
             Map::Candle(x) => {
-                let y = candle_ops::conv2d(x, &self.weight, self.bias.as_ref(), &window, self.groups)?;
+                let y = candle_ops::conv2d(x, &self.weight, &window, self.groups)?;
+                let y = candle_ops::scale_and_shift(y, self.scale.as_ref(), self.bias.as_ref())?;
                 Ok(Map::Candle(match activation {
                     Some(activation) => candle_ops::clamp(&y, activation)?,
                     None => y,
@@ -167,7 +193,7 @@ impl Conv2d {
             Map::Cpu(dy) => Ok(Map::Cpu(self.packed_transposed()?.apply(dy, &window, None))),
             Map::Candle(dy) => {
                 let weight = self.transposed(dy.device())?;
-                Ok(Map::Candle(candle_ops::conv2d(dy, weight, None, &window, self.groups)?))
+                Ok(Map::Candle(candle_ops::conv2d(dy, weight, &window, self.groups)?))
             }
         }
     }
@@ -177,15 +203,19 @@ impl Conv2d {
     }
 
     fn packed(&self) -> Result<&cpu::PackedConv> {
-        cached(&self.packed, || cpu::PackedConv::new(&self.weight, self.bias.as_ref(), self.groups))
+        cached(&self.packed, || {
+            cpu::PackedConv::new(&self.weight, self.scale.as_ref(), self.bias.as_ref(), self.groups)
+        })
     }
 
     fn packed_transposed(&self) -> Result<&cpu::PackedConv> {
-        cached(&self.packed_transposed, || cpu::PackedConv::new(self.transposed(&Device::Cpu)?, None, self.groups))
+        cached(&self.packed_transposed, || {
+            cpu::PackedConv::new(self.transposed(&Device::Cpu)?, None, None, self.groups)
+        })
     }
 
     fn transposed(&self, device: &Device) -> Result<&Tensor> {
-        cached(&self.transposed, || candle_ops::transposed_kernel(&self.weight, self.groups)?.to_device(device))
+        cached(&self.transposed, || candle_ops::transposed_kernel(&self.effective()?, self.groups)?.to_device(device))
     }
 }
 

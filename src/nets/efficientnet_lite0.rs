@@ -82,8 +82,8 @@ impl Lite<'_> {
         groups: usize,
         rectified: bool,
     ) -> Result<NodeId> {
-        let (kernel, bias) = self.weights.folded(conv, norm, shape, BATCH_NORM_EPSILON)?;
-        let conv = Conv2d::new(kernel, Some(bias), stride, Padding::Same, groups)?;
+        let (kernel, scale, bias) = self.weights.normalised(conv, norm, shape, BATCH_NORM_EPSILON)?;
+        let conv = Conv2d::new(kernel, Some(bias), stride, Padding::Same, groups)?.scaled(scale)?;
         let x = self.graph.add(Op::conv(conv), &[x]);
         Ok(if rectified { self.graph.add(Op::Activation(Activation::Relu6), &[x]) } else { x })
     }

@@ -90,19 +90,29 @@ impl Store<'_> {
         })
     }
 
-    /// A convolution's kernel with the batch-norm behind it folded in: kernel `[O, I, kH, kW]` and bias `[O]`.
+    /// A convolution's kernel `[O, I, kH, kW]`, and the batch-norm behind it as scale and bias `[O]` of its outputs, in
+    /// PyTorch's own arithmetic.
     ///
     /// # Errors
     /// [`Error::BadWeights`] if a tensor is missing or misshapen.
-    pub fn folded(&self, conv: &str, norm: &str, shape: [usize; 4], epsilon: f64) -> Result<(Tensor, Tensor)> {
-        let out = shape[0];
+    pub fn normalised(
+        &self,
+        conv: &str,
+        norm: &str,
+        shape: [usize; 4],
+        epsilon: f64,
+    ) -> Result<(Tensor, Tensor, Tensor)> {
         let kernel = self.get(&format!("{conv}.weight"), &shape)?;
-        let [gamma, beta, mean, variance] =
-            ["weight", "bias", "running_mean", "running_var"].map(|n| self.get(&format!("{norm}.{n}"), &[out]));
-        let scale = (gamma? / (variance? + epsilon)?.sqrt()?)?;
-        let bias = (beta? - (mean? * &scale)?)?;
-        let kernel = kernel.broadcast_mul(&scale.reshape((out, 1, 1, 1))?)?;
-        Ok((kernel, bias))
+        let read = |name: &str| -> Result<Vec<f32>> {
+            Ok(self.get(&format!("{norm}.{name}"), &shape[..1])?.to_vec1::<f32>()?)
+        };
+        let (gamma, variance) = (read("weight")?, read("running_var")?);
+        let deviation = |v: f32| (1.0 / (f64::from(v) + epsilon).sqrt()) as f32;
+        let scale: Vec<f32> = gamma.iter().zip(variance).map(|(g, v)| deviation(v) * g).collect();
+        let shifts = read("bias")?.into_iter().zip(read("running_mean")?).zip(&scale);
+        let bias: Vec<f32> = shifts.map(|((beta, mean), scale)| beta - mean * scale).collect();
+        let vector = |values| Tensor::from_vec(values, shape[0], kernel.device());
+        Ok((kernel.clone(), vector(scale)?, vector(bias)?))
     }
 }
 

@@ -3,6 +3,7 @@
 use super::elementwise::clamp;
 use super::gemm::rows_times_weights;
 use super::nhwc::Nhwc;
+use super::wide::wide;
 use crate::kernels::Activation;
 use crate::kernels::geometry::Window;
 use candle_core::{Result, Tensor};
@@ -18,7 +19,7 @@ const TASKS: usize = 8;
 pub struct PackedConv {
     /// Dense: `[kH·kW·I, O]`. Depthwise: `[kH·kW, C]`. The fastest axis is the output channel.
     weights: Vec<f32>,
-    bias: Option<Vec<f32>>,
+    after: Epilogue,
     out_channels: usize,
     depthwise: bool,
 }
@@ -26,7 +27,7 @@ pub struct PackedConv {
 impl PackedConv {
     /// Packs `weight` `[O, I/groups, kH, kW]`. Grouped weights that are not depthwise become a dense kernel with
     /// zeros between the groups.
-    pub fn new(weight: &Tensor, bias: Option<&Tensor>, groups: usize) -> Result<Self> {
+    pub fn new(weight: &Tensor, scale: Option<&Tensor>, bias: Option<&Tensor>, groups: usize) -> Result<Self> {
         let (out, per_group, kh, kw) = weight.dims4()?;
         let source = weight.flatten_all()?.to_vec1::<f32>()?;
         let taps = kh * kw;
@@ -41,15 +42,16 @@ impl PackedConv {
                 }
             }
         }
-        let bias = bias.map(Tensor::to_vec1::<f32>).transpose()?;
-        Ok(Self { weights, bias, out_channels: out, depthwise })
+        let vector = |v: Option<&Tensor>| v.map(Tensor::to_vec1::<f32>).transpose();
+        let after = Epilogue { scale: vector(scale)?, bias: vector(bias)? };
+        Ok(Self { weights, after, out_channels: out, depthwise })
     }
 
     /// The layer over every image of `x`.
     pub fn apply(&self, x: &Nhwc, window: &Window, activation: Option<Activation>) -> Nhwc {
         let cap = activation.map(Activation::cap);
         if self.depthwise {
-            super::depthwise::apply(x, &self.weights, self.bias.as_deref(), window, cap)
+            super::depthwise::apply(x, &self.weights, &self.after, window, cap)
         } else {
             self.dense(x, window, cap)
         }
@@ -117,22 +119,51 @@ impl PackedConv {
             &gathered[..rows * k]
         };
         rows_times_weights(y, input, &self.weights[from..], [rows, k, channels], self.out_channels);
-        if self.bias.is_none() && cap.is_none() {
+        if self.after.is_nothing() && cap.is_none() {
             return;
         }
-        let bias = self.bias.as_deref().map(|b| &b[from..to]);
-        pulp::Arch::new().dispatch(|| {
-            for pixel in y.chunks_mut(channels) {
-                if let Some(bias) = bias {
-                    for (v, b) in pixel.iter_mut().zip(bias) {
-                        *v += b;
-                    }
-                }
-                if let Some(cap) = cap {
-                    clamp(pixel, cap);
-                }
+        finish(y, channels, &self.after, from, cap);
+    }
+}
+
+wide! {
+    /// The epilogue over pixels of `channels` channels from `first` on.
+    const FUSED;
+    fn finish(y: &mut [f32], channels: usize, after: &Epilogue, first: usize, cap: Option<f32>) {
+        for pixel in y.chunks_mut(channels) {
+            after.apply(pixel, first, cap);
+        }
+    }
+}
+
+/// What happens to a pixel's channels after the sum: scale · y + bias, then the rectifier.
+#[derive(Debug)]
+pub(super) struct Epilogue {
+    scale: Option<Vec<f32>>,
+    bias: Option<Vec<f32>>,
+}
+
+impl Epilogue {
+    fn is_nothing(&self) -> bool {
+        self.scale.is_none() && self.bias.is_none()
+    }
+
+    /// `pixel` holds the channels from `first` on.
+    #[inline(always)]
+    pub fn apply(&self, pixel: &mut [f32], first: usize, cap: Option<f32>) {
+        if let Some(scale) = &self.scale {
+            for (v, s) in pixel.iter_mut().zip(&scale[first..]) {
+                *v *= s;
             }
-        });
+        }
+        if let Some(bias) = &self.bias {
+            for (v, b) in pixel.iter_mut().zip(&bias[first..]) {
+                *v += b;
+            }
+        }
+        if let Some(cap) = cap {
+            clamp(pixel, cap);
+        }
     }
 }
 

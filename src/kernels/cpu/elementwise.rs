@@ -1,6 +1,7 @@
 //! Rectifiers and sums over whole maps.
 
 use super::nhwc::{Elements, Nhwc};
+use super::wide::wide;
 use crate::kernels::ReluRule;
 use candle_core::Result;
 use rayon::prelude::*;
@@ -11,19 +12,41 @@ const CHUNK: usize = 16 * 1024;
 impl Elements<'_> {
     pub fn clamp(self, cap: f32) {
         self.0.par_chunks_mut(CHUNK).for_each(|chunk| {
-            pulp::Arch::new().dispatch(|| clamp(chunk, cap));
+            clamp_chunk(chunk, cap);
         });
     }
 
     /// Turns ∂y into ∂x given the rectifier's output `y`.
     pub fn gate(self, y: &Nhwc, cap: f32, rule: ReluRule) {
-        self.0.par_chunks_mut(CHUNK).zip(y.data().par_chunks(CHUNK)).for_each(|(dy, y)| {
-            pulp::Arch::new().dispatch(|| match rule {
-                ReluRule::Standard => gate(dy, y, |g, y| if y > 0.0 && y < cap { g } else { 0.0 }),
-                ReluRule::Guided => gate(dy, y, |g, y| if y > 0.0 && y < cap && g > 0.0 { g } else { 0.0 }),
-                ReluRule::Deconvnet => gate(dy, y, |g, _| if g > 0.0 { g } else { 0.0 }),
-            });
-        });
+        let chunks = self.0.par_chunks_mut(CHUNK).zip(y.data().par_chunks(CHUNK));
+        chunks.for_each(|(dy, y)| gate_chunk(dy, y, cap, rule));
+    }
+}
+
+wide! {
+    const FUSED;
+    fn clamp_chunk(values: &mut [f32], cap: f32) {
+        clamp(values, cap);
+    }
+}
+
+wide! {
+    const FUSED;
+    fn gate_chunk(dy: &mut [f32], y: &[f32], cap: f32, rule: ReluRule) {
+        match rule {
+            ReluRule::Standard => gate(dy, y, |g, y| if y > 0.0 && y < cap { g } else { 0.0 }),
+            ReluRule::Guided => gate(dy, y, |g, y| if y > 0.0 && y < cap && g > 0.0 { g } else { 0.0 }),
+            ReluRule::Deconvnet => gate(dy, y, |g, _| if g > 0.0 { g } else { 0.0 }),
+        }
+    }
+}
+
+wide! {
+    const FUSED;
+    fn add_chunk(a: &mut [f32], b: &[f32]) {
+        for (a, b) in a.iter_mut().zip(b) {
+            *a += b;
+        }
     }
 }
 
@@ -31,13 +54,7 @@ impl Nhwc {
     pub fn added(mut self, other: &Self) -> Result<Self> {
         self.same_shape(other)?;
         let into = self.make_mut().0;
-        into.par_chunks_mut(CHUNK).zip(other.data().par_chunks(CHUNK)).for_each(|(a, b)| {
-            pulp::Arch::new().dispatch(|| {
-                for (a, b) in a.iter_mut().zip(b) {
-                    *a += b;
-                }
-            });
-        });
+        into.par_chunks_mut(CHUNK).zip(other.data().par_chunks(CHUNK)).for_each(|(a, b)| add_chunk(a, b));
         Ok(self)
     }
 }

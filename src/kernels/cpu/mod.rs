@@ -9,6 +9,7 @@ mod elementwise;
 mod gemm;
 mod nhwc;
 mod pool;
+mod wide;
 
 pub(super) use conv::PackedConv;
 pub use nhwc::Nhwc;

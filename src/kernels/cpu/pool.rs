@@ -1,6 +1,7 @@
 //! Pooling.
 
 use super::nhwc::Nhwc;
+use super::wide::wide;
 use crate::kernels::geometry::Window;
 use rayon::prelude::*;
 
@@ -9,16 +10,7 @@ impl Nhwc {
         let (out_h, out_w, c) = (window.y.output, window.x.output, self.c);
         let mut y = vec![f32::NEG_INFINITY; self.n * out_h * out_w * c];
         y.par_chunks_mut(out_w * c).enumerate().for_each(|(line, y)| {
-            pulp::Arch::new().dispatch(|| {
-                for (ox, best) in y.chunks_mut(c).enumerate() {
-                    self.each_tap(window, line, ox, |_, tap| {
-                        for (best, &v) in best.iter_mut().zip(tap) {
-                            // A NaN beats everything, as in PyTorch.
-                            *best = if v > *best || v.is_nan() { v } else { *best };
-                        }
-                    });
-                }
-            });
+            largest_of_line(y, line, self, window);
         });
         Self::new([self.n, out_h, out_w, c], y)
     }
@@ -58,13 +50,7 @@ impl Nhwc {
         let scale = 1.0 / area as f32;
         let data = self.data().par_chunks((area * c).max(1)).flat_map_iter(|image| {
             let mut sum = vec![0.0f32; c];
-            pulp::Arch::new().dispatch(|| {
-                for pixel in image.chunks(c) {
-                    for (sum, v) in sum.iter_mut().zip(pixel) {
-                        *sum += v;
-                    }
-                }
-            });
+            add_pixels(&mut sum, image);
             sum.into_iter().map(move |v| v * scale)
         });
         Self::new([self.n, 1, 1, c], data.collect())
@@ -95,6 +81,31 @@ impl Nhwc {
                 let Some(ix) = window.x.source(ox, kx) else { continue };
                 let at = iy * self.w + ix;
                 visit(at, &self.data()[(image * self.h * self.w + at) * self.c..][..self.c]);
+            }
+        }
+    }
+}
+
+wide! {
+    const FUSED;
+    fn largest_of_line(y: &mut [f32], line: usize, x: &Nhwc, window: &Window) {
+        for (ox, best) in y.chunks_mut(x.c).enumerate() {
+            x.each_tap(window, line, ox, |_, tap| {
+                for (best, &v) in best.iter_mut().zip(tap) {
+                    // A NaN beats everything, as in PyTorch.
+                    *best = if v > *best || v.is_nan() { v } else { *best };
+                }
+            });
+        }
+    }
+}
+
+wide! {
+    const FUSED;
+    fn add_pixels(sum: &mut [f32], image: &[f32]) {
+        for pixel in image.chunks(sum.len()) {
+            for (sum, v) in sum.iter_mut().zip(pixel) {
+                *sum += v;
             }
         }
     }
