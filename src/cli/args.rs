@@ -24,10 +24,14 @@ pub struct Cli {
 pub(super) enum Action {
     /// Run a technique without a dashboard and write its files to a folder
     Run(Box<RunArgs>),
+    /// Make several maps side by side: of several methods, classes or layers
+    Compare(Box<CompareArgs>),
+    /// Score attribution methods on photos and rank them
+    Score(Box<ScoreArgs>),
     /// Say what a network takes pictures for
     Classify(ClassifyArgs),
     /// List the techniques with their parameters
-    Techniques(ListArgs),
+    Techniques(TechniquesArgs),
     /// List the models
     Models(ListArgs),
     /// List the layers of a model
@@ -51,18 +55,25 @@ pub(super) struct WhatArgs {
     /// Picture to start from
     #[arg(long, value_name = "IMAGE")]
     pub init: Option<PathBuf>,
-    /// Model (see `gradlens models`) [default: the technique's]
-    #[arg(long, value_name = "MODEL")]
-    pub model: Option<String>,
-    /// Weights (.safetensors) for the model instead of the built-in ones
-    #[arg(long, value_name = "FILE")]
-    pub weights: Option<PathBuf>,
     /// Layer to look at (see `gradlens layers`) [default: the model's last with spatial extent]
     #[arg(long, value_name = "LAYER")]
     pub layer: Option<String>,
     /// Change a parameter (see `gradlens techniques`); may be given several times
     #[arg(long, value_name = "NAME=VALUE")]
     pub set: Vec<String>,
+    #[command(flatten)]
+    pub how: HowArgs,
+}
+
+/// What it is computed with.
+#[derive(Debug, Args)]
+pub(super) struct HowArgs {
+    /// Model (see `gradlens models`) [default: the technique's]
+    #[arg(long, value_name = "MODEL")]
+    pub model: Option<String>,
+    /// Weights (.safetensors) for the model instead of the built-in ones
+    #[arg(long, value_name = "FILE")]
+    pub weights: Option<PathBuf>,
     /// Seed of everything random
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
@@ -74,6 +85,26 @@ pub(super) struct WhatArgs {
     pub threads: Option<u16>,
 }
 
+/// How maps are shown. The raw maps are never changed.
+#[derive(Debug, Args)]
+pub(super) struct DisplayArgs {
+    /// Colour map: magma, viridis, inferno, plasma or cividis; blue-red, purple-orange or purple-green for signed maps
+    #[arg(long, value_name = "MAP")]
+    pub color_map: Vec<String>,
+    /// How strongly the map covers the photo, 0 to 1
+    #[arg(long, value_name = "SHARE", default_value_t = 0.5)]
+    pub opacity: f32,
+    /// Percent of the values beyond each end of the colours
+    #[arg(long, value_name = "PERCENT", default_value_t = 0.0)]
+    pub clip: f32,
+    /// Mask what lies below this share of the range, 0 to 1
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
+    pub threshold: f32,
+    /// Draw contour lines at a quarter, half and three quarters of the range
+    #[arg(long)]
+    pub contour: bool,
+}
+
 #[derive(Debug, Args)]
 pub(super) struct DashboardArgs {
     /// Photo to look at
@@ -83,6 +114,8 @@ pub(super) struct DashboardArgs {
     pub technique: Option<String>,
     #[command(flatten)]
     pub what: WhatArgs,
+    #[command(flatten)]
+    pub display: DisplayArgs,
     /// How pictures are drawn
     #[arg(long, value_enum, default_value = "auto")]
     pub protocol: ProtocolArg,
@@ -104,14 +137,76 @@ pub(super) enum ProtocolArg {
 pub(super) struct RunArgs {
     /// Technique (see `gradlens techniques`)
     pub technique: String,
-    /// Photos
+    /// Photos, or folders of photos
     pub images: Vec<PathBuf>,
     #[command(flatten)]
     pub what: WhatArgs,
+    #[command(flatten)]
+    pub display: DisplayArgs,
     /// Folder for the files; with several photos each gets a folder of its own in it
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
     /// Print run.json on standard output and nothing else
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CompareArgs {
+    /// Photos, or folders of photos
+    #[arg(required = true)]
+    pub images: Vec<PathBuf>,
+    /// Attribution method; give several to compare methods
+    #[arg(long, value_name = "ID", required = true)]
+    pub technique: Vec<String>,
+    /// Class to explain; give several to compare classes [default: the photo's top class]
+    #[arg(long, value_name = "CLASS")]
+    pub class: Vec<String>,
+    /// Layer to look at; give several to compare layers
+    #[arg(long, value_name = "LAYER")]
+    pub layer: Vec<String>,
+    #[command(flatten)]
+    pub how: HowArgs,
+    #[command(flatten)]
+    pub display: DisplayArgs,
+    /// Folder for the files; with several photos each gets a folder of its own in it
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Print run.json on standard output and nothing else
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ScoreArgs {
+    /// Photos, or folders of photos
+    #[arg(required = true)]
+    pub images: Vec<PathBuf>,
+    /// Attribution method to score; may be given several times
+    #[arg(long, value_name = "ID", required = true)]
+    pub technique: Vec<String>,
+    /// Metric (deletion-insertion, road, infidelity, max-sensitivity, sparseness, pointing, randomisation); may be
+    /// given several times [default: all]
+    #[arg(long, value_name = "ID")]
+    pub metric: Vec<String>,
+    /// Where the thing is, in the photo's pixels, for the pointing metric
+    #[arg(long = "box", value_name = "X,Y,WIDTH,HEIGHT", value_delimiter = ',', num_args = 4)]
+    pub target: Option<Vec<f64>>,
+    /// Class to explain: an index, a label or a unique part of one [default: the photo's top class]
+    #[arg(long, value_name = "CLASS")]
+    pub class: Option<String>,
+    /// Layer to look at (see `gradlens layers`) [default: the model's last with spatial extent]
+    #[arg(long, value_name = "LAYER")]
+    pub layer: Option<String>,
+    /// Change a parameter of every method that has it; may be given several times
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub set: Vec<String>,
+    #[command(flatten)]
+    pub how: HowArgs,
+    /// Folder for maps, curves and run.json of every photo and method [default: none are written]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Print JSON
     #[arg(long)]
     pub json: bool,
 }
@@ -148,6 +243,15 @@ pub(super) struct ListArgs {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct TechniquesArgs {
+    #[command(flatten)]
+    pub list: ListArgs,
+    /// Print the tables of docs/techniques.md
+    #[arg(long, conflicts_with = "json")]
+    pub markdown: bool,
 }
 
 #[derive(Debug, Args)]

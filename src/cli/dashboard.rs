@@ -27,7 +27,8 @@ pub(super) fn dashboard(args: &DashboardArgs) -> anyhow::Result<u8> {
     spec.picture.get_or_insert_with(|| Source::Sample(PHOTOS[0].name.to_owned()));
     spec.style.get_or_insert_with(|| Source::Sample(PAINTINGS[0].name.to_owned()));
     let save_folder = logging::state_folder().unwrap_or_else(|| "gradlens".into()).join("runs");
-    let setup = Setup { spec, save_folder, theme: Theme::from_environment(args.plain) };
+    let theme = Theme::from_environment(args.plain);
+    let setup = Setup { spec, save_folder, theme, display: resolve::display(&args.display)? };
     let forced = match args.protocol {
         ProtocolArg::Auto => None,
         ProtocolArg::Kitty => Some(Protocol::Kitty),
@@ -37,7 +38,7 @@ pub(super) fn dashboard(args: &DashboardArgs) -> anyhow::Result<u8> {
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let ending = runtime.block_on(async {
-        let engine = Engine::start(resolve::options(&args.what))?;
+        let engine = Engine::start(resolve::options(&args.what.how))?;
         tui::run(&engine, setup, forced).await
     })?;
     summarise(&ending);

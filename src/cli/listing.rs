@@ -1,6 +1,6 @@
 //! `gradlens techniques`, `models`, `layers` and `labels`.
 
-use super::args::{LayersArgs, ListArgs};
+use super::args::{LayersArgs, ListArgs, TechniquesArgs};
 use super::exit;
 use crate::nets::{self, MODELS, model};
 use crate::techniques::{ParamKind, ParamSpec, TECHNIQUES};
@@ -22,7 +22,12 @@ fn outcome(found: usize, query: Option<&String>, what: &str) -> u8 {
     }
 }
 
-pub(super) fn techniques(args: &ListArgs) -> anyhow::Result<u8> {
+pub(super) fn techniques(args: &TechniquesArgs) -> anyhow::Result<u8> {
+    if args.markdown {
+        print!("{}", crate::techniques::tables());
+        return Ok(exit::DONE);
+    }
+    let args = &args.list;
     let query = args.query.as_ref();
     let found: Vec<_> =
         TECHNIQUES.iter().filter(|t| matches(query, &[t.id(), t.about(), &t.group().to_string()])).collect();
@@ -31,7 +36,8 @@ pub(super) fn techniques(args: &ListArgs) -> anyhow::Result<u8> {
             .iter()
             .map(|t| {
                 json!({
-                    "id": t.id(), "group": t.group(), "about": t.about(), "reference": t.reference(),
+                    "id": t.id(), "group": t.group(), "about": t.about(), "definition": t.definition(),
+                    "reference": t.reference(),
                     "model": t.default_model(), "needs": t.needs(),
                     "parameters": t.params().iter().map(parameter).collect::<Vec<_>>(),
                 })
@@ -43,6 +49,7 @@ pub(super) fn techniques(args: &ListArgs) -> anyhow::Result<u8> {
     for technique in &found {
         println!("{}  ({})", technique.id(), technique.group());
         println!("    {}", technique.about());
+        println!("    {}", technique.definition());
         println!("    {}; runs on {}", technique.reference(), technique.default_model());
         for spec in technique.params() {
             let unit = if spec.unit.is_empty() { String::new() } else { format!(" {}", spec.unit) };

@@ -1,13 +1,17 @@
 //! The command line: one file a subcommand.
 
 mod args;
+mod batch;
 mod classify;
+mod compare;
 mod dashboard;
 mod exit;
 mod listing;
 mod logging;
 mod resolve;
 mod run;
+mod runner;
+mod score;
 
 pub use args::Cli;
 
@@ -35,6 +39,8 @@ pub fn main() -> ExitCode {
     let outcome = match cli.action {
         None => dashboard::dashboard(&cli.dashboard),
         Some(Action::Run(args)) => run::run(&args),
+        Some(Action::Compare(args)) => compare::compare(&args),
+        Some(Action::Score(args)) => score::score(&args),
         Some(Action::Classify(args)) => classify::classify(&args),
         Some(Action::Techniques(args)) => listing::techniques(&args),
         Some(Action::Models(args)) => listing::models(&args),

@@ -1,8 +1,9 @@
 //! From what was typed to a job, with every name checked before anything is computed.
 
-use super::args::WhatArgs;
+use super::args::{DisplayArgs, HowArgs, WhatArgs};
 use crate::engine::{JobSpec, Options, Source};
 use crate::error::{Error, Result};
+use crate::imaging::Display;
 use crate::nets::{labels, model};
 use crate::techniques::{Need, TECHNIQUES, Technique, find, spec};
 use std::collections::BTreeMap;
@@ -23,15 +24,10 @@ pub(super) fn job(
         let name = name.trim();
         set.insert(name.to_owned(), spec(technique.params(), name)?.parse(value)?);
     }
-    if let Some(id) = &what.model {
-        model(id)?;
-    }
     let class = |text: &Option<String>| text.as_deref().map(labels::find).transpose();
     let file = |path: &Path| Source::File(path.to_owned());
     let job = JobSpec {
         technique: technique.id().to_owned(),
-        model: what.model.clone(),
-        weights: what.weights.clone(),
         picture: picture.map(file),
         style: what.style.as_deref().map(file),
         init: what.init.as_deref().map(file),
@@ -39,15 +35,46 @@ pub(super) fn job(
         target: class(&what.target)?,
         layer: what.layer.clone(),
         set,
-        seed: what.seed,
+        ..computed_with(&what.how)?
     };
     Ok((technique, job))
 }
 
+/// An empty job on the model that is asked for.
+pub(super) fn computed_with(how: &HowArgs) -> Result<JobSpec> {
+    if let Some(id) = &how.model {
+        model(id)?;
+    }
+    Ok(JobSpec { model: how.model.clone(), weights: how.weights.clone(), seed: how.seed, ..JobSpec::default() })
+}
+
+/// How maps are to be shown.
+pub(super) fn display(args: &DisplayArgs) -> Result<Display> {
+    let mut display = Display {
+        opacity: args.opacity,
+        clip: args.clip,
+        threshold: args.threshold,
+        contour: args.contour,
+        ..Display::default()
+    };
+    for id in &args.color_map {
+        display.set_color_map(id)?;
+    }
+    display.checked()
+}
+
+/// The attribution method called `id`.
+pub(super) fn method(id: &str) -> Result<&'static dyn Technique> {
+    let technique = find(TECHNIQUES, id)?;
+    let reason = "it is no attribution method; `gradlens techniques attribution` lists them";
+    technique.method().ok_or_else(|| Error::bad_value("--technique", id, reason))?;
+    Ok(technique)
+}
+
 /// How the engine is to compute; it answers to the signals that ask a program to end.
-pub(super) fn options(what: &WhatArgs) -> Options {
-    let threads = what.threads.map(Into::into);
-    Options { device: what.device.clone(), threads, signals: true, ..Options::default() }
+pub(super) fn options(how: &HowArgs) -> Options {
+    let threads = how.threads.map(Into::into);
+    Options { device: how.device.clone(), threads, signals: true, ..Options::default() }
 }
 
 /// Options that `technique` has no use for are a mistake worth a word in a script.

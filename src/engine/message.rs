@@ -2,12 +2,13 @@
 
 use super::manifest::RunManifest;
 use crate::error::Error;
-use crate::imaging::{HeatMap, Picture};
+use crate::imaging::{Display, HeatMap, Picture};
 use crate::nets::labels;
-use crate::techniques::{ParamValue, Params};
+use crate::techniques::{Panel, ParamValue, Params};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// Where a picture comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,6 +58,30 @@ pub struct JobSpec {
     pub set: BTreeMap<String, ParamValue>,
     /// Seed of everything random.
     pub seed: u64,
+    /// Maps to be made side by side; none for an ordinary run.
+    pub compare: Vec<Compared>,
+    /// Whether the map is to be scored, and how.
+    pub score: Option<ScoreSpec>,
+}
+
+/// One map of a comparison.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Compared {
+    /// The attribution method's id. Parameters set for the run's own technique count for it.
+    pub technique: String,
+    /// The class it explains; the run's unless given.
+    pub class: Option<usize>,
+    /// The layer it looks at; the run's unless given.
+    pub layer: Option<String>,
+}
+
+/// How a map is scored.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct ScoreSpec {
+    /// The metrics' ids; all of them if empty.
+    pub metrics: Vec<String>,
+    /// Where the thing is in the photo: `[x, y, width, height]` in its pixels.
+    pub target: Option<[f64; 4]>,
 }
 
 /// What a watcher asks of the engine.
@@ -86,6 +111,8 @@ pub enum Command {
     Save {
         /// The folder, made if need be.
         folder: PathBuf,
+        /// How maps are shown in `result.png` and `overlay.png`.
+        display: Display,
     },
     /// Ends the engine.
     Shutdown,
@@ -309,6 +336,14 @@ pub struct Snapshot {
     pub result: Option<Picture>,
     /// The map made so far, raw.
     pub heat: Option<HeatMap>,
+    /// The maps of a comparison.
+    pub panels: Vec<Panel>,
+    /// The rank correlation of each pair of them.
+    pub similarity: Vec<Vec<f32>>,
+    /// What the metrics found so far, by name.
+    pub scores: Vec<(String, f64)>,
+    /// The layers that maps can be taken at, from the input to the output.
+    pub layers: Arc<[String]>,
     /// The curves.
     pub series: Vec<Series>,
     /// What happened along them.

@@ -18,6 +18,7 @@ pub use device::device;
 pub use link::{Link, Update};
 pub use manifest::{InputRecord, ParameterChange, RunManifest, RunStatus};
 pub use message::{
-    Command, Event, FailureKind, JobSpec, Mark, Phase, Prediction, Series, Snapshot, Source, top_predictions,
+    Command, Compared, Event, FailureKind, JobSpec, Mark, Phase, Prediction, ScoreSpec, Series, Snapshot, Source,
+    top_predictions,
 };
 pub use task::{Engine, Options};

@@ -4,7 +4,7 @@ use super::manifest::{InputRecord, ParameterChange};
 use super::message::{Event, JobSpec, Mark, Phase, Prediction, Series, Snapshot, top_predictions};
 use crate::error::{Error, Result};
 use crate::imaging::Picture;
-use crate::nets::Network;
+use crate::nets::{LayerName, Network};
 use crate::techniques::{Job, ParamValue, Params, Progress, Technique, View, spec};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -35,6 +35,7 @@ pub(super) struct Run {
     pub top: Vec<Prediction>,
     pub top_before: Vec<Prediction>,
     pub failure: Option<String>,
+    layers: Arc<[String]>,
     job: Box<dyn Job>,
     started: Instant,
     ended: Option<Duration>,
@@ -59,6 +60,7 @@ impl Run {
     pub fn new(beginning: Beginning, job: Box<dyn Job>) -> Self {
         let Beginning { id, spec, technique, network, params, inputs, photo, style } = beginning;
         Self {
+            layers: layers(&network),
             id,
             spec,
             technique,
@@ -206,6 +208,10 @@ impl Run {
             style: self.style.clone(),
             result: self.view.result.clone(),
             heat: self.view.heat.clone(),
+            panels: self.view.panels.clone(),
+            similarity: self.view.similarity.clone(),
+            scores: self.view.scores.clone(),
+            layers: self.layers.clone(),
             series: self.series.clone(),
             marks: self.marks.clone(),
             top: self.top.clone(),
@@ -213,6 +219,14 @@ impl Run {
             failure: self.failure.clone(),
         }
     }
+}
+
+/// The named layers that have places to point at.
+fn layers(network: &Network) -> Arc<[String]> {
+    let size = network.preprocess().size.unwrap_or(256);
+    let all = network.layers(size, size).unwrap_or_default();
+    let with_places = all.iter().filter(|l| l.shape[1] * l.shape[2] > 1 && l.name.as_str() != LayerName::INPUT);
+    with_places.map(|l| l.name.to_string()).collect()
 }
 
 fn check(progress: &Progress) -> Result<()> {

@@ -4,11 +4,9 @@ use super::manifest::{RunManifest, RunStatus};
 use super::message::{Phase, Prediction};
 use super::run::Run;
 use crate::error::{Error, Result};
-use crate::imaging::{Array, COLOR_MAPS, write_csv, write_json, write_npy, write_png};
+use crate::imaging::{Array, Display, HeatMap, Picture, montage, write_csv, write_json, write_npy, write_png};
+use std::collections::BTreeMap;
 use std::path::Path;
-
-/// How strongly the map covers the photo in `overlay.png`.
-const OPACITY: f32 = 0.5;
 
 /// What the manifest needs to know beside the run.
 pub(super) struct Surroundings<'a> {
@@ -19,7 +17,12 @@ pub(super) struct Surroundings<'a> {
 }
 
 /// Writes everything the run has into `folder`; `run.json` comes last, so that it vouches for the others.
-pub(super) fn save(run: &Run, around: Surroundings<'_>, folder: &Path) -> Result<(Vec<String>, RunManifest)> {
+pub(super) fn save(
+    run: &Run,
+    around: Surroundings<'_>,
+    folder: &Path,
+    display: &Display,
+) -> Result<(Vec<String>, RunManifest)> {
     std::fs::create_dir_all(folder).map_err(|source| Error::Output { path: folder.to_owned(), source })?;
     let mut files = vec![];
     let mut add = |name: &str, write: &dyn Fn(&Path) -> Result<()>| -> Result<()> {
@@ -34,14 +37,22 @@ pub(super) fn save(run: &Run, around: Surroundings<'_>, folder: &Path) -> Result
     if let Some(heat) = &view.heat {
         let (w, h) = view.input.as_ref().map_or((heat.width, heat.height), |i| (i.width, i.height));
         if view.result.is_none() {
-            add("result.png", &|path| write_png(path, &heat.colored(COLOR_MAPS[0], w, h)))?;
+            add("result.png", &|path| write_png(path, &display.map(heat, w, h)))?;
         }
         if let Some(photo) = &view.input {
-            add("overlay.png", &|path| write_png(path, &heat.overlay(COLOR_MAPS[0], photo, OPACITY)))?;
+            add("overlay.png", &|path| write_png(path, &display.overlay(heat, photo)))?;
         }
-        let shape = vec![heat.height as usize, heat.width as usize];
-        let map = Array { shape, values: heat.values.to_vec() };
-        add("map.npy", &|path| write_npy(path, &map))?;
+        add("map.npy", &|path| write_npy(path, &array(heat)))?;
+    }
+    if let Some(photo) = view.input.as_ref().filter(|_| !view.panels.is_empty()) {
+        let maps: Vec<Picture> = view.panels.iter().map(|p| display.map(&p.heat, photo.width, photo.height)).collect();
+        let overlays: Vec<Picture> = view.panels.iter().map(|p| display.overlay(&p.heat, photo)).collect();
+        add("result.png", &|path| write_png(path, &montage(&maps)))?;
+        add("overlay.png", &|path| write_png(path, &montage(&overlays)))?;
+        for panel in &view.panels {
+            let name = format!("map-{}.npy", panel.title.replace(" · ", "-").replace(['/', ' '], "_"));
+            add(&name, &|path| write_npy(path, &array(&panel.heat)))?;
+        }
     }
     if let Some(attribution) = &view.attribution {
         add("attribution.npy", &|path| write_npy(path, attribution))?;
@@ -55,20 +66,22 @@ pub(super) fn save(run: &Run, around: Surroundings<'_>, folder: &Path) -> Result
     Ok((files, manifest))
 }
 
+fn array(heat: &HeatMap) -> Array {
+    Array { shape: vec![heat.height as usize, heat.width as usize], values: heat.values.to_vec() }
+}
+
 type Rows = Vec<(usize, Vec<Option<f64>>)>;
 
+/// The series by step: one that has no point at a step leaves its column empty.
 fn table(run: &Run) -> (Vec<String>, Rows) {
     let names = run.series.iter().map(|s| s.name.clone()).collect();
-    let mut rows: Rows = vec![];
+    let mut rows: BTreeMap<usize, Vec<Option<f64>>> = BTreeMap::new();
     for (column, series) in run.series.iter().enumerate() {
-        for (at, &(step, value)) in series.points.iter().enumerate() {
-            if at == rows.len() {
-                rows.push((step, vec![None; run.series.len()]));
-            }
-            rows[at].1[column] = Some(value);
+        for &(step, value) in &series.points {
+            rows.entry(step).or_insert_with(|| vec![None; run.series.len()])[column] = Some(value);
         }
     }
-    (names, rows)
+    (names, rows.into_iter().collect())
 }
 
 fn manifest(run: &Run, around: Surroundings<'_>) -> RunManifest {

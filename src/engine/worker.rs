@@ -1,15 +1,19 @@
 //! The computing thread: one run at a time, commands between steps.
 
-use super::message::{Command, Event, FailureKind, JobSpec, Phase, Snapshot};
+use super::message::{Command, Compared, Event, FailureKind, JobSpec, Phase, Snapshot};
 use super::run::{Beginning, Run};
 use super::save::{Surroundings, save};
 use super::sources::{Networks, read_picture};
 use super::task::Options;
 use crate::error::{Error, Result};
-use crate::imaging::Picture;
+use crate::imaging::{Display, HeatMap, Picture};
 use crate::nets::MODELS;
-use crate::techniques::{Context, Need, Params, classify, find};
+use crate::techniques::evaluation::{Evaluation, evaluate};
+use crate::techniques::{
+    Context, Job, Need, Params, TECHNIQUES, Technique, Variation, classify, compare, find,
+};
 use candle_core::Device;
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
@@ -128,7 +132,7 @@ impl Worker {
                 self.stop();
                 Ok(())
             }
-            Command::Save { folder } => self.save(&folder),
+            Command::Save { folder, display } => self.save(&folder, &display),
             Command::Shutdown => Ok(()),
         };
         if let Err(error) = outcome {
@@ -155,7 +159,7 @@ impl Worker {
     }
 
     fn try_start(&mut self, spec: JobSpec) -> Result<()> {
-        self.run = None;
+        let known = self.run.take().and_then(|run| map_to_score(&run, &spec));
         let technique = find(self.options.techniques, &spec.technique)?;
         let params = Params::new(technique.params(), &spec.set)?;
         let needs = technique.needs();
@@ -205,7 +209,7 @@ impl Worker {
             layer: spec.layer.clone().map(Into::into),
             seed: spec.seed,
         };
-        let job = technique.start(context, params.clone())?;
+        let job = begin(technique, &spec, params.clone(), context, known)?;
         let beginning = Beginning { id: self.runs, spec, technique, network, params, inputs, photo: picture, style };
         self.run = Some(Run::new(beginning, job));
         self.publish();
@@ -285,7 +289,7 @@ impl Worker {
         }
     }
 
-    fn save(&mut self, folder: &Path) -> Result<()> {
+    fn save(&mut self, folder: &Path, display: &Display) -> Result<()> {
         let Some(run) = &self.run else {
             return Err(Error::bad_value("save", folder.display(), "there is no run to save yet"));
         };
@@ -296,7 +300,7 @@ impl Worker {
         let Some(run) = &self.run else { return Ok(()) };
         let weights_sha256 = self.networks.sha256(&run.network).unwrap_or_default();
         let around = Surroundings { device: &self.options.device, threads: self.threads, weights_sha256, top_after };
-        let (files, manifest) = save(run, around, folder)?;
+        let (files, manifest) = save(run, around, folder, display)?;
         self.tell(Event::Saved { run: run.id, folder: folder.to_owned(), files, manifest: Box::new(manifest) });
         Ok(())
     }
@@ -311,6 +315,46 @@ impl Worker {
         // Nobody listens any more: then nobody minds.
         let _ = self.events.send(event);
     }
+}
+
+/// The job that `spec` asks for: a technique, several maps side by side, or a map and its scores.
+fn begin(
+    technique: &'static dyn Technique,
+    spec: &JobSpec,
+    params: Params,
+    context: Context,
+    known: Option<HeatMap>,
+) -> Result<Box<dyn Job>> {
+    let method = |technique: &'static dyn Technique| {
+        let reason = "only attribution methods can be compared and scored";
+        technique.method().ok_or_else(|| Error::bad_value("technique", technique.id(), reason))
+    };
+    if let Some(score) = &spec.score {
+        let (metrics, target) = (score.metrics.clone(), score.target);
+        return evaluate(context, Evaluation { method: method(technique)?, params, metrics, target, known });
+    }
+    if spec.compare.is_empty() {
+        return technique.start(context, params);
+    }
+    let variation = |compared: &Compared| -> Result<Variation> {
+        let other = find(TECHNIQUES, &compared.technique)?;
+        let params = match other.id() == technique.id() {
+            true => params.clone(),
+            false => Params::new(other.params(), &BTreeMap::new())?,
+        };
+        let class = compared.class.or(spec.class);
+        let layer = compared.layer.as_deref().map(Into::into).or_else(|| context.layer.clone());
+        Ok(Variation { method: method(other)?, params, class, layer })
+    };
+    let variations = spec.compare.iter().map(variation).collect::<Result<Vec<_>>>()?;
+    compare(context.clone(), variations)
+}
+
+/// The map of a run, if `spec` asks for nothing but its scores.
+fn map_to_score(run: &Run, spec: &JobSpec) -> Option<HeatMap> {
+    spec.score.as_ref()?;
+    let made = JobSpec { score: spec.score.clone(), ..run.spec.clone() };
+    run.view.heat.clone().filter(|_| made == *spec)
 }
 
 /// Turns a panic inside a job into an error: the engine and whoever watches it live on.

@@ -7,6 +7,10 @@ use crate::error::{Error, Result, did_you_mean};
 pub struct ColorMap {
     /// Its id.
     pub id: &'static str,
+    /// Whether it is for signed maps: its middle stands for zero.
+    pub diverging: bool,
+    /// Whether it runs through the gradient backwards.
+    reversed: bool,
     gradient: colorous::Gradient,
 }
 
@@ -16,20 +20,32 @@ impl std::fmt::Debug for ColorMap {
     }
 }
 
-/// Every colour map, the default first; all but `turbo` are perceptually uniform.
+/// Every colour map, the default of each kind first; all are perceptually uniform or nearly so.
 pub const COLOR_MAPS: &[ColorMap] = &[
-    ColorMap { id: "magma", gradient: colorous::MAGMA },
-    ColorMap { id: "viridis", gradient: colorous::VIRIDIS },
-    ColorMap { id: "inferno", gradient: colorous::INFERNO },
-    ColorMap { id: "cividis", gradient: colorous::CIVIDIS },
-    ColorMap { id: "turbo", gradient: colorous::TURBO },
+    sequential("magma", colorous::MAGMA),
+    sequential("viridis", colorous::VIRIDIS),
+    sequential("inferno", colorous::INFERNO),
+    sequential("plasma", colorous::PLASMA),
+    sequential("cividis", colorous::CIVIDIS),
+    diverging("blue-red", colorous::RED_BLUE, true),
+    diverging("purple-orange", colorous::PURPLE_ORANGE, false),
+    diverging("purple-green", colorous::PURPLE_GREEN, false),
 ];
+
+const fn sequential(id: &'static str, gradient: colorous::Gradient) -> ColorMap {
+    ColorMap { id, diverging: false, reversed: false, gradient }
+}
+
+const fn diverging(id: &'static str, gradient: colorous::Gradient, reversed: bool) -> ColorMap {
+    ColorMap { id, diverging: true, reversed, gradient }
+}
 
 impl ColorMap {
     /// The colour of a value in `[0, 1]`; what lies outside takes the nearest end, NaN the lower one.
     #[must_use]
     pub fn color(&self, value: f32) -> [u8; 3] {
         let value = if value.is_nan() { 0.0 } else { value.clamp(0.0, 1.0) };
+        let value = if self.reversed { 1.0 - value } else { value };
         let c = self.gradient.eval_continuous(f64::from(value));
         [c.r, c.g, c.b]
     }

@@ -2,7 +2,9 @@
 
 mod colormap;
 mod decode;
+mod display;
 mod heat;
+mod montage;
 mod output;
 mod picture;
 mod resize;
@@ -11,8 +13,10 @@ mod superpixels;
 
 pub use colormap::{COLOR_MAPS, ColorMap, color_map};
 pub use decode::{MAX_PIXELS, decode, read_bytes};
+pub use display::Display;
 pub use heat::HeatMap;
+pub use montage::{columns, montage};
 pub use output::{Array, write_atomically, write_csv, write_json, write_npy, write_png};
 pub use picture::Picture;
 pub use superpixels::superpixels;
-pub use resize::{centre_crop, fit_longer_side, resize};
+pub use resize::{centre_crop, fit_longer_side, resize, seen_in_crop};

@@ -36,6 +36,17 @@ pub fn centre_crop(picture: &Picture, size: u32) -> Picture {
     crop(&resize(picture, side(w), side(h)), size, size)
 }
 
+/// Where a box `[x, y, width, height]` of a picture of that size lies in its [`centre_crop`], as
+/// `[left, top, right, bottom]` in pixels of the crop, cut at its edges.
+#[must_use]
+pub fn seen_in_crop((width, height): (u32, u32), size: u32, [x, y, w, h]: [f64; 4]) -> [f64; 4] {
+    let scale = f64::from(size) / f64::from(width.min(height));
+    let margin = |side: u32| ((f64::from(side) * scale).floor() - f64::from(size)) / 2.0;
+    let (left, top) = (margin(width).round_ties_even(), margin(height).round_ties_even());
+    let cut = |v: f64| v.clamp(0.0, f64::from(size));
+    [cut(x * scale - left), cut(y * scale - top), cut((x + w) * scale - left), cut((y + h) * scale - top)]
+}
+
 /// The whole picture with its longer side at `size` pixels.
 #[must_use]
 pub fn fit_longer_side(picture: &Picture, size: u32) -> Picture {
@@ -78,6 +89,13 @@ mod tests {
             let crop = centre_crop(&ramp(w, h), 224);
             assert_eq!((crop.width, crop.height), (224, 224), "{w}×{h}");
         }
+    }
+
+    #[test]
+    fn a_box_follows_the_crop() {
+        assert_eq!(seen_in_crop((448, 224), 224, [112.0, 0.0, 224.0, 224.0]), [0.0, 0.0, 224.0, 224.0]);
+        assert_eq!(seen_in_crop((224, 448), 224, [0.0, 212.0, 24.0, 24.0]), [0.0, 100.0, 24.0, 124.0]);
+        assert_eq!(seen_in_crop((224, 224), 224, [200.0, 200.0, 100.0, 10.0]), [200.0, 200.0, 224.0, 210.0]);
     }
 
     #[test]

@@ -6,20 +6,27 @@
 mod adversarial;
 mod attribution;
 mod classifier;
+mod comparison;
+pub mod evaluation;
 mod params;
 mod pixels;
+mod similarity;
 pub mod style;
+mod tables;
 mod visualization;
 
 pub use attribution::Method;
 pub use classifier::classify;
+pub use comparison::{COMPARED, Variation, compare};
 pub use params::{ParamKind, ParamSpec, ParamValue, Params, spec};
+pub use similarity::rank_correlation;
+pub use tables::tables;
 pub use pixels::{picture_from_pixels, pixels_from_picture};
 
 use crate::error::{Error, Result, did_you_mean};
 use crate::imaging::{Array, HeatMap, Picture};
 use crate::nets::{LayerName, Network};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// Every technique, in the order of the dashboard's arrow keys: the attribution methods, then the others.
@@ -187,6 +194,21 @@ pub struct View {
     pub heat: Option<HeatMap>,
     /// The attribution `[3, H, W]` behind the map, where the technique has channels.
     pub attribution: Option<Array>,
+    /// The maps of a comparison.
+    pub panels: Vec<Panel>,
+    /// The rank correlation of each pair of them.
+    pub similarity: Vec<Vec<f32>>,
+    /// What the metrics found so far, by name.
+    pub scores: Vec<(String, f64)>,
+}
+
+/// One map among several.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Panel {
+    /// What makes it differ from the others.
+    pub title: String,
+    /// The map, raw.
+    pub heat: HeatMap,
 }
 
 /// A technique at work.

@@ -1,6 +1,6 @@
 //! What a person can do.
 
-use crate::engine::Source;
+use crate::engine::{Compared, Source};
 
 /// Something a key or a dialog asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,8 +17,20 @@ pub enum Action {
     Step,
     /// From the beginning.
     Restart,
+    /// End the run and keep what it has.
+    Stop,
     /// Write the files.
     Save,
+    /// Open the picker of techniques.
+    PickTechnique,
+    /// Open the picker of the layer.
+    PickLayer,
+    /// Open the choice of what to compare; if maps are compared already, back to one.
+    PickComparison,
+    /// Open the picker of the methods, classes or layers to compare.
+    PickCompared(Comparable),
+    /// Score the map that is shown.
+    Score,
     /// Open the class picker.
     PickClass,
     /// Open the picker of the photo.
@@ -43,6 +55,12 @@ pub enum Action {
     MoreOverlay,
     /// Less of the map over the photo.
     LessOverlay,
+    /// More of the values beyond the ends of the colours, or none again.
+    NextClip,
+    /// A higher threshold below which the map is masked, or none again.
+    NextThreshold,
+    /// Contour lines, or none.
+    ToggleContour,
     /// The keys.
     Help,
     /// Close the dialog or the message.
@@ -59,4 +77,19 @@ pub enum Action {
     SetPicture(Source),
     /// Paint in this style.
     SetStyle(Source),
+    /// Look at this layer.
+    SetLayer(String),
+    /// Make these maps side by side.
+    Compare(Vec<Compared>),
+}
+
+/// What maps that are compared may differ in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Comparable {
+    /// The method.
+    Methods,
+    /// The class.
+    Classes,
+    /// The layer.
+    Layers,
 }

@@ -1,11 +1,12 @@
 //! The dashboard's state.
 
 use super::action::Action;
-use super::dialogs::{ClassPicker, Dialog, FilePicker, Help, Outcome};
+use super::dialogs::{Dialog, FilePicker, Help, Outcome, Picker};
 use super::keymap;
 use super::theme::Theme;
 use crate::engine::{Command, Event, JobSpec, Phase, Snapshot, Source};
-use crate::imaging::{COLOR_MAPS, ColorMap, Picture};
+use crate::imaging::{Display, HeatMap, Picture};
+use super::painted::Painted;
 use crate::picture::Protocol;
 use crate::techniques::{Need, ParamSpec, ParamValue, TECHNIQUES, Technique};
 use crossterm::event::KeyEvent;
@@ -22,6 +23,8 @@ pub struct Setup {
     pub save_folder: PathBuf,
     /// How things look.
     pub theme: Theme,
+    /// How maps are shown.
+    pub display: Display,
 }
 
 /// One run, for the summary after quitting.
@@ -80,8 +83,7 @@ pub struct App {
     pub(super) dialog: Option<Box<dyn Dialog>>,
     pub(super) message: Option<Message>,
     pub(super) view: MapView,
-    pub(super) color_map: usize,
-    pub(super) opacity: f32,
+    pub(super) display: Display,
     /// Which picture a small screen shows, counted through those there are.
     pub(super) shown_picture: usize,
     pub(super) line: Line,
@@ -89,20 +91,14 @@ pub struct App {
     /// Parameters changed by the person, a technique at a time.
     settings: HashMap<&'static str, BTreeMap<String, ParamValue>>,
     /// What the network took the present photo for.
-    photo_class: Option<usize>,
+    pub(super) photo_class: Option<usize>,
     save_folder: PathBuf,
-    outbox: Vec<Command>,
+    pub(super) outbox: Vec<Command>,
     summaries: Vec<RunSummary>,
-    painted: Option<Painted>,
+    painted: Painted,
     quit: bool,
     suspend: bool,
     interrupted: bool,
-}
-
-/// A heat map in colours, kept until something about it changes.
-struct Painted {
-    of: (u64, usize, MapView, usize, u32),
-    picture: Picture,
 }
 
 impl App {
@@ -120,8 +116,7 @@ impl App {
             dialog: None,
             message: None,
             view: MapView::Overlay,
-            color_map: 0,
-            opacity: 0.5,
+            display: setup.display,
             shown_picture: 0,
             line: Line { protocol: Protocol::Halfblocks, bytes_per_second: 0.0 },
             spec: setup.spec,
@@ -130,7 +125,7 @@ impl App {
             save_folder: setup.save_folder,
             outbox: vec![],
             summaries: vec![],
-            painted: None,
+            painted: Painted::default(),
             quit: false,
             suspend: false,
             interrupted: false,
@@ -196,10 +191,6 @@ impl App {
         let running = self.snapshot.params.get(spec.name).filter(|_| self.is_current());
         let chosen = || self.settings.get(self.current().id()).and_then(|s| s.get(spec.name));
         running.or_else(chosen).cloned().unwrap_or_else(|| spec.default_value())
-    }
-
-    pub(super) fn map(&self) -> ColorMap {
-        COLOR_MAPS[self.color_map]
     }
 
     /// Takes a key press.
@@ -300,8 +291,17 @@ impl App {
                 _ => self.say("the run has ended; r starts it again"),
             },
             Action::Restart => self.start(),
+            Action::Stop => self.outbox.push(Command::Stop),
             Action::Save => self.save(),
             Action::PickClass => self.pick_class(),
+            Action::PickTechnique => {
+                let items = TECHNIQUES.iter().map(|t| format!("{:<22} {}", t.id(), t.about())).collect();
+                self.dialog = Some(Box::new(Picker::one("technique", items, self.technique, Action::Technique)));
+            }
+            Action::PickLayer => self.pick_layer(),
+            Action::PickComparison => self.pick_comparison(),
+            Action::PickCompared(what) => self.pick_compared(what),
+            Action::Score => self.score(),
             Action::PickPicture => self.dialog = Some(Box::new(FilePicker::photos(self.spec.picture.as_ref()))),
             Action::PickStyle if self.current().needs().style == Need::None => {
                 self.say("this technique has no style picture");
@@ -325,9 +325,22 @@ impl App {
                     MapView::Photo => MapView::Overlay,
                 }
             }
-            Action::NextColorMap => self.color_map = (self.color_map + 1) % COLOR_MAPS.len(),
-            Action::MoreOverlay => self.opacity = (self.opacity + 0.1).min(1.0),
-            Action::LessOverlay => self.opacity = (self.opacity - 0.1).max(0.0),
+            Action::NextColorMap => {
+                if let Some(heat) = self.shown_heat().cloned() {
+                    self.display.next_color_map(&heat);
+                }
+            }
+            Action::MoreOverlay => self.set_opacity(0.1),
+            Action::LessOverlay => self.set_opacity(-0.1),
+            Action::NextClip => {
+                self.display.clip = after(&[0.0, 1.0, 2.0, 5.0], self.display.clip);
+                self.say(&format!("{} % of the values beyond each end of the colours", self.display.clip));
+            }
+            Action::NextThreshold => {
+                self.display.threshold = after(&[0.0, 0.25, 0.5, 0.75], self.display.threshold);
+                self.say(&format!("masked below {} of the range", self.display.threshold));
+            }
+            Action::ToggleContour => self.display.contour = !self.display.contour,
             Action::Help => self.dialog = Some(Box::new(Help)),
             Action::Dismiss => self.message = None,
             Action::Suspend => self.suspend = true,
@@ -351,6 +364,14 @@ impl App {
                 self.spec.style = Some(source);
                 self.start();
             }
+            Action::SetLayer(layer) => {
+                self.spec.layer = Some(layer);
+                self.start();
+            }
+            Action::Compare(maps) => {
+                self.spec.compare = maps;
+                self.start();
+            }
         }
     }
 
@@ -362,18 +383,29 @@ impl App {
         }
     }
 
-    fn say(&mut self, text: &str) {
+    pub(super) fn say(&mut self, text: &str) {
         self.message = Some(Message { text: text.to_owned(), bad: false });
     }
 
+    fn set_opacity(&mut self, by: f32) {
+        self.display.opacity = (self.display.opacity + by).clamp(0.0, 1.0);
+    }
+
     fn go_to(&mut self, technique: usize) {
+        self.spec.compare.clear();
         self.technique = technique;
         self.selected = 0;
         self.start();
     }
 
     /// Starts the selected technique on what is chosen.
-    fn start(&mut self) {
+    pub(super) fn start(&mut self) {
+        let spec = self.chosen();
+        self.outbox.push(Command::Start(Box::new(spec)));
+    }
+
+    /// The run of the selected technique on what is chosen.
+    pub(super) fn chosen(&mut self) -> JobSpec {
         let technique = self.current();
         let needs = technique.needs();
         self.spec.technique = technique.id().to_owned();
@@ -393,7 +425,7 @@ impl App {
             // Something no photo shows by chance.
             spec.target = Some(1);
         }
-        self.outbox.push(Command::Start(Box::new(spec)));
+        spec
     }
 
     fn save(&mut self) {
@@ -403,19 +435,8 @@ impl App {
         let stamp = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
         let seconds = stamp.map_or(0, |s| s.as_secs());
         let name = format!("{}-{}-{}", self.snapshot.technique, seconds, self.snapshot.step);
-        self.outbox.push(Command::Save { folder: self.save_folder.join(name) });
-    }
-
-    fn pick_class(&mut self) {
-        let needs = self.current().needs();
-        if needs.target != Need::None {
-            self.dialog = Some(Box::new(ClassPicker::new("mistaken for", self.spec.target, Action::SetTarget)));
-        } else if needs.class != Need::None {
-            let class = self.spec.class.or(self.photo_class);
-            self.dialog = Some(Box::new(ClassPicker::new("class", class, Action::SetClass)));
-        } else {
-            self.say("this technique has no class");
-        }
+        let (folder, display) = (self.save_folder.join(name), self.display.clone());
+        self.outbox.push(Command::Save { folder, display });
     }
 
     fn select(&mut self, down: bool) {
@@ -452,33 +473,35 @@ impl App {
         self.outbox.push(Command::Set { name, value });
     }
 
+    /// The map that the display keys are about.
+    pub(super) fn shown_heat(&self) -> Option<&HeatMap> {
+        self.snapshot.heat.as_ref().or_else(|| self.snapshot.panels.first().map(|p| &p.heat))
+    }
+
     /// The picture of the result pane: what was made so far, or the map.
     pub(super) fn result_picture(&mut self) -> Option<Picture> {
         if self.snapshot.result.is_some() {
             return self.snapshot.result.clone();
         }
-        let (snapshot, map) = (&self.snapshot, self.map());
+        let snapshot = self.snapshot.clone();
         let Some(heat) = &snapshot.heat else { return snapshot.input.clone() };
-        let Some(photo) = snapshot.input.as_ref() else {
-            return Some(heat.colored(map, heat.width, heat.height));
-        };
-        if self.view == MapView::Photo {
-            return Some(photo.clone());
-        }
-        let of = (snapshot.run, snapshot.step, self.view, self.color_map, self.opacity.to_bits());
-        if let Some(painted) = self.painted.as_ref().filter(|p| p.of == of) {
-            return Some(painted.picture.clone());
-        }
-        let picture = match self.view {
-            MapView::Map => heat.colored(map, photo.width, photo.height),
-            _ => heat.overlay(map, photo, self.opacity),
-        };
-        self.painted = Some(Painted { of, picture: picture.clone() });
-        Some(picture)
+        Some(self.painted.paint(0, heat, snapshot.input.as_ref(), self.view, &self.display))
+    }
+
+    /// The picture of one map of a comparison.
+    pub(super) fn panel_picture(&mut self, panel: usize) -> Option<Picture> {
+        let snapshot = self.snapshot.clone();
+        let heat = &snapshot.panels.get(panel)?.heat;
+        Some(self.painted.paint(panel + 1, heat, snapshot.input.as_ref(), self.view, &self.display))
     }
 
     /// The name of the photo or style picture that is chosen.
     pub(super) fn name_of(source: Option<&Source>) -> String {
         source.map(|s| super::text::printable(&s.name())).unwrap_or_default()
     }
+}
+
+/// The choice after `present`, the first one again after the last.
+fn after(choices: &[f32], present: f32) -> f32 {
+    choices.iter().copied().find(|c| *c > present).unwrap_or(choices[0])
 }

@@ -86,9 +86,9 @@ pub(super) fn areas(screen: Rect, wants: Wants) -> Option<Areas> {
         areas.push((Place::Result, pictures));
     }
     // Five classes and a border; the list of techniques only where the parameters keep enough room.
-    let list = wants.techniques as u16 + 2;
     let least = (wants.parameters as u16 + 3).max(5);
-    let list = if wide && side.height >= 7 + list + least { list } else { 0 };
+    let list = (wants.techniques as u16 + 2).min(side.height.saturating_sub(7 + least));
+    let list = if wide && list >= 5 { list } else { 0 };
     let [top, techniques, parameters] =
         Layout::vertical([Constraint::Length(7), Constraint::Length(list), Constraint::Fill(1)]).areas(side);
     areas.extend([(Place::Top, top), (Place::Parameters, parameters)]);

@@ -6,9 +6,11 @@
 
 mod action;
 mod app;
+mod choices;
 mod dialogs;
 mod keymap;
 mod layout;
+mod painted;
 mod panes;
 mod session;
 mod terminal;

@@ -12,7 +12,7 @@ const STEADY: usize = 3;
 
 /// One method about one subject, made step by step.
 pub(in crate::techniques) struct Tracing {
-    method: &'static Method,
+    pub method: &'static Method,
     params: Params,
     pub subject: Subject,
     estimator: Option<Box<dyn Estimator>>,
@@ -43,7 +43,7 @@ impl Tracing {
                 estimator.update(&self.subject, self.made)?;
                 estimator.estimate(&self.subject)?
             }
-            None => self.method.attribute(&self.subject, &self.params)?,
+            None => self.method.attribute(&self.subject, &self.params, 1)?,
         };
         self.made += 1;
         let change = self.found.as_ref().map_or(1.0, |old| change(&old.heat, &found.heat));

@@ -108,7 +108,7 @@ pub(super) const fn samples(default: i64) -> ParamSpec {
 
 impl Method {
     /// Where the method asks for gradients, given its layer.
-    pub(super) fn wanted(&self, layer: &LayerName) -> Vec<LayerName> {
+    pub(in crate::techniques) fn wanted(&self, layer: &LayerName) -> Vec<LayerName> {
         match self.explain {
             Explain::Cam(_) => vec![layer.clone()],
             Explain::FromGradient(_) => vec![LayerName::INPUT.into()],
@@ -121,8 +121,8 @@ impl Method {
         matches!(self.explain, Explain::Live(_))
     }
 
-    /// The method's answer about `subject`, its whole estimate if it is a live one.
-    pub(in crate::techniques) fn attribute(&self, subject: &Subject, params: &Params) -> Result<Found> {
+    /// The method's answer about `subject`; a live one makes at most `updates` of its updates.
+    pub(in crate::techniques) fn attribute(&self, subject: &Subject, params: &Params, updates: usize) -> Result<Found> {
         match self.explain {
             Explain::Cam(formula) => {
                 let map = formula(&subject.activations()?, &subject.layer_gradient()?)?;
@@ -131,7 +131,7 @@ impl Method {
             Explain::FromGradient(method) | Explain::Once(method) => method(subject, params),
             Explain::Live(start) => {
                 let mut estimator = start(subject, params)?;
-                for number in 0..estimator.total() {
+                for number in 0..estimator.total().min(updates) {
                     estimator.update(subject, number)?;
                 }
                 estimator.estimate(subject)

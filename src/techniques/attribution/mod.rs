@@ -40,7 +40,7 @@ pub use method::Method;
 
 pub(super) use job::Tracing;
 pub(super) use method::Found;
-pub(super) use subject::{BATCH, Scene, Subject, layer_of, probability};
+pub(super) use subject::{BATCH, Scene, Subject, layer_of};
 
 /// Every attribution method, in the order of the dashboard's arrow keys.
 pub static METHODS: &[&Method] = &[

@@ -1,6 +1,6 @@
 //! Choosing a picture: the samples inside the program, and the files around.
 
-use super::class_picker::{edit, scroll};
+use super::picker::{edit, scroll};
 use super::{Dialog, Outcome, boxed};
 use crate::engine::Source;
 use crate::imaging::samples::{PAINTINGS, PHOTOS, Sample};

@@ -1,12 +1,12 @@
 //! Dialogs: one file each.
 
-mod class_picker;
 mod file_picker;
 mod help;
+mod picker;
 
-pub(super) use class_picker::ClassPicker;
 pub(super) use file_picker::FilePicker;
 pub(super) use help::Help;
+pub(super) use picker::Picker;
 
 use super::action::Action;
 use super::theme::Theme;

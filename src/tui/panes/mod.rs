@@ -1,6 +1,8 @@
 //! Panes: one file and one line in [`PANES`] each.
 
 mod curves;
+mod findings;
+mod grid;
 mod header;
 mod parameters;
 mod pictures;

@@ -1,6 +1,6 @@
 //! The parameters, to be changed with + and −, also while a run goes on.
 
-use super::{Canvas, Pane, framed};
+use super::{Canvas, Pane, findings, framed};
 use crate::tui::app::{App, Focus};
 use crate::tui::layout::Place;
 use crate::tui::text::cut;
@@ -17,6 +17,12 @@ impl Pane for Parameters {
     }
 
     fn render(&self, frame: &mut Frame<'_>, area: Rect, app: &mut App, _canvas: &mut Canvas<'_>) {
+        if !app.snapshot.panels.is_empty() {
+            return findings::similarity(frame, area, app);
+        }
+        if !app.snapshot.scores.is_empty() {
+            return findings::scores(frame, area, app);
+        }
         let inside = framed(frame, area, app, app.focus == Focus::Parameters, " parameters ", "");
         let theme = app.theme;
         let specs = app.params();

@@ -47,6 +47,9 @@ impl Pane for Result {
     }
 
     fn render(&self, frame: &mut Frame<'_>, area: Rect, app: &mut App, canvas: &mut Canvas<'_>) {
+        if !app.snapshot.panels.is_empty() {
+            return super::grid::render(frame, area, app, canvas);
+        }
         if !canvas.wide && area.width < 110 {
             let (name, picture) = shared(app);
             let of_map = app.snapshot.heat.is_some() && app.view != MapView::Photo && name.starts_with("heat");
@@ -115,8 +118,8 @@ fn caption(name: &str, picture: Option<&Picture>, area: Rect) -> String {
 /// The colour map with the values at its ends.
 fn scale(app: &App) -> Line<'static> {
     let Some(heat) = &app.snapshot.heat else { return Line::default() };
-    let (low, high) = heat.range();
-    let map = app.map();
+    let (low, high) = app.display.range(heat);
+    let map = app.display.color_map(heat);
     let mut spans = vec![Span::raw(format!(" {} {} ", map.id, short(f64::from(low))))];
     let steps = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     for (i, block) in steps.into_iter().enumerate() {
@@ -127,7 +130,7 @@ fn scale(app: &App) -> Line<'static> {
     Line::from(spans)
 }
 
-fn put(
+pub(super) fn put(
     frame: &mut Frame<'_>,
     slot: &'static str,
     picture: Option<Picture>,

@@ -57,7 +57,9 @@ fn applies(app: &App, keys: &str) -> bool {
     let needs = app.current().needs();
     let alive = matches!(app.snapshot.phase, Phase::Running | Phase::Paused);
     match keys {
-        "space" | "." => alive,
+        "space" | "." | "x" => alive,
+        "l" => needs.layer != Need::None,
+        "g" | "e" => app.current().group() == crate::techniques::Group::Attribution,
         "c" => needs.class != Need::None || needs.target != Need::None,
         "y" => needs.style != Need::None,
         "↑↓" | "+-" => !app.params().is_empty(),

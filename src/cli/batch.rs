@@ -1,0 +1,151 @@
+//! Many photos in one go.
+
+use super::args::HowArgs;
+use super::runner::Runner;
+use super::{exit, resolve};
+use crate::engine::{Engine, JobSpec, RunManifest, Source};
+use crate::error::{Error, Result};
+use crate::imaging::Display;
+use crate::tui::printable;
+use serde::Serialize;
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// Endings of the pictures that are taken from a folder.
+const ENDINGS: [&str; 11] = ["png", "jpg", "jpeg", "webp", "gif", "bmp", "tif", "tiff", "pnm", "ppm", "pgm"];
+
+/// The photos that were named, folders replaced by the pictures in them, in the order of their names.
+pub(super) fn pictures(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
+    let mut all = vec![];
+    for path in paths {
+        if !path.is_dir() {
+            all.push(path.clone());
+            continue;
+        }
+        let listing = std::fs::read_dir(path).map_err(|e| Error::bad_image(path, e))?;
+        let is_picture = |file: &PathBuf| {
+            let ending = file.extension().map(|e| e.to_string_lossy().to_lowercase());
+            let hidden = file.file_name().is_some_and(|n| n.to_string_lossy().starts_with('.'));
+            !hidden && file.is_file() && ending.is_some_and(|e| ENDINGS.contains(&e.as_str()))
+        };
+        let mut found: Vec<PathBuf> = listing.flatten().map(|entry| entry.path()).filter(is_picture).collect();
+        if found.is_empty() {
+            return Err(Error::bad_image(path, "this folder holds no picture files"));
+        }
+        found.sort();
+        all.append(&mut found);
+    }
+    Ok(all)
+}
+
+/// Whether each picture gets a folder of its own: where there may be several of them.
+pub(super) fn several(paths: &[PathBuf]) -> bool {
+    paths.len() > 1 || paths.first().is_some_and(|p| p.is_dir())
+}
+
+/// One job a picture; of several each has a folder named after it.
+pub(super) fn jobs(pictures: &[PathBuf], job: &JobSpec, several: bool, out: &Path) -> Vec<(JobSpec, PathBuf)> {
+    let mut taken = HashSet::new();
+    pictures
+        .iter()
+        .map(|picture| {
+            let stem = picture.file_stem().map_or_else(|| "picture".into(), |s| s.to_string_lossy().into_owned());
+            let mut name = stem.clone();
+            let mut n = 2;
+            while !taken.insert(name.clone()) {
+                name = format!("{stem}-{n}");
+                n += 1;
+            }
+            let job = JobSpec { picture: Some(Source::File(picture.clone())), ..job.clone() };
+            (job, if several { out.join(name) } else { out.to_owned() })
+        })
+        .collect()
+}
+
+/// A folder that cannot be written is found out before anything is computed.
+pub(super) fn check_folder(folder: &Path) -> Result<()> {
+    let failed = |source| Error::Output { path: folder.to_owned(), source };
+    std::fs::create_dir_all(folder).map_err(failed)?;
+    tempfile::Builder::new().prefix(".gradlens-").tempfile_in(folder).map_err(failed)?;
+    Ok(())
+}
+
+/// Jobs to be run and saved one after the other.
+pub(super) struct Batch<'a> {
+    pub jobs: Vec<(JobSpec, PathBuf)>,
+    pub several: bool,
+    pub out: &'a Path,
+    pub how: &'a HowArgs,
+    pub display: Display,
+    pub json: bool,
+}
+
+/// What `--json` prints of one job: `run.json`, or why there is none.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Report {
+    Run(Box<RunManifest>),
+    Failed { image: Option<String>, status: &'static str, error: Option<String> },
+}
+
+impl Batch<'_> {
+    /// Runs the jobs; one that fails does not stop the others.
+    pub fn run(self) -> anyhow::Result<u8> {
+        check_folder(self.out)?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(async {
+            let engine = Engine::start(resolve::options(self.how))?;
+            let mut runner = Runner::new(&engine, self.json, self.display);
+            let began = Instant::now();
+            let mut reports = vec![];
+            let mut failed = 0;
+            let mut code = exit::DONE;
+            for (job, folder) in self.jobs {
+                let name = job.picture.as_ref().map(Source::name);
+                let outcome = runner.one(job, Some(&folder)).await?;
+                if let Some(message) = &outcome.failure {
+                    say_failure(name.as_deref().filter(|_| self.several), message);
+                }
+                reports.push(match outcome.manifest {
+                    Some(manifest) => Report::Run(manifest),
+                    None => Report::Failed { image: name, status: "failed", error: outcome.failure },
+                });
+                if outcome.code == exit::INTERRUPTED {
+                    code = outcome.code;
+                    break;
+                }
+                failed += usize::from(outcome.code != exit::DONE);
+                code = match (code, outcome.code) {
+                    (code, exit::DONE) => code,
+                    (_, failed) if !self.several => failed,
+                    _ => exit::FAILED,
+                };
+            }
+            if self.several && !self.json {
+                say_throughput(reports.len(), failed, began);
+            }
+            if self.json {
+                let text = match reports.as_slice() {
+                    [report] if !self.several => serde_json::to_string_pretty(report)?,
+                    reports => serde_json::to_string_pretty(reports)?,
+                };
+                println!("{text}");
+            }
+            Ok(code)
+        })
+    }
+}
+
+/// One sentence about a job that failed.
+pub(super) fn say_failure(whose: Option<&str>, message: &str) {
+    let whose = whose.map(|n| format!("{n}: ")).unwrap_or_default();
+    eprintln!("gradlens: {}{}", printable(&whose), printable(message));
+}
+
+fn say_throughput(count: usize, failed: usize, began: Instant) {
+    let seconds = began.elapsed().as_secs_f64();
+    let rate = count as f64 / seconds.max(1e-9);
+    let failures = if failed > 0 { format!("; {failed} failed") } else { String::new() };
+    eprintln!("{count} pictures in {seconds:.1} s, {rate:.2} a second{failures}");
+}

@@ -1,0 +1,46 @@
+//! `gradlens compare`: several maps of a photo side by side.
+
+use super::args::CompareArgs;
+use super::batch::{self, Batch};
+use super::{logging, resolve};
+use crate::engine::{Compared, JobSpec};
+use crate::error::{Error, Result};
+use crate::nets::labels;
+use crate::techniques::COMPARED;
+
+pub(super) fn compare(args: &CompareArgs) -> anyhow::Result<u8> {
+    logging::start();
+    let compare = maps(args)?;
+    let job = JobSpec { technique: compare[0].technique.clone(), compare, ..resolve::computed_with(&args.how)? };
+    let several = batch::several(&args.images);
+    let jobs = batch::jobs(&batch::pictures(&args.images)?, &job, several, &args.out);
+    let display = resolve::display(&args.display)?;
+    Batch { jobs, several, out: &args.out, how: &args.how, display, json: args.json }.run()
+}
+
+/// Every method at every layer for every class that was named.
+fn maps(args: &CompareArgs) -> Result<Vec<Compared>> {
+    let techniques = args.technique.iter().map(|id| resolve::method(id)).collect::<Result<Vec<_>>>()?;
+    let classes = args.class.iter().map(|class| labels::find(class).map(Some)).collect::<Result<Vec<_>>>()?;
+    let classes = if classes.is_empty() { vec![None] } else { classes };
+    let layers: Vec<Option<String>> = args.layer.iter().cloned().map(Some).collect();
+    let layers = if layers.is_empty() { vec![None] } else { layers };
+    let mut maps = vec![];
+    for technique in &techniques {
+        for layer in &layers {
+            for class in &classes {
+                let technique = technique.id().to_owned();
+                maps.push(Compared { technique, class: *class, layer: layer.clone() });
+            }
+        }
+    }
+    if !COMPARED.contains(&maps.len()) {
+        let range = format!(
+            "techniques, layers and classes make that many maps, and {} to {} fit side by side",
+            COMPARED.start(),
+            COMPARED.end()
+        );
+        return Err(Error::bad_value("the number of maps", maps.len(), range));
+    }
+    Ok(maps)
+}

@@ -1,0 +1,165 @@
+//! One job after the other through the engine, with progress for a person.
+
+use super::exit;
+use crate::engine::{Command, Engine, Event, FailureKind, JobSpec, Link, Phase, RunManifest, Snapshot, Update};
+use crate::error::{Error, Result};
+use crate::imaging::Display;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::io::IsTerminal;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How often a line of progress is printed where there is no terminal for a bar.
+const LINE_EVERY: Duration = Duration::from_secs(10);
+
+/// Runs jobs one after the other and shows how they do.
+pub(super) struct Runner {
+    link: Link,
+    quiet: bool,
+    display: Display,
+}
+
+/// How a job ended.
+#[derive(Default)]
+pub(super) struct Outcome {
+    /// Its exit code.
+    pub code: u8,
+    /// Why it failed.
+    pub failure: Option<String>,
+    /// What `run.json` holds, if it was saved.
+    pub manifest: Option<Box<RunManifest>>,
+    /// Its last snapshot.
+    pub snapshot: Arc<Snapshot>,
+}
+
+impl Runner {
+    pub fn new(engine: &Engine, quiet: bool, display: Display) -> Self {
+        Self { link: engine.link(), quiet, display }
+    }
+
+    /// Runs one job to its end and saves it, if there is a folder.
+    pub async fn one(&mut self, job: JobSpec, folder: Option<&Path>) -> Result<Outcome> {
+        let mut progress = Progress::new(&job, self.quiet);
+        let mut outcome = Outcome::default();
+        let mut interrupted = false;
+        self.link.send(Command::Start(Box::new(job)))?;
+        loop {
+            match self.link.next().await.ok_or(Error::EngineGone)? {
+                Update::Snapshot => progress.show(&self.link.snapshot()),
+                Update::Event(event) => match *event {
+                    Event::Finished { .. } | Event::Stopped { .. } => {
+                        interrupted |= matches!(*event, Event::Stopped { .. });
+                        if !self.save(folder)? {
+                            break;
+                        }
+                    }
+                    Event::Interrupted { .. } => {
+                        interrupted = true;
+                        // Before its first step a run has nothing to stop or save.
+                        if self.link.snapshot().phase == Phase::Loading {
+                            break;
+                        }
+                    }
+                    Event::Failed { kind, message, step, .. } => {
+                        outcome.code = exit::code_of_kind(kind);
+                        outcome.failure = Some(message);
+                        let has_picture = step > 0 && self.link.snapshot().result.is_some();
+                        if kind != FailureKind::Failed || !has_picture {
+                            break;
+                        }
+                        if !self.save(folder)? {
+                            break;
+                        }
+                    }
+                    Event::Saved { manifest, folder, files, .. } => {
+                        progress.finish(&self.link.snapshot(), &folder, &files);
+                        outcome.manifest = Some(manifest);
+                        break;
+                    }
+                    Event::Refused { kind, message } => {
+                        outcome.code = exit::code_of_kind(kind);
+                        outcome.failure = Some(message);
+                        break;
+                    }
+                    Event::Started { .. } | Event::Paused { .. } | Event::Resumed { .. } | Event::Changed { .. } => {}
+                },
+            }
+        }
+        if interrupted {
+            outcome.code = exit::INTERRUPTED;
+        }
+        outcome.snapshot = self.link.snapshot();
+        Ok(outcome)
+    }
+
+    /// Whether there is a folder to save to.
+    fn save(&self, folder: Option<&Path>) -> Result<bool> {
+        let Some(folder) = folder else { return Ok(false) };
+        self.link.send(Command::Save { folder: folder.to_owned(), display: self.display.clone() })?;
+        Ok(true)
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// A bar on a terminal, plain lines elsewhere, nothing when quiet. All of it goes to standard error.
+struct Progress {
+    bar: Option<ProgressBar>,
+    lines: bool,
+    said: Instant,
+    name: String,
+}
+
+impl Progress {
+    fn new(job: &JobSpec, quiet: bool) -> Self {
+        let terminal = std::io::stderr().is_terminal();
+        let what = job.picture.as_ref().map_or_else(String::new, |p| format!(" {}", p.name()));
+        let name = crate::tui::printable(&format!("{}{what}", job.technique));
+        let bar = (terminal && !quiet).then(|| {
+            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10));
+            let template = "{prefix} {wide_bar} {pos}/{len}  {msg}  {elapsed} (left {eta})";
+            bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
+            bar.set_prefix(name.clone());
+            bar
+        });
+        Self { bar, lines: !terminal && !quiet, said: Instant::now(), name }
+    }
+
+    fn show(&mut self, snapshot: &Snapshot) {
+        if let Some(bar) = &self.bar {
+            bar.set_length(snapshot.total as u64);
+            bar.set_position(snapshot.step as u64);
+            bar.set_message(figures(snapshot));
+        } else if self.lines && snapshot.phase == Phase::Running && self.said.elapsed() >= LINE_EVERY {
+            self.said = Instant::now();
+            eprintln!("{}: step {}/{}  {}", self.name, snapshot.step, snapshot.total, figures(snapshot));
+        }
+    }
+
+    fn finish(&self, snapshot: &Snapshot, folder: &Path, files: &[String]) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+        if self.bar.is_some() || self.lines {
+            let figures = figures(snapshot);
+            let figures = if figures.is_empty() { String::new() } else { format!("  {figures}") };
+            let steps = if snapshot.step == 1 { "1 step".to_owned() } else { format!("{} steps", snapshot.step) };
+            eprintln!("{}: {steps}, {:.0} ms a step{figures}", self.name, snapshot.ms_per_step);
+            let folder = crate::tui::printable(&folder.display().to_string());
+            eprintln!("    {folder}: {}", files.join(", "));
+        }
+    }
+}
+
+/// The newest value of each curve.
+fn figures(snapshot: &Snapshot) -> String {
+    let last = |s: &crate::engine::Series| Some(format!("{} {:.4}", s.name, s.points.last()?.1));
+    snapshot.series.iter().filter_map(last).collect::<Vec<_>>().join("  ")
+}

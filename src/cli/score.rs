@@ -1,0 +1,214 @@
+//! `gradlens score`: attribution methods measured and ranked.
+
+use super::args::ScoreArgs;
+use super::batch::{self, check_folder, say_failure};
+use super::runner::Runner;
+use super::{exit, logging, resolve};
+use crate::engine::{Engine, JobSpec, ScoreSpec, Source};
+use crate::error::{Error, Result};
+use crate::imaging::Display;
+use crate::nets::labels;
+use crate::techniques::evaluation::{metric, score as score_called};
+use crate::techniques::spec;
+use crate::tui::printable;
+use serde::Serialize;
+use std::path::PathBuf;
+
+/// A method's scores on one photo, or over all of them.
+#[derive(Debug, Clone, Serialize)]
+struct Scored {
+    technique: String,
+    /// Mean of its ranks over the scores that have a better end; 1 is best.
+    rank: f64,
+    scores: serde_json::Map<String, serde_json::Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
+/// What was found on one photo.
+#[derive(Debug, Serialize)]
+struct Scores {
+    image: String,
+    /// The best first.
+    techniques: Vec<Scored>,
+}
+
+pub(super) fn score(args: &ScoreArgs) -> anyhow::Result<u8> {
+    logging::start();
+    let jobs = jobs(args)?;
+    let pictures = batch::pictures(&args.images)?;
+    if let Some(out) = &args.out {
+        check_folder(out)?;
+    }
+    let several = batch::several(&args.images);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let engine = Engine::start(resolve::options(&args.how))?;
+        let mut runner = Runner::new(&engine, args.json, Display::default());
+        let mut code = exit::DONE;
+        let mut all = vec![];
+        'pictures: for (picture, folder) in folders(&pictures, several, args.out.as_ref()) {
+            let name = Source::File(picture.clone()).name();
+            let mut found = vec![];
+            for job in &jobs {
+                let job = JobSpec { picture: Some(Source::File(picture.clone())), ..job.clone() };
+                let technique = job.technique.clone();
+                let folder = folder.as_ref().map(|f| f.join(&technique));
+                let outcome = runner.one(job, folder.as_deref()).await?;
+                if outcome.code == exit::INTERRUPTED {
+                    code = exit::INTERRUPTED;
+                    break 'pictures;
+                }
+                if let Some(message) = &outcome.failure {
+                    say_failure(Some(&format!("{technique} on {name}")), message);
+                    code = if several { exit::FAILED } else { outcome.code };
+                }
+                let scores = outcome.snapshot.scores.iter().map(|(name, value)| (name.clone(), (*value).into()));
+                let scores = if outcome.failure.is_none() { scores.collect() } else { serde_json::Map::new() };
+                found.push(Scored { technique, rank: 0.0, scores, error: outcome.failure });
+            }
+            rank(&mut found);
+            if !args.json {
+                print(&name, &found);
+            }
+            all.push(Scores { image: name, techniques: found });
+        }
+        let mean = (all.len() > 1).then(|| mean(&all));
+        if args.json {
+            let list = serde_json::json!({ "images": all, "mean": mean });
+            let list = if several { list } else { serde_json::to_value(all.first())? };
+            println!("{}", serde_json::to_string_pretty(&list)?);
+        } else if let Some(mean) = mean {
+            print("mean of all pictures", &mean);
+        }
+        Ok(code)
+    })
+}
+
+/// One job a method, without a picture.
+fn jobs(args: &ScoreArgs) -> Result<Vec<JobSpec>> {
+    for id in &args.metric {
+        metric(id)?;
+    }
+    let target = args.target.as_deref().map(|t| <[f64; 4]>::try_from(t).unwrap_or_default());
+    if target.is_some_and(|[x, y, w, h]| !(x >= 0.0 && y >= 0.0 && w > 0.0 && h > 0.0)) {
+        let reason = "it takes x,y,width,height in pixels, none negative and the box not empty";
+        return Err(Error::bad_value("--box", format!("{:?}", target.unwrap_or_default()), reason));
+    }
+    let class = args.class.as_deref().map(labels::find).transpose()?;
+    let techniques = args.technique.iter().map(|id| resolve::method(id)).collect::<Result<Vec<_>>>()?;
+    let mut jobs = vec![];
+    for technique in &techniques {
+        jobs.push(JobSpec {
+            technique: technique.id().to_owned(),
+            class,
+            layer: args.layer.clone(),
+            score: Some(ScoreSpec { metrics: args.metric.clone(), target }),
+            ..resolve::computed_with(&args.how)?
+        });
+    }
+    for pair in &args.set {
+        let (name, value) =
+            pair.split_once('=').ok_or_else(|| Error::bad_value("--set", pair, "it takes name=value"))?;
+        let mut taken = Err(Error::bad_value("--set", name, "none of the methods has this parameter"));
+        for (job, technique) in jobs.iter_mut().zip(&techniques) {
+            if let Ok(spec) = spec(technique.params(), name.trim()) {
+                job.set.insert(name.trim().to_owned(), spec.parse(value)?);
+                taken = Ok(());
+            }
+        }
+        taken?;
+    }
+    Ok(jobs)
+}
+
+/// Each picture with the folder its files go to.
+fn folders(pictures: &[PathBuf], several: bool, out: Option<&PathBuf>) -> Vec<(PathBuf, Option<PathBuf>)> {
+    match out {
+        Some(out) => batch::jobs(pictures, &JobSpec::default(), several, out)
+            .into_iter()
+            .zip(pictures)
+            .map(|((_, folder), picture)| (picture.clone(), Some(folder)))
+            .collect(),
+        None => pictures.iter().map(|picture| (picture.clone(), None)).collect(),
+    }
+}
+
+fn value(scored: &Scored, name: &str) -> Option<f64> {
+    scored.scores.get(name).and_then(serde_json::Value::as_f64)
+}
+
+/// Gives each method the mean of its ranks and puts the best first; equal scores share their mean rank.
+fn rank(found: &mut [Scored]) {
+    let names: Vec<String> = found.first().map(|f| f.scores.keys().cloned().collect()).unwrap_or_default();
+    let mut ranks = vec![vec![]; found.len()];
+    for name in names {
+        let Some(more_is_better) = score_called(&name).and_then(|s| s.more_is_better) else { continue };
+        let goodness: Vec<Option<f64>> =
+            found.iter().map(|f| value(f, &name).map(|v| if more_is_better { v } else { -v })).collect();
+        for (i, own) in goodness.iter().enumerate() {
+            let Some(own) = own else { continue };
+            let better = goodness.iter().flatten().filter(|other| *other > own).count();
+            let same = goodness.iter().flatten().filter(|other| *other == own).count();
+            ranks[i].push(better as f64 + f64::midpoint(1.0, same as f64));
+        }
+    }
+    for (scored, ranks) in found.iter_mut().zip(ranks) {
+        // A method that failed has no rank and stands last.
+        let last = f64::from(u16::MAX);
+        scored.rank = if ranks.is_empty() { last } else { ranks.iter().sum::<f64>() / ranks.len() as f64 };
+    }
+    found.sort_by(|a, b| a.rank.total_cmp(&b.rank));
+}
+
+/// The mean of each score and rank over the pictures.
+fn mean(all: &[Scores]) -> Vec<Scored> {
+    let Some(first) = all.first() else { return vec![] };
+    let of = |technique: &str| -> Vec<&Scored> {
+        let mine = |s: &&Scored| s.technique == technique && s.error.is_none();
+        all.iter().flat_map(|p| &p.techniques).filter(mine).collect()
+    };
+    let average = |values: Vec<f64>| values.iter().sum::<f64>() / values.len().max(1) as f64;
+    let mut means: Vec<Scored> = first
+        .techniques
+        .iter()
+        .map(|scored| {
+            let mine = of(&scored.technique);
+            let names = mine.first().map(|m| m.scores.keys().cloned().collect::<Vec<_>>()).unwrap_or_default();
+            let scores = names
+                .into_iter()
+                .map(|name| {
+                    let mean = average(mine.iter().filter_map(|m| value(m, &name)).collect());
+                    (name, mean.into())
+                })
+                .collect();
+            let rank = average(mine.iter().map(|m| m.rank).collect());
+            Scored { technique: scored.technique.clone(), rank, scores, error: None }
+        })
+        .collect();
+    means.sort_by(|a, b| a.rank.total_cmp(&b.rank));
+    means
+}
+
+/// A table: a row a method, a column a score with an arrow to its better end.
+fn print(title: &str, found: &[Scored]) {
+    println!("{}", printable(title));
+    let names: Vec<String> = found.first().map(|f| f.scores.keys().cloned().collect()).unwrap_or_default();
+    let arrow = |name: &str| match score_called(name).and_then(|s| s.more_is_better) {
+        Some(true) => " ↑",
+        Some(false) => " ↓",
+        None => "",
+    };
+    let heads: Vec<String> = names.iter().map(|n| format!("{n}{}", arrow(n))).collect();
+    print!("  {:<21} {:>6}", "technique", "rank ↓");
+    heads.iter().for_each(|h| print!("  {h}"));
+    println!();
+    for scored in found {
+        print!("  {:<21} {:>6.2}", scored.technique, scored.rank);
+        for (name, head) in names.iter().zip(&heads) {
+            let value = value(scored, name).map_or_else(|| "–".to_owned(), |v| format!("{v:.4}"));
+            print!("  {value:>width$}", width = head.chars().count());
+        }
+        println!();
+    }
+}

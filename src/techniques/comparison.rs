@@ -1,0 +1,139 @@
+//! Several methods, classes or layers on one picture, from shared passes.
+
+use super::attribution::{Method, Scene, Subject, Tracing, layer_of};
+use super::classifier::{require_classes, seen_by};
+use super::similarity::rank_correlations;
+use super::{Context, Job, Panel, Params, Progress, Technique, View, class_fact};
+use crate::error::{Error, Result};
+use crate::nets::{LayerName, labels};
+use serde_json::{Map, Value, json};
+use std::sync::Arc;
+
+/// How many maps stand side by side.
+pub const COMPARED: std::ops::RangeInclusive<usize> = 2..=9;
+
+/// One of the maps of a comparison.
+pub struct Variation {
+    /// The method.
+    pub method: &'static Method,
+    /// Its parameters.
+    pub params: Params,
+    /// The class it explains; the picture's top one unless given.
+    pub class: Option<usize>,
+    /// The layer it looks at; the network's default unless given.
+    pub layer: Option<LayerName>,
+}
+
+/// A job that makes all the maps together: one forward pass, and one backward pass a class, serve every method that
+/// looks at a gradient.
+///
+/// # Errors
+/// If there are too few or too many of them, or something they need is missing or does not fit.
+pub fn compare(context: Context, variations: Vec<Variation>) -> Result<Box<dyn Job>> {
+    if !COMPARED.contains(&variations.len()) {
+        let range = format!("a comparison takes {} to {} maps", COMPARED.start(), COMPARED.end());
+        return Err(Error::bad_value("compare", variations.len(), range));
+    }
+    let network = context.network;
+    let picture = context.picture.ok_or(Error::Missing { technique: "compare", what: "a picture: give an image file" })?;
+    require_classes(&network)?;
+    let (picture, input) = seen_by(&network, &picture)?;
+    let layers = variations.iter().map(|v| layer_of(&network, v.layer.as_ref())).collect::<Result<Vec<_>>>()?;
+    let (mut taps, mut wanted) = (vec![], vec![]);
+    for (variation, layer) in variations.iter().zip(&layers) {
+        push_new(&mut taps, layer.clone());
+        variation.method.wanted(layer).into_iter().for_each(|layer| push_new(&mut wanted, layer));
+    }
+    let several = |differs: &dyn Fn(usize) -> bool| (1..variations.len()).any(differs);
+    let methods = several(&|i| !std::ptr::eq(variations[i].method, variations[0].method));
+    let many_classes = several(&|i| variations[i].class != variations[0].class);
+    let many_layers = several(&|i| layers[i] != layers[0]);
+    let scene = Arc::new(Scene::new(network, picture, input, &taps, wanted)?);
+    let mut panels = vec![];
+    for (variation, layer) in variations.into_iter().zip(layers) {
+        let subject = Subject::of(scene.clone(), variation.class, layer, context.seed)?;
+        let mut words = vec![];
+        if methods || !(many_classes || many_layers) {
+            words.push(variation.method.id().to_owned());
+        }
+        if many_classes {
+            words.push(labels::label(subject.class));
+        }
+        if many_layers {
+            words.push(subject.layer.to_string());
+        }
+        panels.push((words.join(" · "), Tracing::new(variation.method, subject, variation.params)?));
+    }
+    Ok(Box::new(Comparison { scene, panels, looked: false }))
+}
+
+fn push_new(list: &mut Vec<LayerName>, layer: LayerName) {
+    if !list.contains(&layer) {
+        list.push(layer);
+    }
+}
+
+struct Comparison {
+    scene: Arc<Scene>,
+    panels: Vec<(String, Tracing)>,
+    looked: bool,
+}
+
+impl Comparison {
+    fn maps(&self) -> Vec<crate::imaging::HeatMap> {
+        self.panels.iter().filter_map(|(_, t)| Some(t.found.as_ref()?.heat.clone())).collect()
+    }
+
+    fn made(&self) -> usize {
+        self.panels.iter().map(|(_, t)| t.made).max().unwrap_or(0)
+    }
+}
+
+impl Job for Comparison {
+    fn step(&mut self) -> Result<Progress> {
+        let mut figures = vec![];
+        if self.looked {
+            let mut most = 0f64;
+            for (_, tracing) in self.panels.iter_mut().filter(|(_, t)| !t.is_done()) {
+                most = most.max(tracing.update()?);
+            }
+            figures.push(("change", most));
+        }
+        self.looked = true;
+        let total = self.panels.iter().map(|(_, t)| t.total()).max().unwrap_or(1);
+        let done = self.panels.iter().all(|(_, t)| t.is_done());
+        let logits = (self.made() <= 1).then(|| self.scene.logits.clone());
+        Ok(Progress { step: self.made(), total, figures, logits, done })
+    }
+
+    fn set(&mut self, _params: &Params) {}
+
+    fn view(&self) -> Result<View> {
+        let panel = |(title, tracing): &(String, Tracing)| {
+            Some(Panel { title: title.clone(), heat: tracing.found.as_ref()?.heat.clone() })
+        };
+        let panels: Vec<Panel> = self.panels.iter().filter_map(panel).collect();
+        let similarity = rank_correlations(&self.maps());
+        Ok(View { input: Some(self.scene.picture.clone()), panels, similarity, ..View::default() })
+    }
+
+    fn facts(&self) -> Map<String, Value> {
+        let mut facts = Map::new();
+        let maps: Vec<Value> = self
+            .panels
+            .iter()
+            .map(|(title, tracing)| {
+                let mut map = tracing.facts();
+                map.insert("title".into(), title.as_str().into());
+                map.insert("updates".into(), tracing.made.into());
+                Value::Object(map)
+            })
+            .collect();
+        facts.insert("maps".into(), maps.into());
+        facts.insert("rank_correlation".into(), json!(rank_correlations(&self.maps())));
+        if let Some((_, first)) = self.panels.first() {
+            facts.insert("class".into(), class_fact(first.subject.class));
+        }
+        facts
+    }
+}

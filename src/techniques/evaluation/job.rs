@@ -1,0 +1,160 @@
+//! The job that makes a map and scores it.
+
+use super::super::attribution::{Method, Subject, Tracing};
+use super::super::{Context, Job, Params, Progress, Technique, View};
+use super::{Case, METRICS, Measure, metric};
+use crate::error::Result;
+use crate::imaging::{HeatMap, seen_in_crop};
+use serde_json::{Map, Value};
+
+/// What is to be scored, and how.
+pub struct Evaluation {
+    /// The method whose map is scored.
+    pub method: &'static Method,
+    /// Its parameters.
+    pub params: Params,
+    /// The metrics' ids; all of them if empty.
+    pub metrics: Vec<String>,
+    /// Where the thing is in the photo: `[x, y, width, height]` in its pixels.
+    pub target: Option<[f64; 4]>,
+    /// The map, if it has been made already.
+    pub known: Option<HeatMap>,
+}
+
+/// A job that makes the map, unless it is known, and scores it, metric after metric.
+///
+/// # Errors
+/// If a metric does not exist, or something the method needs is missing or does not fit.
+pub fn evaluate(context: Context, evaluation: Evaluation) -> Result<Box<dyn Job>> {
+    let Evaluation { method, params, metrics, target, known } = evaluation;
+    for id in &metrics {
+        metric(id)?;
+    }
+    let size = context.picture.as_ref().map(|p| (p.width, p.height));
+    let subject = Subject::new(method.id(), context, |layer| method.wanted(layer))?;
+    let side = subject.scene.picture.width;
+    let target = target.zip(size).map(|(target, size)| seen_in_crop(size, side, target));
+    let tracing = Tracing::new(method, subject, params.clone())?;
+    Ok(Box::new(Scoring {
+        tracing,
+        params,
+        metrics,
+        target,
+        heat: known,
+        case: None,
+        queue: vec![],
+        at: 0,
+        scores: vec![],
+        looked: false,
+    }))
+}
+
+struct Scoring {
+    tracing: Tracing,
+    params: Params,
+    metrics: Vec<String>,
+    target: Option<[f64; 4]>,
+    heat: Option<HeatMap>,
+    case: Option<Case>,
+    queue: Vec<(&'static str, Box<dyn Measure>)>,
+    /// Updates of the metrics made so far.
+    at: usize,
+    scores: Vec<(&'static str, f64)>,
+    looked: bool,
+}
+
+impl Scoring {
+    /// Begins to measure the finished map.
+    fn begin(&mut self, heat: HeatMap) -> Result<()> {
+        let subject = self.tracing.subject.clone();
+        let (_, _, h, w) = subject.input().dims4()?;
+        let case = Case {
+            subject,
+            method: self.tracing.method,
+            params: self.params.clone(),
+            pixels: heat.resized(w as u32, h as u32),
+            heat: heat.clone(),
+            target: self.target,
+        };
+        for metric in METRICS.iter().filter(|m| self.metrics.is_empty() || self.metrics.iter().any(|id| id == m.id)) {
+            if let Some(measure) = (metric.start)(&case)? {
+                self.queue.push((metric.id, measure));
+            }
+        }
+        self.heat = Some(heat);
+        self.case = Some(case);
+        Ok(())
+    }
+
+    fn measures(&self) -> usize {
+        self.queue.iter().map(|(_, m)| m.total()).sum()
+    }
+
+    /// The next update of the metric whose turn it is.
+    fn measure(&mut self) -> Result<Vec<(&'static str, f64)>> {
+        let Some(case) = &self.case else { return Ok(vec![]) };
+        let mut number = self.at;
+        for (_, measure) in &mut self.queue {
+            if number < measure.total() {
+                let figures = measure.update(case, number)?;
+                if number + 1 == measure.total() {
+                    self.scores.extend(measure.scores());
+                }
+                self.at += 1;
+                return Ok(figures);
+            }
+            number -= measure.total();
+        }
+        Ok(vec![])
+    }
+}
+
+impl Job for Scoring {
+    fn step(&mut self) -> Result<Progress> {
+        let mut figures = vec![];
+        if self.looked {
+            if self.case.is_some() {
+                figures = self.measure()?;
+            } else if self.heat.is_none() {
+                self.tracing.update()?;
+                if self.tracing.is_done() {
+                    self.heat = self.tracing.found.as_ref().map(|f| f.heat.clone());
+                }
+            }
+        }
+        if self.case.is_none()
+            && let Some(heat) = self.heat.clone()
+        {
+            self.begin(heat)?;
+        }
+        let logits = (!self.looked).then(|| self.tracing.subject.scene.logits.clone());
+        self.looked = true;
+        let step = self.tracing.made + self.at;
+        let rest = if self.case.is_some() { self.measures() - self.at } else { self.tracing.total() - self.tracing.made };
+        let done = self.case.is_some() && rest == 0;
+        Ok(Progress { step, total: step + rest, figures, logits, done })
+    }
+
+    fn set(&mut self, params: &Params) {
+        self.tracing.set(params);
+    }
+
+    fn view(&self) -> Result<View> {
+        let found = self.tracing.found.as_ref();
+        Ok(View {
+            input: Some(self.tracing.subject.scene.picture.clone()),
+            heat: self.heat.clone().or_else(|| found.map(|f| f.heat.clone())),
+            attribution: found.and_then(|f| f.channels.clone()),
+            scores: self.scores.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect(),
+            ..View::default()
+        })
+    }
+
+    fn facts(&self) -> Map<String, Value> {
+        let mut facts = self.tracing.facts();
+        let scores: Map<String, Value> =
+            self.scores.iter().map(|(name, value)| ((*name).to_owned(), (*value).into())).collect();
+        facts.insert("scores".into(), scores.into());
+        facts
+    }
+}

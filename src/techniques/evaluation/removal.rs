@@ -1,0 +1,72 @@
+//! Deletion and insertion: what becomes of the class when the important pixels go, or come.
+
+use super::super::attribution::BATCH;
+use super::{Case, Measure, Metric, Score, area};
+use crate::error::Result;
+use crate::optim::gaussian_blur;
+use candle_core::Tensor;
+
+/// Areas of equal size that are removed or brought one after the other.
+const STEPS: usize = 224;
+/// Standard deviation of the blur that insertion starts from, in pixels (RISE's).
+const BLUR: f64 = 5.0;
+
+/// The area under the class's probability while pixels are set to 0 in input space, the most important first
+/// (`deletion_auc`), and while they are brought into the blurred photo (`insertion_auc`); 224 steps of equal area.
+pub(super) static METRIC: Metric = Metric {
+    id: "deletion-insertion",
+    about: "how fast the class goes when the important pixels are removed, and comes when they are shown",
+    definition: "area under p(c) over 224 steps of equal area: pixels set to 0 by falling importance (deletion, less is \
+                 better); brought into the photo blurred by σ = 5 px (insertion, more is better)",
+    reference: "Petsiuk, Das & Saenko 2018, arXiv:1806.07421",
+    scores: &[
+        Score { name: "deletion_auc", more_is_better: Some(false) },
+        Score { name: "insertion_auc", more_is_better: Some(true) },
+    ],
+    start: |case| {
+        let nothing = case.subject.input().zeros_like()?;
+        let blurred = gaussian_blur(case.subject.input(), BLUR)?;
+        Ok(Some(Box::new(Removal { order: case.order(), nothing, blurred, deletion: vec![], insertion: vec![] })))
+    },
+};
+
+/// Steps an update makes, of each of the two.
+const TOGETHER: usize = BATCH / 4;
+
+struct Removal {
+    order: Vec<usize>,
+    nothing: Tensor,
+    blurred: Tensor,
+    deletion: Vec<f64>,
+    insertion: Vec<f64>,
+}
+
+impl Measure for Removal {
+    fn total(&self) -> usize {
+        (STEPS + 1).div_ceil(TOGETHER)
+    }
+
+    fn update(&mut self, case: &Case, number: usize) -> Result<Vec<(&'static str, f64)>> {
+        let steps = number * TOGETHER..((number + 1) * TOGETHER).min(STEPS + 1);
+        let mut inputs = vec![];
+        for step in steps {
+            let gone = self.order.len() * step / STEPS;
+            let mut keep = vec![1f32; self.order.len()];
+            self.order[..gone].iter().for_each(|&p| keep[p] = 0.0);
+            let shown = keep.iter().map(|k| 1.0 - k).collect();
+            inputs.push(case.mixed(keep, &self.nothing)?);
+            inputs.push(case.mixed(shown, &self.blurred)?);
+        }
+        let found = case.subject.probabilities_of(&Tensor::cat(&inputs, 0)?)?;
+        for pair in found.chunks_exact(2) {
+            self.deletion.push(f64::from(pair[0]));
+            self.insertion.push(f64::from(pair[1]));
+        }
+        let last = |curve: &[f64]| curve.last().copied().unwrap_or(0.0);
+        Ok(vec![("p_deletion", last(&self.deletion)), ("p_insertion", last(&self.insertion))])
+    }
+
+    fn scores(&self) -> Vec<(&'static str, f64)> {
+        vec![("deletion_auc", area(&self.deletion)), ("insertion_auc", area(&self.insertion))]
+    }
+}

@@ -1,0 +1,39 @@
+//! The tables of docs/techniques.md.
+
+use super::evaluation::METRICS;
+use super::{Group, TECHNIQUES};
+use std::fmt::Write;
+
+/// Every technique and metric with its definition, as Markdown.
+#[must_use]
+pub fn tables() -> String {
+    let mut text = String::new();
+    for group in [Group::Attribution, Group::Visualization, Group::Adversarial, Group::Style] {
+        let _ = writeln!(text, "### {}{}\n", group.to_string()[..1].to_uppercase(), &group.to_string()[1..]);
+        text += "| technique | shows | definition | parameters | reference |\n|---|---|---|---|---|\n";
+        for t in TECHNIQUES.iter().filter(|t| t.group() == group) {
+            let params: Vec<String> =
+                t.params().iter().map(|p| format!("`{}` {}", p.name, p.default_value())).collect();
+            let params = params.join(", ");
+            let row = [&format!("`{}`", t.id()), t.about(), t.definition(), &params, t.reference()];
+            let _ = writeln!(text, "| {} |", row.map(cell).join(" | "));
+        }
+        text.push('\n');
+    }
+    text += "### Metrics\n\n| metric | shows | definition | scores | reference |\n|---|---|---|---|---|\n";
+    for m in METRICS {
+        let arrow = |more| match more {
+            Some(true) => " ↑",
+            Some(false) => " ↓",
+            None => "",
+        };
+        let scores: Vec<String> = m.scores.iter().map(|s| format!("`{}`{}", s.name, arrow(s.more_is_better))).collect();
+        let row = [&format!("`{}`", m.id), m.about, m.definition, &scores.join(", "), m.reference];
+        let _ = writeln!(text, "| {} |", row.map(cell).join(" | "));
+    }
+    text
+}
+
+fn cell(text: &str) -> String {
+    text.replace('|', "\\|")
+}
