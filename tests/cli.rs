@@ -248,7 +248,6 @@ fn bad_pictures_are_named_with_exit_code_3() {
         (file("truncated.jpg", &photo[..photo.len() / 2]), "damaged or cut off"),
         (file("text.png", b"this is not a picture at all"), "not a picture"),
         (file("huge.png", &huge), "megapixels"),
-        (folder.path().to_str().expect("a path").to_owned(), "folder"),
     ];
     let out = folder.path().join("out");
     for (path, words) in &cases {
@@ -257,6 +256,9 @@ fn bad_pictures_are_named_with_exit_code_3() {
         fails(&[path.as_str()], 3, &[words]);
     }
     assert!(is_empty(&out), "nothing half-written");
+    let all = folder.path().to_str().expect("a path");
+    fails(&["classify", all], 3, &["folder"]);
+    fails(&[all], 3, &["folder"]);
 }
 
 fn crc32(bytes: &[u8]) -> u32 {
@@ -375,4 +377,115 @@ fn an_interrupted_run_is_saved() {
     assert_eq!(run["status"], "stopped");
     assert_eq!(run["success"], false);
     assert!(run["steps"].as_u64() > Some(0) && out.path().join("result.png").is_file());
+}
+
+#[test]
+fn a_folder_is_run_picture_by_picture() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let photos = folder.path().join("photos");
+    std::fs::create_dir(&photos).expect("a folder");
+    std::fs::copy(golden("dog_224.png"), photos.join("b.png")).expect("copied");
+    std::fs::copy(golden("hen_224.png"), photos.join("a.png")).expect("copied");
+    std::fs::write(photos.join("broken.png"), "no picture").expect("written");
+    std::fs::write(photos.join("notes.txt"), "no picture").expect("written");
+    let (photos, out) = (photos.display().to_string(), folder.path().join("out").display().to_string());
+    let output = gradlens(&["run", "layercam", &photos, "--out", &out, "--json"]);
+    assert_eq!(output.status.code(), Some(1), "one of them cannot be read");
+    let list: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let names: Vec<&str> =
+        (0..3).filter_map(|i| list[i]["inputs"][0]["file"].as_str().or(list[i]["image"].as_str())).collect();
+    assert_eq!(names, ["a.png", "b.png", "broken.png"]);
+    assert_eq!(list[2]["status"], "failed");
+    assert!(folder.path().join("out/a/map.npy").is_file() && folder.path().join("out/b/overlay.png").is_file());
+    let output = gradlens(&["run", "layercam", &photos, "--out", &out]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("3 pictures in") && said.contains("a second; 1 failed"), "{said}");
+    let empty = folder.path().join("out/a").display().to_string();
+    std::fs::remove_dir_all(&empty).expect("removed");
+    std::fs::create_dir(&empty).expect("a folder");
+    fails(&["run", "gradcam", &empty, "--out", &out], 3, &["holds no picture"]);
+}
+
+#[test]
+fn display_settings_change_the_overlay_and_not_the_map() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let run = |name: &str, more: &[&str]| {
+        let out = folder.path().join(name);
+        let mut args = vec!["run", "input-x-gradient", "tests/golden/dog_224.png", "--json", "--out"];
+        let text = out.display().to_string();
+        args.push(&text);
+        args.extend(more);
+        json(&args);
+        let read = |file: &str| std::fs::read(out.join(file)).expect("a file");
+        (read("map.npy"), read("overlay.png"), read("result.png"))
+    };
+    let plain = run("plain", &[]);
+    let settings: [&[&str]; 5] = [
+        &["--color-map", "purple-green"],
+        &["--opacity", "0.9"],
+        &["--clip", "1"],
+        &["--threshold", "0.3"],
+        &["--contour", "--clip", "2"],
+    ];
+    for (i, setting) in settings.into_iter().enumerate() {
+        let changed = run(&i.to_string(), setting);
+        assert_eq!(changed.0, plain.0, "{setting:?}");
+        assert_ne!(changed.1, plain.1, "{setting:?}");
+    }
+    for (option, value) in [("--opacity", "2"), ("--clip", "50"), ("--color-map", "rainbow")] {
+        fails(&["run", "gradcam", "tests/golden/dog_224.png", option, value, "--out", "x"], 2, &[value]);
+    }
+}
+
+#[test]
+fn compare_writes_a_sheet_and_every_map() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let out = folder.path().display().to_string();
+    let report = json(&[
+        "compare", "tests/golden/dog_224.png", "--technique", "gradcam", "--technique", "layercam", "--layer", "head",
+        "--layer", "blocks.4.2", "--out", &out, "--json",
+    ]);
+    assert_eq!(report["maps"].as_array().map(Vec::len), Some(4));
+    assert_eq!(report["maps"][3]["title"], "layercam · blocks.4.2");
+    assert_eq!(report["rank_correlation"][0].as_array().map(Vec::len), Some(4));
+    let (_, map) = npy(&folder.path().join("map-gradcam-blocks.4.2.npy"));
+    let alone = folder.path().join("alone").display().to_string();
+    json(&["run", "gradcam", "tests/golden/dog_224.png", "--layer", "blocks.4.2", "--out", &alone, "--json"]);
+    assert!(relative_error(&map, &npy(&folder.path().join("alone/map.npy")).1) < 1e-6);
+    let sheet = image::open(folder.path().join("overlay.png")).expect("a picture");
+    assert_eq!((sheet.width(), sheet.height()), (452, 452));
+    fails(&["compare", "x.png", "--technique", "gradcam", "--out", &out], 2, &["2 to 9"]);
+    fails(&["compare", "x.png", "--technique", "fooling", "--technique", "gradcam", "--out", &out], 2, &["attribution"]);
+}
+
+#[test]
+fn score_ranks_methods() {
+    let report = json(&[
+        "score", "tests/golden/dog_224.png", "--technique", "gradcam", "--technique", "saliency", "--metric",
+        "sparseness", "--metric", "pointing", "--metric", "infidelity", "--box", "60,20,110,110", "--json",
+    ]);
+    let list = report["techniques"].as_array().expect("a list");
+    assert_eq!(list.len(), 2);
+    assert!(list[0]["rank"].as_f64() <= list[1]["rank"].as_f64());
+    for found in list {
+        for name in ["sparseness", "pointing", "energy_inside", "infidelity"] {
+            let value = found["scores"][name].as_f64().expect("a number");
+            assert!((0.0..=1.0).contains(&value), "{name} {value}");
+        }
+    }
+    fails(&["score", "x.png", "--technique", "gradcam", "--metric", "deletio"], 2, &["deletion-insertion"]);
+    fails(&["score", "nothing.png", "--technique", "gradcam", "--metric", "road"], 3, &["nothing.png"]);
+    fails(&["score", "x.png", "--technique", "gradcam", "--box", "1,2,0,4"], 2, &["--box"]);
+}
+
+#[test]
+fn the_documentation_has_the_registry_s_tables() {
+    let output = gradlens(&["techniques", "--markdown"]);
+    let tables = String::from_utf8(output.stdout).expect("text");
+    let page = std::fs::read_to_string(root().join("docs/techniques.md")).expect("the page");
+    assert!(tables.lines().count() > 40);
+    assert!(
+        page.contains(&tables),
+        "docs/techniques.md is out of date: put the output of `gradlens techniques --markdown` between its headings"
+    );
 }

@@ -4,7 +4,7 @@ use candle_core::Device;
 use gradlens::engine::{
     Command, Engine, Event, FailureKind, JobSpec, Link, Options, Phase, RunManifest, Source, Update,
 };
-use gradlens::imaging::Picture;
+use gradlens::imaging::{Display, Picture};
 use gradlens::techniques::{
     Context, Group, Job, Needs, ParamKind, ParamSpec, ParamValue, Params, Progress, TECHNIQUES, Technique, View,
 };
@@ -325,7 +325,7 @@ fn a_saved_run_is_complete() {
         };
         link.send(Command::Start(Box::new(spec))).expect("sent");
         wait(&mut link, finished).await;
-        link.send(Command::Save { folder: folder.path().join("a/b") }).expect("sent");
+        link.send(Command::Save { folder: folder.path().join("a/b"), display: Display::default() }).expect("sent");
         let saved = |e: &Event| match e {
             Event::Saved { files, manifest, .. } => Some((files.clone(), manifest.clone())),
             _ => None,

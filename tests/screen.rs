@@ -3,9 +3,9 @@
 use crossterm::event::KeyCode;
 use gradlens::engine::{Event, FailureKind, Mark, Phase, Prediction, Series, Snapshot};
 use gradlens::engine::{JobSpec, Source};
-use gradlens::imaging::{HeatMap, Picture};
+use gradlens::imaging::{Display, HeatMap, Picture};
 use gradlens::picture::{Pictures, Protocol};
-use gradlens::techniques::{Params, TECHNIQUES, find};
+use gradlens::techniques::{Panel, Params, TECHNIQUES, find};
 use gradlens::tui::{Action, App, Setup, Theme, draw};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -21,7 +21,7 @@ fn app(technique: &str, theme: Theme) -> App {
         style: Some(Source::Sample("great_wave".into())),
         ..JobSpec::default()
     };
-    let mut app = App::new(Setup { spec, save_folder: "runs".into(), theme });
+    let mut app = App::new(Setup { spec, save_folder: "runs".into(), theme, display: Display::default() });
     app.set_line(Protocol::Kitty, 96_000.0);
     app
 }
@@ -188,4 +188,115 @@ fn a_change_is_sent_and_shown_at_once() {
     let sent = app.take_commands();
     assert!(matches!(&sent[..], [gradlens::engine::Command::Set { name, .. }] if name == "style_weight"), "{sent:?}");
     assert!(text(&mut app, 160, 50).contains(" 30"));
+}
+
+fn heat(peak: usize) -> HeatMap {
+    HeatMap::new(7, 7, (0..49).map(|i| 1.0 / (1.0 + (i as f32 - peak as f32).abs())).collect())
+}
+
+fn press(app: &mut App, code: KeyCode) {
+    app.on_key(&crossterm::event::KeyEvent::from(code));
+}
+
+#[test]
+fn maps_stand_side_by_side_with_their_similarity() {
+    let mut app = app("gradcam", THEME);
+    let titles = ["gradcam", "gradcam++", "layercam", "eigencam"];
+    let panels = titles.iter().enumerate().map(|(i, t)| Panel { title: (*t).into(), heat: heat(i * 12) }).collect();
+    let similarity = (0..4).map(|i| (0..4).map(|j| 1.0 - 0.3 * (i as f32 - j as f32).abs()).collect()).collect();
+    app.on_snapshot(Arc::new(Snapshot { panels, similarity, ..snapshot("gradcam") }));
+    insta::assert_snapshot!("comparison_160x50", text(&mut app, 160, 50));
+    let small = text(&mut app, 80, 24);
+    assert!(titles.iter().all(|t| small.contains(t)), "{small}");
+}
+
+#[test]
+fn scores_are_shown_with_their_better_end() {
+    let mut app = attribution();
+    app.take_commands();
+    press(&mut app, KeyCode::Char('e'));
+    let sent = app.take_commands();
+    assert!(matches!(&sent[..], [gradlens::engine::Command::Start(spec)] if spec.score.is_some()), "{sent:?}");
+    let scores = [("deletion_auc", 0.1123), ("insertion_auc", 0.734), ("road", 0.2)].map(|(n, v)| (n.to_owned(), v));
+    app.on_snapshot(Arc::new(Snapshot { heat: Some(heat(3)), scores: scores.into(), ..snapshot("gradcam") }));
+    let screen = text(&mut app, 120, 36);
+    for words in ["deletion auc", "0.112 ↓", "insertion auc", "0.734 ↑"] {
+        assert!(screen.contains(words), "{words}: {screen}");
+    }
+}
+
+#[test]
+fn comparisons_are_chosen_and_left_with_one_key() {
+    let mut app = attribution();
+    let layers = ["stem", "blocks.0.0", "blocks.1.1", "head"].map(str::to_owned);
+    app.on_snapshot(Arc::new(Snapshot { layers: layers.into(), heat: Some(heat(3)), ..snapshot("gradcam") }));
+    app.take_commands();
+    let compared = |app: &mut App| match &app.take_commands()[..] {
+        [gradlens::engine::Command::Start(spec)] => spec.compare.clone(),
+        other => panic!("{other:?}"),
+    };
+    press(&mut app, KeyCode::Char('g'));
+    press(&mut app, KeyCode::Enter);
+    let cams = compared(&mut app);
+    assert!(cams.len() >= 6 && cams.iter().all(|c| c.technique.contains("cam")), "{cams:?}");
+    press(&mut app, KeyCode::Char('g'));
+    assert!(compared(&mut app).is_empty(), "back to one map");
+    // Layers of one's choice, marked with tab.
+    press(&mut app, KeyCode::Char('g'));
+    press(&mut app, KeyCode::End);
+    press(&mut app, KeyCode::Enter);
+    press(&mut app, KeyCode::Enter);
+    assert!(app.has_dialog(), "one layer is no comparison");
+    for _ in 0..2 {
+        press(&mut app, KeyCode::Tab);
+        press(&mut app, KeyCode::Down);
+    }
+    assert!(text(&mut app, 120, 36).contains("[x] blocks.0.0"));
+    press(&mut app, KeyCode::Enter);
+    let chosen: Vec<Option<String>> = compared(&mut app).into_iter().map(|c| c.layer).collect();
+    assert_eq!(chosen, [Some("stem".to_owned()), Some("blocks.0.0".to_owned())]);
+}
+
+#[test]
+fn display_keys_change_the_picture_and_never_the_map() {
+    let mut app = attribution();
+    let colours = |app: &mut App| {
+        let mut terminal = Terminal::new(TestBackend::new(120, 36)).expect("a screen");
+        terminal.draw(|frame| draw(frame, app, &mut Pictures::inline())).expect("drawn");
+        terminal.backend().buffer().content().iter().map(|c| (c.fg, c.bg)).collect::<Vec<_>>()
+    };
+    let mut before = colours(&mut app);
+    for key in ['m', '>', 'k', 't', 'i', 'v'] {
+        for _ in 0..if key == 'k' { 3 } else { 1 } {
+            press(&mut app, KeyCode::Char(key));
+        }
+        press(&mut app, KeyCode::Esc);
+        let after = colours(&mut app);
+        assert_ne!(before, after, "{key}");
+        before = after;
+    }
+    press(&mut app, KeyCode::Char('s'));
+    let saved = app.take_commands().into_iter().find_map(|c| match c {
+        gradlens::engine::Command::Save { display, .. } => Some(display),
+        _ => None,
+    });
+    let display = saved.expect("a save");
+    assert!(display.contour && display.threshold > 0.0 && display.clip > 0.0 && display.opacity > 0.55, "{display:?}");
+    assert_ne!(display.sequential, Display::default().sequential);
+}
+
+#[test]
+fn a_layer_is_chosen_from_those_of_the_network() {
+    let mut app = attribution();
+    let layers = ["stem", "blocks.4.2", "head"].map(str::to_owned);
+    app.on_snapshot(Arc::new(Snapshot { layers: layers.into(), heat: Some(heat(3)), ..snapshot("gradcam") }));
+    app.take_commands();
+    press(&mut app, KeyCode::Char('l'));
+    for c in "4.2".chars() {
+        press(&mut app, KeyCode::Char(c));
+    }
+    press(&mut app, KeyCode::Enter);
+    let sent = app.take_commands();
+    let layer = |s: &gradlens::engine::JobSpec| s.layer.as_deref() == Some("blocks.4.2");
+    assert!(matches!(&sent[..], [gradlens::engine::Command::Start(spec)] if layer(spec)), "{sent:?}");
 }

@@ -1,102 +1,17 @@
-//! The techniques against the reference outputs, run as jobs just as the engine runs them.
+//! Synthesis, attacks and painting against the reference outputs, run as jobs just as the engine runs them.
 
 mod support;
 
 use candle_core::Device;
-use gradlens::imaging::{Picture, decode};
-use gradlens::nets::{LayerName, Network};
+use gradlens::nets::LayerName;
 use gradlens::techniques::style::{Objective, Weights, gram};
-use gradlens::techniques::{self, Context, Job, ParamValue, Params, Progress, TECHNIQUES, pixels_from_picture};
+use gradlens::techniques::{self, Context, ParamValue, Params, Progress, TECHNIQUES, pixels_from_picture};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use support::{Golden, golden, network, relative_error, values};
-
-const PHOTOS: [&str; 3] = ["dog", "chelsea", "hen"];
-
-fn picture(file: &str) -> Picture {
-    let path = golden(file);
-    decode(&path, &std::fs::read(&path).expect("a file")).expect("a picture")
-}
-
-fn context(network: &Arc<Network>) -> Context {
-    Context {
-        network: network.clone(),
-        picture: None,
-        style: None,
-        init: None,
-        class: None,
-        target: None,
-        layer: None,
-        seed: 0,
-    }
-}
-
-fn start(id: &str, context: Context, set: &[(&str, &str)]) -> Box<dyn Job> {
-    let technique = techniques::find(TECHNIQUES, id).expect("a technique");
-    let given: BTreeMap<String, ParamValue> = set
-        .iter()
-        .map(|(name, text)| {
-            let spec = techniques::spec(technique.params(), name).expect("a parameter");
-            ((*name).to_owned(), spec.parse(text).expect("a value"))
-        })
-        .collect();
-    let params = Params::new(technique.params(), &given).expect("parameters");
-    technique.start(context, params).expect("a job")
-}
-
-fn run(job: &mut dyn Job) -> Vec<Progress> {
-    let mut all = vec![];
-    loop {
-        let progress = job.step().expect("a step");
-        let done = progress.done;
-        all.push(progress);
-        if done {
-            return all;
-        }
-    }
-}
+use support::{Golden, context, network, picture, relative_error, run, start, values};
 
 fn figure(progress: &Progress, name: &str) -> f64 {
     progress.figures.iter().find(|(n, _)| *n == name).expect("a figure").1
-}
-
-#[test]
-fn saliency_agrees() {
-    let net = Arc::new(network("tf_efficientnet_lite0"));
-    for photo in PHOTOS {
-        let golden = Golden::open(photo);
-        let subject = Context {
-            picture: Some(picture(&format!("{photo}_224.png"))),
-            class: Some(golden.class()),
-            ..context(&net)
-        };
-        let mut job = start("saliency", subject, &[]);
-        run(job.as_mut());
-        let heat = job.view().expect("a view").heat.expect("a map");
-        let error = relative_error(&heat.values, &golden.values("saliency"));
-        assert!(error < 5e-3, "{photo}: {error}");
-    }
-}
-
-#[test]
-fn gradcam_agrees_at_every_layer() {
-    let net = Arc::new(network("tf_efficientnet_lite0"));
-    for photo in PHOTOS {
-        let golden = Golden::open(photo);
-        for layer in golden.layers() {
-            let subject = Context {
-                picture: Some(picture(&format!("{photo}_224.png"))),
-                class: Some(golden.class()),
-                layer: Some(LayerName::from(layer.as_str())),
-                ..context(&net)
-            };
-            let mut job = start("gradcam", subject, &[]);
-            run(job.as_mut());
-            let heat = job.view().expect("a view").heat.expect("a map");
-            let error = relative_error(&heat.values, &golden.values(&format!("gradcam@{layer}")));
-            assert!(error < 1e-3, "{layer} of {photo}: {error}");
-        }
-    }
 }
 
 #[test]

@@ -190,8 +190,8 @@ pub(super) struct ScoreArgs {
     #[arg(long, value_name = "ID")]
     pub metric: Vec<String>,
     /// Where the thing is, in the photo's pixels, for the pointing metric
-    #[arg(long = "box", value_name = "X,Y,WIDTH,HEIGHT", value_delimiter = ',', num_args = 4)]
-    pub target: Option<Vec<f64>>,
+    #[arg(long = "box", value_name = "X,Y,WIDTH,HEIGHT")]
+    pub target: Option<String>,
     /// Class to explain: an index, a label or a unique part of one [default: the photo's top class]
     #[arg(long, value_name = "CLASS")]
     pub class: Option<String>,

@@ -90,11 +90,7 @@ fn jobs(args: &ScoreArgs) -> Result<Vec<JobSpec>> {
     for id in &args.metric {
         metric(id)?;
     }
-    let target = args.target.as_deref().map(|t| <[f64; 4]>::try_from(t).unwrap_or_default());
-    if target.is_some_and(|[x, y, w, h]| !(x >= 0.0 && y >= 0.0 && w > 0.0 && h > 0.0)) {
-        let reason = "it takes x,y,width,height in pixels, none negative and the box not empty";
-        return Err(Error::bad_value("--box", format!("{:?}", target.unwrap_or_default()), reason));
-    }
+    let target = args.target.as_deref().map(target).transpose()?;
     let class = args.class.as_deref().map(labels::find).transpose()?;
     let techniques = args.technique.iter().map(|id| resolve::method(id)).collect::<Result<Vec<_>>>()?;
     let mut jobs = vec![];
@@ -120,6 +116,15 @@ fn jobs(args: &ScoreArgs) -> Result<Vec<JobSpec>> {
         taken?;
     }
     Ok(jobs)
+}
+
+/// `x,y,width,height` in pixels.
+fn target(text: &str) -> Result<[f64; 4]> {
+    let numbers: Vec<f64> = text.split(',').filter_map(|n| n.trim().parse().ok()).filter(|n: &f64| n.is_finite()).collect();
+    match <[f64; 4]>::try_from(numbers) {
+        Ok([x, y, w, h]) if x >= 0.0 && y >= 0.0 && w > 0.0 && h > 0.0 => Ok([x, y, w, h]),
+        _ => Err(Error::bad_value("--box", text, "it takes x,y,width,height in pixels of a box that is not empty")),
+    }
 }
 
 /// Each picture with the folder its files go to.

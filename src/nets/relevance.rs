@@ -6,7 +6,7 @@ use super::network::{LayerName, Network, Op};
 use super::pass::Activations;
 use crate::error::Result;
 use crate::kernels::{Activation, Conv2d, Map, ReluRule};
-use candle_core::Tensor;
+use candle_core::{DType, Tensor};
 
 /// Differences from the reference below this are taken for none.
 const NO_DIFFERENCE: f32 = 1e-10;
@@ -16,15 +16,15 @@ const NO_DIFFERENCE: f32 = 1e-10;
 pub struct LrpRule {
     /// Added to every denominator, away from zero, in units of the layer's root mean square.
     pub epsilon: f64,
-    /// How much more positive contributions count: 0 is the ε rule.
+    /// How much more contributions of the output's own sign count: 0 is the ε rule.
     pub gamma: f64,
 }
 
 impl Network {
     /// DeepLIFT's multipliers at the input under the rescale rule (Shrikumar et al. 2017, arXiv:1704.02685): a
     /// rectifier multiplies by Δy/Δx instead of the slope, Δ being the difference from the reference; where
-    /// there is no difference the slope is taken, as Captum does. Max-pooling gives a window's Δy to the pixel
-    /// that is largest in `at`. Both passes come from [`Network::trace`] over one picture each.
+    /// there is no difference the slope is taken, as Captum does. Max-pooling gives a window's rise to the pixel that
+    /// is largest in `at` and its fall to the one that is largest in `reference`. Both passes come from [`Network::trace`] over one picture each.
     ///
     /// # Errors
     /// If a seed has the wrong shape, or the passes kept too little.
@@ -40,9 +40,15 @@ impl Network {
             }
             let (x, y) = (differences(input)?, differences(i)?);
             let slope = self.through(i, at, dy.clone())?;
-            let shared = match node.op {
-                Op::Activation(_) => dy.to_tensor()?.mul(&y)?,
-                _ => self.through(i, at, self.import(&dy.to_tensor()?.mul(&y)?)?)?,
+            let shared = dy.to_tensor()?.mul(&y)?;
+            let shared = if matches!(node.op, Op::Activation(_)) {
+                shared
+            } else {
+                // Whichever of the two windows is higher has its winner where the two passes differ.
+                let rises = y.ge(0.0)?;
+                let zero = shared.zeros_like()?;
+                let (up, down) = (rises.where_cond(&shared, &zero)?, rises.where_cond(&zero, &shared)?);
+                (self.through(i, at, self.import(&up)?)? + self.through(i, reference, self.import(&down)?)?)?
             };
             let differs = x.abs()?.gt(NO_DIFFERENCE)?;
             let safe = differs.where_cond(&x, &x.ones_like()?)?;
@@ -53,9 +59,10 @@ impl Network {
     }
 
     /// Layer-wise relevance propagation (Bach et al. 2015, doi:10.1371/journal.pone.0130140; the γ rule of
-    /// Montavon et al. 2019, doi:10.1007/978-3-030-28954-6_10, with its mirror for negative inputs): a unit's
-    /// relevance R is shared among its inputs in proportion to what each contributed, R_i = Σ_j c_ij R_j / Σ_i c_ij.
-    /// Under γ, c_ij = x_i w_ij + γ max(x_i w_ij, 0). Rectifiers hand relevance on, sums share it by their terms,
+    /// Montavon et al. 2019, doi:10.1007/978-3-030-28954-6_10, as Andéol et al. 2021, arXiv:2106.13555, extend it to
+    /// inputs and outputs of either sign): a unit's relevance R is shared among its inputs in proportion to what each
+    /// contributed, R_i = Σ_j c_ij R_j / Σ_i c_ij. Under γ, contributions x_i w_ij of the output's own sign count 1 + γ
+    /// times. Rectifiers hand relevance on, sums share it by their terms,
     /// max-pooling gives it to the winner. Batch-norm is already folded into the weights.
     ///
     /// The answer is the relevance at the input `[1, 3, H, W]` and the sum of what biases took.
@@ -111,7 +118,7 @@ impl Network {
                     }
                 }
                 Op::Activation(activation @ Activation::Relu6) => {
-                    let saturated = at.saved(i)?.to_tensor()?.ge(activation.cap())?.to_dtype(candle_core::DType::F32)?;
+                    let saturated = at.saved(i)?.to_tensor()?.ge(activation.cap())?.to_dtype(DType::F32)?;
                     terms.push((dy.to_tensor()?.mul(&saturated)? * f64::from(activation.cap()))?);
                 }
                 _ => {}
@@ -144,32 +151,39 @@ impl Network {
         let back = |conv: &Conv2d, s: &Tensor| -> Result<Tensor> {
             Ok(conv.vjp((h, w), &self.import(s)?)?.to_tensor()?)
         };
-        let mut z = z.to_tensor()?;
-        let mut boosted = None;
-        if rule.gamma > 0.0 {
-            let (up, down) = (x.relu()?, x.neg()?.relu()?.neg()?);
-            let (positive, negative) = (conv.positive_part()?, conv.negative_part()?);
-            let mut more = (forward(&positive, &up)? + forward(&negative, &down)?)?;
-            if let Some(bias) = conv.bias() {
-                more = more.broadcast_add(&bias.relu()?.reshape((1, (), 1, 1))?.to_device(self.device())?)?;
-            }
-            z = (z + (more * rule.gamma)?)?;
-            boosted = Some((up, down, positive, negative));
+        let z = z.to_tensor()?;
+        if rule.gamma == 0.0 {
+            let share = quotient(relevance, &z, rule)?;
+            return Ok(((x * back(conv, &share)?)?, self.of_biases(conv, &share, |b| b)?));
         }
-        let share = quotient(relevance, &z, rule)?;
-        let mut shared = (x * back(conv, &share)?)?;
-        if let Some((up, down, positive, negative)) = boosted {
-            let more = ((up * back(&positive, &share)?)? + (down * back(&negative, &share)?)?)?;
-            shared = (shared + (more * rule.gamma)?)?;
-        }
+        let (up, down) = (x.relu()?, x.neg()?.relu()?.neg()?);
+        let (positive, negative) = (conv.positive_part()?, conv.negative_part()?);
+        let mut shared = x.zeros_like()?;
         let mut of_biases = 0.0;
-        if let Some(bias) = conv.bias() {
-            let per_channel = share.sum((0, 2, 3))?.to_vec1::<f32>()?;
-            for (b, s) in bias.to_vec1::<f32>()?.into_iter().zip(per_channel) {
-                of_biases += f64::from(b) * (1.0 + if b > 0.0 { rule.gamma } else { 0.0 }) * f64::from(s);
+        for sign in [1.0, -1.0] {
+            // The outputs of this sign, and the contributions that have it too.
+            let mine = if sign > 0.0 { z.ge(0.0)? } else { z.lt(0.0)? }.to_dtype(DType::F32)?;
+            let (with_up, with_down) = if sign > 0.0 { (&positive, &negative) } else { (&negative, &positive) };
+            let mut own = (forward(with_up, &up)? + forward(with_down, &down)?)?;
+            if let Some(bias) = conv.bias() {
+                let bias = ((bias * sign)?.relu()? * sign)?.reshape((1, (), 1, 1))?;
+                own = own.broadcast_add(&bias.to_device(self.device())?)?;
             }
+            let denominator = (&z + (own * rule.gamma)?)?;
+            let share = (quotient(relevance, &denominator, rule)? * mine)?;
+            let more = ((&up * back(with_up, &share)?)? + (&down * back(with_down, &share)?)?)?;
+            shared = ((shared + (x * back(conv, &share)?)?)? + (more * rule.gamma)?)?;
+            of_biases += self.of_biases(conv, &share, |b| if b * sign > 0.0 { b * (1.0 + rule.gamma) } else { b })?;
         }
         Ok((shared, of_biases))
+    }
+
+    /// What the biases, each as it counts, took of the shares.
+    fn of_biases(&self, conv: &Conv2d, share: &Tensor, counts: impl Fn(f64) -> f64) -> Result<f64> {
+        let Some(bias) = conv.bias() else { return Ok(0.0) };
+        let shares = share.sum((0, 2, 3))?.to_vec1::<f32>()?;
+        let biases = bias.to_vec1::<f32>()?;
+        Ok(biases.into_iter().zip(shares).map(|(b, s)| counts(f64::from(b)) * f64::from(s)).sum())
     }
 }
 

@@ -2,9 +2,14 @@
 #![allow(dead_code, reason = "each test program uses a part")]
 
 use candle_core::{Device, Tensor};
-use gradlens::nets::{Network, model};
-use std::collections::HashMap;
+use gradlens::imaging::{Picture, decode};
+use gradlens::kernels::{Activation, Conv2d, GlobalAvgPool, MaxPool, Padding};
+use gradlens::nets::{GraphBuilder, LayerName, Network, Op, Preprocess, model};
+use gradlens::optim::{noise, step_rng};
+use gradlens::techniques::{self, Context, Job, ParamValue, Params, Progress, TECHNIQUES};
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// A file of reference outputs: tensors by name, and its metadata.
 pub struct Golden {
@@ -81,4 +86,109 @@ pub fn relative_error(a: &[f32], b: &[f32]) -> f64 {
 pub fn worst_difference(a: &[f32], b: &[f32]) -> f32 {
     assert_eq!(a.len(), b.len(), "the outputs differ in size");
     a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+}
+
+pub fn picture(file: &str) -> Picture {
+    let path = golden(file);
+    decode(&path, &std::fs::read(&path).expect("a file")).expect("a picture")
+}
+
+pub fn context(network: &Arc<Network>) -> Context {
+    Context {
+        network: network.clone(),
+        picture: None,
+        style: None,
+        init: None,
+        class: None,
+        target: None,
+        layer: None,
+        seed: 0,
+    }
+}
+
+pub fn params(id: &str, set: &[(&str, &str)]) -> Params {
+    let technique = techniques::find(TECHNIQUES, id).expect("a technique");
+    let given: BTreeMap<String, ParamValue> = set
+        .iter()
+        .map(|(name, text)| {
+            let spec = techniques::spec(technique.params(), name).expect("a parameter");
+            ((*name).to_owned(), spec.parse(text).expect("a value"))
+        })
+        .collect();
+    Params::new(technique.params(), &given).expect("parameters")
+}
+
+pub fn start(id: &str, context: Context, set: &[(&str, &str)]) -> Box<dyn Job> {
+    let technique = techniques::find(TECHNIQUES, id).expect("a technique");
+    technique.start(context, params(id, set)).expect("a job")
+}
+
+pub fn run(job: &mut dyn Job) -> Vec<Progress> {
+    let mut all = vec![];
+    loop {
+        let progress = job.step().expect("a step");
+        let done = progress.done;
+        all.push(progress);
+        if done {
+            return all;
+        }
+    }
+}
+
+/// A method's map, and its facts.
+pub fn explained(id: &str, context: Context, set: &[(&str, &str)]) -> (Vec<f32>, Facts) {
+    let mut job = start(id, context, set);
+    run(job.as_mut());
+    let heat = job.view().expect("a view").heat.expect("a map");
+    (heat.values.to_vec(), job.facts())
+}
+
+pub type Facts = serde_json::Map<String, serde_json::Value>;
+
+pub fn fact(facts: &Facts, name: &str) -> f64 {
+    facts[name].as_f64().unwrap_or_else(|| panic!("{name} is no number in {facts:?}"))
+}
+
+/// A classifier of three classes for pictures of `side` × `side` pixels, with every kind of layer: convolutions with
+/// stride and without, ReLU and ReLU6, max-pooling, a residual sum, a concatenation, global pooling.
+pub fn tiny(side: usize) -> Arc<Network> {
+    let mut graph = GraphBuilder::new();
+    let mut stream = 0;
+    let mut conv = |out: usize, input: usize, kernel: usize, stride: usize| {
+        stream += 1;
+        let rng = &mut step_rng(7, stream);
+        let scale = (2.0 / (input * kernel * kernel) as f64).sqrt();
+        let shape = [out, input, kernel, kernel];
+        let weight = (noise(rng, &shape, &Device::Cpu).expect("weights") * scale).expect("weights");
+        let bias = (noise(rng, &[out], &Device::Cpu).expect("biases") * 0.3).expect("biases");
+        Op::conv(Conv2d::new(weight, Some(bias), stride, Padding::Same, 1).expect("a convolution"))
+    };
+    let input = graph.input();
+    let first = graph.add(conv(6, 3, 3, 1), &[input]);
+    let first = graph.add(Op::Activation(Activation::Relu), &[first]);
+    graph.name(first, "first");
+    let pooled = graph.add(Op::MaxPool(MaxPool { kernel: 2, stride: 2, padding: 0, ceil: false }), &[first]);
+    let inner = graph.add(conv(6, 6, 3, 1), &[pooled]);
+    let inner = graph.add(Op::Activation(Activation::Relu6), &[inner]);
+    let sum = graph.add(Op::Add, &[inner, pooled]);
+    graph.name(sum, "sum");
+    let wide = graph.add(conv(4, 6, 1, 1), &[sum]);
+    let both = graph.add(Op::Concat, &[wide, sum]);
+    let last = graph.add(conv(8, 10, 3, 1), &[both]);
+    let last = graph.add(Op::Activation(Activation::Relu6), &[last]);
+    graph.name(last, "last");
+    let pool = graph.add(Op::GlobalAvgPool(GlobalAvgPool), &[last]);
+    let logits = graph.add(conv(3, 8, 1, 1), &[pool]);
+    graph.name(logits, LayerName::LOGITS);
+    let preprocess = Preprocess { bgr: false, mean: [127.0; 3], std: [64.0; 3], size: Some(side) };
+    Arc::new(graph.build("tiny", preprocess, "last", Device::Cpu))
+}
+
+/// A picture of patches that are all of different colours.
+pub fn patches(side: u32) -> Picture {
+    let rgb = (0..side * side).flat_map(|p| {
+        let (x, y) = (p % side * 3 / side, p / side * 3 / side);
+        [40 + 90 * x, 30 + 100 * y, 220 - 60 * x - 40 * y].map(|v| v as u8)
+    });
+    Picture::new(side, side, rgb.collect())
 }

@@ -8,14 +8,14 @@ use crate::error::Result;
 use crate::nets::LrpRule;
 
 /// The relevance of each input value when z_c is handed back through the network: every unit shares its relevance
-/// among its inputs in proportion to their contributions x_i·w_ij (ε rule), positive contributions counting 1 + γ times
-/// under the γ rule. ε is in units of each layer's root mean square and takes relevance from units near zero.
+/// among its inputs in proportion to their contributions x_i·w_ij (ε rule), those of the unit's own sign counting 1 + γ
+/// times under the γ rule (Andéol et al. 2021, arXiv:2106.13555, for inputs of either sign). ε is in units of each layer's root mean square and takes relevance from units near zero.
 /// `[3, H, W]`, summed over the channels for the map. `completeness_gap` is Σ relevance of inputs and biases − z_c:
 /// what ε took.
 pub(super) static METHOD: Method = Method {
     id: "lrp",
     about: "the class score handed back layer by layer to the pixels that made it",
-    definition: "R_i = Σ_j c_ij·R_j/(Σ_i c_ij ± ε), c_ij = x_i·w_ij (ε rule) or x_i·w_ij + γ·max(x_i·w_ij, 0) (γ rule); summed \
+    definition: "R_i = Σ_j c_ij·R_j/(Σ_i c_ij ± ε), c_ij = x_i·w_ij; under the γ rule those of the sign of Σ_i c_ij count 1 + γ times; summed \
                  over channels",
     reference: "Bach et al. 2015, doi:10.1371/journal.pone.0130140; Montavon et al. 2019, doi:10.1007/978-3-030-28954-6_10",
     layer: false,
@@ -24,7 +24,7 @@ pub(super) static METHOD: Method = Method {
             name: "rule",
             kind: ParamKind::Choice { options: &["epsilon", "gamma"], default: "epsilon" },
             unit: "",
-            help: "how a unit's relevance is shared: by all contributions alike, or positive ones more",
+            help: "how a unit's relevance is shared: by all contributions alike, or those of its own sign more",
             live: false,
         },
         ParamSpec {
@@ -38,7 +38,7 @@ pub(super) static METHOD: Method = Method {
             name: "gamma",
             kind: ParamKind::Float { min: 0.0, max: 100.0, default: 0.25 },
             unit: "",
-            help: "how much more positive contributions count under the γ rule",
+            help: "how much more contributions of the unit's own sign count under the γ rule",
             live: false,
         },
     ],

@@ -116,7 +116,10 @@ impl Job for Scoring {
             if self.case.is_some() {
                 figures = self.measure()?;
             } else if self.heat.is_none() {
-                self.tracing.update()?;
+                let change = self.tracing.update()?;
+                if self.tracing.total() > 1 {
+                    figures.push(("change", change));
+                }
                 if self.tracing.is_done() {
                     self.heat = self.tracing.found.as_ref().map(|f| f.heat.clone());
                 }
