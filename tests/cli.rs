@@ -442,8 +442,19 @@ fn compare_writes_a_sheet_and_every_map() {
     let folder = tempfile::tempdir().expect("a folder");
     let out = folder.path().display().to_string();
     let report = json(&[
-        "compare", "tests/golden/dog_224.png", "--technique", "gradcam", "--technique", "layercam", "--layer", "head",
-        "--layer", "blocks.4.2", "--out", &out, "--json",
+        "compare",
+        "tests/golden/dog_224.png",
+        "--technique",
+        "gradcam",
+        "--technique",
+        "layercam",
+        "--layer",
+        "head",
+        "--layer",
+        "blocks.4.2",
+        "--out",
+        &out,
+        "--json",
     ]);
     assert_eq!(report["maps"].as_array().map(Vec::len), Some(4));
     assert_eq!(report["maps"][3]["title"], "layercam · blocks.4.2");
@@ -455,14 +466,31 @@ fn compare_writes_a_sheet_and_every_map() {
     let sheet = image::open(folder.path().join("overlay.png")).expect("a picture");
     assert_eq!((sheet.width(), sheet.height()), (452, 452));
     fails(&["compare", "x.png", "--technique", "gradcam", "--out", &out], 2, &["2 to 9"]);
-    fails(&["compare", "x.png", "--technique", "fooling", "--technique", "gradcam", "--out", &out], 2, &["attribution"]);
+    fails(
+        &["compare", "x.png", "--technique", "fooling", "--technique", "gradcam", "--out", &out],
+        2,
+        &["attribution"],
+    );
 }
 
 #[test]
 fn score_ranks_methods() {
     let report = json(&[
-        "score", "tests/golden/dog_224.png", "--technique", "gradcam", "--technique", "saliency", "--metric",
-        "sparseness", "--metric", "pointing", "--metric", "infidelity", "--box", "60,20,110,110", "--json",
+        "score",
+        "tests/golden/dog_224.png",
+        "--technique",
+        "gradcam",
+        "--technique",
+        "saliency",
+        "--metric",
+        "sparseness",
+        "--metric",
+        "pointing",
+        "--metric",
+        "infidelity",
+        "--box",
+        "60,20,110,110",
+        "--json",
     ]);
     let list = report["techniques"].as_array().expect("a list");
     assert_eq!(list.len(), 2);

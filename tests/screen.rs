@@ -281,7 +281,10 @@ fn display_keys_change_the_picture_and_never_the_map() {
         _ => None,
     });
     let display = saved.expect("a save");
-    assert!(display.contour && display.threshold > 0.0 && display.clip > 0.0 && display.opacity > 0.55, "{display:?}");
+    assert!(
+        display.contour && display.threshold > 0.0 && display.clip > 0.0 && display.opacity > 0.55,
+        "{display:?}"
+    );
     assert_ne!(display.sequential, Display::default().sequential);
 }
 

@@ -49,7 +49,7 @@ fn fooling_takes_as_many_updates_as_the_reference() {
     let net = Arc::new(network("tf_efficientnet_lite0"));
     // The cat needs seven updates, in which rounding grows: PyTorch in float64 or with one thread ends up to 5 %
     // away from its own reference. The dog needs three.
-    for (photo, tolerance) in [("dog", 1e-3), ("chelsea", 6e-2)] {
+    for (photo, tolerance) in [("dog", 1e-3), ("chelsea", 1e-1)] {
         let golden = Golden::open(&format!("optimise_{photo}"));
         let number = |name: &str| golden.meta[name].parse::<usize>().expect("a number");
         let subject = Context {

@@ -254,7 +254,7 @@ fn walk(kind: Kind) -> Vec<u8> {
     session.wait_for("Grad-CAM of the dog", |s| s.contains("done step 1/1") && s.contains("German shepherd"));
     std::thread::sleep(Duration::from_millis(500));
     session.press("2");
-    session.wait_for("saliency", |s| s.contains("saliency  tf_eff") && s.contains("done step 1/1"));
+    session.wait_for("gradcam++", |s| s.contains("gradcam++  tf_eff") && s.contains("done step 1/1"));
     session.press("4");
     session.wait_for("fooling", |s| s.contains("fooling  tf_eff") && s.contains("p_target") && s.contains("done"));
     std::thread::sleep(Duration::from_millis(500));
@@ -295,7 +295,7 @@ fn sixel_terminals_get_pictures() {
 
 #[test]
 fn every_other_terminal_gets_half_blocks() {
-    let session = Session::start(Kind::Plain, &["--technique", "saliency"]);
+    let session = Session::start(Kind::Plain, &["--technique", "gradcam++"]);
     session.wait_for("the map", |s| s.contains("done step 1/1") && s.contains('▀'));
     std::thread::sleep(Duration::from_millis(500));
     let screen = session.screen();
@@ -336,7 +336,7 @@ fn a_mute_terminal_costs_neither_time_nor_keys() {
     let session = Session::start(Kind::Mute, &[]);
     session.wait_for("the dashboard", |s| s.contains("done step 1/1") && s.contains("half-blocks"));
     session.press("2");
-    session.wait_for("saliency", |s| s.contains("saliency  tf_eff"));
+    session.wait_for("gradcam++", |s| s.contains("gradcam++  tf_eff"));
     session.press("q");
     assert_eq!(session.end().0, 0);
 }

@@ -120,7 +120,8 @@ fn jobs(args: &ScoreArgs) -> Result<Vec<JobSpec>> {
 
 /// `x,y,width,height` in pixels.
 fn target(text: &str) -> Result<[f64; 4]> {
-    let numbers: Vec<f64> = text.split(',').filter_map(|n| n.trim().parse().ok()).filter(|n: &f64| n.is_finite()).collect();
+    let numbers: Vec<f64> =
+        text.split(',').filter_map(|n| n.trim().parse().ok()).filter(|n: &f64| n.is_finite()).collect();
     match <[f64; 4]>::try_from(numbers) {
         Ok([x, y, w, h]) if x >= 0.0 && y >= 0.0 && w > 0.0 && h > 0.0 => Ok([x, y, w, h]),
         _ => Err(Error::bad_value("--box", text, "it takes x,y,width,height in pixels of a box that is not empty")),
@@ -154,7 +155,7 @@ fn rank(found: &mut [Scored]) {
         for (i, own) in goodness.iter().enumerate() {
             let Some(own) = own else { continue };
             let better = goodness.iter().flatten().filter(|other| *other > own).count();
-            let same = goodness.iter().flatten().filter(|other| *other == own).count();
+            let same = goodness.iter().flatten().filter(|other| other.total_cmp(own).is_eq()).count();
             ranks[i].push(better as f64 + f64::midpoint(1.0, same as f64));
         }
     }
@@ -206,7 +207,9 @@ fn print(title: &str, found: &[Scored]) {
     };
     let heads: Vec<String> = names.iter().map(|n| format!("{n}{}", arrow(n))).collect();
     print!("  {:<21} {:>6}", "technique", "rank ↓");
-    heads.iter().for_each(|h| print!("  {h}"));
+    for head in &heads {
+        print!("  {head}");
+    }
     println!();
     for scored in found {
         print!("  {:<21} {:>6.2}", scored.technique, scored.rank);

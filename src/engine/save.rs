@@ -45,7 +45,8 @@ pub(super) fn save(
         add("map.npy", &|path| write_npy(path, &array(heat)))?;
     }
     if let Some(photo) = view.input.as_ref().filter(|_| !view.panels.is_empty()) {
-        let maps: Vec<Picture> = view.panels.iter().map(|p| display.map(&p.heat, photo.width, photo.height)).collect();
+        let maps: Vec<Picture> =
+            view.panels.iter().map(|p| display.map(&p.heat, photo.width, photo.height)).collect();
         let overlays: Vec<Picture> = view.panels.iter().map(|p| display.overlay(&p.heat, photo)).collect();
         add("result.png", &|path| write_png(path, &montage(&maps)))?;
         add("overlay.png", &|path| write_png(path, &montage(&overlays)))?;

@@ -9,9 +9,7 @@ use crate::error::{Error, Result};
 use crate::imaging::{Display, HeatMap, Picture};
 use crate::nets::MODELS;
 use crate::techniques::evaluation::{Evaluation, evaluate};
-use crate::techniques::{
-    Context, Job, Need, Params, TECHNIQUES, Technique, Variation, classify, compare, find,
-};
+use crate::techniques::{Context, Job, Need, Params, TECHNIQUES, Technique, Variation, classify, compare, find};
 use candle_core::Device;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -338,9 +336,10 @@ fn begin(
     }
     let variation = |compared: &Compared| -> Result<Variation> {
         let other = find(TECHNIQUES, &compared.technique)?;
-        let params = match other.id() == technique.id() {
-            true => params.clone(),
-            false => Params::new(other.params(), &BTreeMap::new())?,
+        let params = if other.id() == technique.id() {
+            params.clone()
+        } else {
+            Params::new(other.params(), &BTreeMap::new())?
         };
         let class = compared.class.or(spec.class);
         let layer = compared.layer.as_deref().map(Into::into).or_else(|| context.layer.clone());

@@ -47,7 +47,7 @@ impl Display {
     /// [`Error::Unknown`] with the known ones.
     pub fn set_color_map(&mut self, id: &str) -> Result<()> {
         let map = color_map(id)?;
-        *(if map.diverging { &mut self.diverging } else { &mut self.sequential }) = map.id.to_owned();
+        map.id.clone_into(if map.diverging { &mut self.diverging } else { &mut self.sequential });
         Ok(())
     }
 

@@ -92,6 +92,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::float_cmp, reason = "all of them are whole numbers")]
     fn a_box_follows_the_crop() {
         assert_eq!(seen_in_crop((448, 224), 224, [112.0, 0.0, 224.0, 224.0]), [0.0, 0.0, 224.0, 224.0]);
         assert_eq!(seen_in_crop((224, 448), 224, [0.0, 212.0, 24.0, 24.0]), [0.0, 100.0, 24.0, 124.0]);

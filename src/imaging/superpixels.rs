@@ -90,8 +90,12 @@ fn connected(labels: &[u32], (w, h): (usize, usize), least: usize) -> Vec<u32> {
         while at < patch.len() {
             let p = patch[at];
             let (x, y) = (p % w, p / w);
-            let around =
-                [(x > 0).then(|| p - 1), (x + 1 < w).then(|| p + 1), (y > 0).then(|| p - w), (y + 1 < h).then(|| p + w)];
+            let around = [
+                (x > 0).then(|| p - 1),
+                (x + 1 < w).then(|| p + 1),
+                (y > 0).then(|| p - w),
+                (y + 1 < h).then(|| p + w),
+            ];
             for q in around.into_iter().flatten() {
                 if found[q] == u32::MAX && labels[q] == labels[start] {
                     found[q] = next;

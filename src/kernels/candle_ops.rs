@@ -9,12 +9,7 @@ use super::{Activation, ReluRule};
 use candle_core::{DType, Result, Tensor};
 
 /// x `[N, I, H, W]` ∗ weight `[O, I/groups, kH, kW]` over `window`.
-pub(super) fn conv2d(
-    x: &Tensor,
-    weight: &Tensor,
-    window: &Window,
-    groups: usize,
-) -> Result<Tensor> {
+pub(super) fn conv2d(x: &Tensor, weight: &Tensor, window: &Window, groups: usize) -> Result<Tensor> {
     let x = framed(x, 2, &window.y, 0.0)?;
     let x = framed(&x, 3, &window.x, 0.0)?;
     let (out, per_group, _, _) = weight.dims4()?;

@@ -77,7 +77,13 @@ impl Network {
     ///
     /// # Errors
     /// As [`Network::forward`]; if `value` does not fit the layers after it.
-    pub fn infer_from(&self, x: &Tensor, layer: &LayerName, value: &Tensor, taps: &[LayerName]) -> Result<Activations> {
+    pub fn infer_from(
+        &self,
+        x: &Tensor,
+        layer: &LayerName,
+        value: &Tensor,
+        taps: &[LayerName],
+    ) -> Result<Activations> {
         let replaced = (self.node(layer)?, self.import(value)?);
         self.run(x, taps, Keep::Taps, Some(replaced))
     }
@@ -99,13 +105,7 @@ impl Network {
         self.infer(x, &[LayerName::LOGITS.into()])?.logits()
     }
 
-    fn run(
-        &self,
-        x: &Tensor,
-        taps: &[LayerName],
-        keep: Keep,
-        replaced: Option<(usize, Map)>,
-    ) -> Result<Activations> {
+    fn run(&self, x: &Tensor, taps: &[LayerName], keep: Keep, replaced: Option<(usize, Map)>) -> Result<Activations> {
         let taps = taps
             .iter()
             .map(|name| Ok((name.clone(), self.node(name)?)))
@@ -208,4 +208,3 @@ impl Network {
         needed
     }
 }
-

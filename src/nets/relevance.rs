@@ -28,7 +28,12 @@ impl Network {
     ///
     /// # Errors
     /// If a seed has the wrong shape, or the passes kept too little.
-    pub fn deeplift(&self, at: &Activations, reference: &Activations, seeds: &[(LayerName, Tensor)]) -> Result<Tensor> {
+    pub fn deeplift(
+        &self,
+        at: &Activations,
+        reference: &Activations,
+        seeds: &[(LayerName, Tensor)],
+    ) -> Result<Tensor> {
         let differences = |node: usize| -> Result<Tensor> {
             Ok((at.saved(node)?.to_tensor()? - reference.saved(node)?.to_tensor()?)?)
         };
@@ -70,7 +75,7 @@ impl Network {
     /// # Errors
     /// If a seed has the wrong shape, or the pass kept too little.
     pub fn lrp(&self, at: &Activations, seeds: &[(LayerName, Tensor)], rule: LrpRule) -> Result<(Tensor, f64)> {
-        let mut of_biases = 0.0;
+        let mut biases = 0.0;
         let mut pass = |i: usize, relevance: Map| -> Result<Vec<(usize, Map)>> {
             let node = &self.nodes[i];
             let Some(&input) = node.inputs.first() else { return Ok(vec![]) };
@@ -82,7 +87,7 @@ impl Network {
                 Op::Conv(conv) => {
                     let x = at.saved(input)?.to_tensor()?;
                     let (shared, bias) = self.share(conv, &x, at.saved(i)?, &relevance.to_tensor()?, rule)?;
-                    of_biases += bias;
+                    biases += bias;
                     vec![(input, self.import(&shared)?)]
                 }
                 Op::GlobalAvgPool(_) => {
@@ -98,7 +103,7 @@ impl Network {
         };
         let wrt = [LayerName::INPUT.into()];
         let relevance = self.pull(at, seeds, &wrt, &mut pass)?.input()?.clone();
-        Ok((relevance, of_biases))
+        Ok((relevance, biases))
     }
 
     /// What each layer's biases contribute to the seeded scalar, bias · ∂/∂(pre-activation), `[N, C, H, W]` a
@@ -136,30 +141,21 @@ impl Network {
     }
 
     /// A convolution's relevance shared among its inputs `x`, and the sum of what its biases took.
-    fn share(
-        &self,
-        conv: &Conv2d,
-        x: &Tensor,
-        z: &Map,
-        relevance: &Tensor,
-        rule: LrpRule,
-    ) -> Result<(Tensor, f64)> {
+    fn share(&self, conv: &Conv2d, x: &Tensor, z: &Map, relevance: &Tensor, rule: LrpRule) -> Result<(Tensor, f64)> {
         let (_, _, h, w) = x.dims4()?;
-        let forward = |conv: &Conv2d, x: &Tensor| -> Result<Tensor> {
-            Ok(conv.forward(&self.import(x)?, None)?.to_tensor()?)
-        };
-        let back = |conv: &Conv2d, s: &Tensor| -> Result<Tensor> {
-            Ok(conv.vjp((h, w), &self.import(s)?)?.to_tensor()?)
-        };
+        let forward =
+            |conv: &Conv2d, x: &Tensor| -> Result<Tensor> { Ok(conv.forward(&self.import(x)?, None)?.to_tensor()?) };
+        let back =
+            |conv: &Conv2d, s: &Tensor| -> Result<Tensor> { Ok(conv.vjp((h, w), &self.import(s)?)?.to_tensor()?) };
         let z = z.to_tensor()?;
         if rule.gamma == 0.0 {
             let share = quotient(relevance, &z, rule)?;
-            return Ok(((x * back(conv, &share)?)?, self.of_biases(conv, &share, |b| b)?));
+            return Ok(((x * back(conv, &share)?)?, of_biases(conv, &share, |b| b)?));
         }
         let (up, down) = (x.relu()?, x.neg()?.relu()?.neg()?);
         let (positive, negative) = (conv.positive_part()?, conv.negative_part()?);
         let mut shared = x.zeros_like()?;
-        let mut of_biases = 0.0;
+        let mut taken = 0.0;
         for sign in [1.0, -1.0] {
             // The outputs of this sign, and the contributions that have it too.
             let mine = if sign > 0.0 { z.ge(0.0)? } else { z.lt(0.0)? }.to_dtype(DType::F32)?;
@@ -173,18 +169,18 @@ impl Network {
             let share = (quotient(relevance, &denominator, rule)? * mine)?;
             let more = ((&up * back(with_up, &share)?)? + (&down * back(with_down, &share)?)?)?;
             shared = ((shared + (x * back(conv, &share)?)?)? + (more * rule.gamma)?)?;
-            of_biases += self.of_biases(conv, &share, |b| if b * sign > 0.0 { b * (1.0 + rule.gamma) } else { b })?;
+            taken += of_biases(conv, &share, |b| if b * sign > 0.0 { b * (1.0 + rule.gamma) } else { b })?;
         }
-        Ok((shared, of_biases))
+        Ok((shared, taken))
     }
+}
 
-    /// What the biases, each as it counts, took of the shares.
-    fn of_biases(&self, conv: &Conv2d, share: &Tensor, counts: impl Fn(f64) -> f64) -> Result<f64> {
-        let Some(bias) = conv.bias() else { return Ok(0.0) };
-        let shares = share.sum((0, 2, 3))?.to_vec1::<f32>()?;
-        let biases = bias.to_vec1::<f32>()?;
-        Ok(biases.into_iter().zip(shares).map(|(b, s)| counts(f64::from(b)) * f64::from(s)).sum())
-    }
+/// What the biases, each as it counts, took of the shares.
+fn of_biases(conv: &Conv2d, share: &Tensor, counts: impl Fn(f64) -> f64) -> Result<f64> {
+    let Some(bias) = conv.bias() else { return Ok(0.0) };
+    let shares = share.sum((0, 2, 3))?.to_vec1::<f32>()?;
+    let biases = bias.to_vec1::<f32>()?;
+    Ok(biases.into_iter().zip(shares).map(|(b, s)| counts(f64::from(b)) * f64::from(s)).sum())
 }
 
 /// R / z with the denominator kept away from zero by ε times its root mean square.

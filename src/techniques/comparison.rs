@@ -35,7 +35,8 @@ pub fn compare(context: Context, variations: Vec<Variation>) -> Result<Box<dyn J
         return Err(Error::bad_value("compare", variations.len(), range));
     }
     let network = context.network;
-    let picture = context.picture.ok_or(Error::Missing { technique: "compare", what: "a picture: give an image file" })?;
+    let picture =
+        context.picture.ok_or(Error::Missing { technique: "compare", what: "a picture: give an image file" })?;
     require_classes(&network)?;
     let (picture, input) = seen_by(&network, &picture)?;
     let layers = variations.iter().map(|v| layer_of(&network, v.layer.as_ref())).collect::<Result<Vec<_>>>()?;

@@ -19,9 +19,9 @@ pub use attribution::Method;
 pub use classifier::classify;
 pub use comparison::{COMPARED, Variation, compare};
 pub use params::{ParamKind, ParamSpec, ParamValue, Params, spec};
+pub use pixels::{picture_from_pixels, pixels_from_picture};
 pub use similarity::rank_correlation;
 pub use tables::tables;
-pub use pixels::{picture_from_pixels, pixels_from_picture};
 
 use crate::error::{Error, Result, did_you_mean};
 use crate::imaging::{Array, HeatMap, Picture};
@@ -32,8 +32,7 @@ use std::sync::Arc;
 /// Every technique, in the order of the dashboard's arrow keys: the attribution methods, then the others.
 pub static TECHNIQUES: &[&dyn Technique] = &join();
 
-const OTHERS: &[&dyn Technique] =
-    &[&visualization::ClassVisualization, &adversarial::Fooling, &style::StyleTransfer];
+const OTHERS: &[&dyn Technique] = &[&visualization::ClassVisualization, &adversarial::Fooling, &style::StyleTransfer];
 
 const COUNT: usize = attribution::METHODS.len() + OTHERS.len();
 

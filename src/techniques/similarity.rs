@@ -57,7 +57,7 @@ mod tests {
         let a = map(&[1.0, 2.0, 3.0, 4.0]);
         assert!((rank_correlation(&a, &map(&[0.1, 5.0, 5.5, 900.0])) - 1.0).abs() < 1e-12);
         assert!((rank_correlation(&a, &map(&[4.0, 3.0, 2.0, 1.0])) + 1.0).abs() < 1e-12);
-        assert_eq!(rank_correlation(&a, &map(&[7.0; 4])), 0.0);
+        assert!(rank_correlation(&a, &map(&[7.0; 4])).abs() < 1e-12);
         // scipy.stats.spearmanr([1, 2, 3, 4], [1, 3, 3, 2])
         assert!((rank_correlation(&a, &map(&[1.0, 3.0, 3.0, 2.0])) - 0.316_227_766).abs() < 1e-8);
     }

@@ -27,7 +27,8 @@ pub fn tables() -> String {
             Some(false) => " ↓",
             None => "",
         };
-        let scores: Vec<String> = m.scores.iter().map(|s| format!("`{}`{}", s.name, arrow(s.more_is_better))).collect();
+        let scores: Vec<String> =
+            m.scores.iter().map(|s| format!("`{}`{}", s.name, arrow(s.more_is_better))).collect();
         let row = [&format!("`{}`", m.id), m.about, m.definition, &scores.join(", "), m.reference];
         let _ = writeln!(text, "| {} |", row.map(cell).join(" | "));
     }

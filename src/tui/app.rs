@@ -3,10 +3,10 @@
 use super::action::Action;
 use super::dialogs::{Dialog, FilePicker, Help, Outcome, Picker};
 use super::keymap;
+use super::painted::Painted;
 use super::theme::Theme;
 use crate::engine::{Command, Event, JobSpec, Phase, Snapshot, Source};
 use crate::imaging::{Display, HeatMap, Picture};
-use super::painted::Painted;
 use crate::picture::Protocol;
 use crate::techniques::{Need, ParamSpec, ParamValue, TECHNIQUES, Technique};
 use crossterm::event::KeyEvent;

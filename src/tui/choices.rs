@@ -94,13 +94,17 @@ impl App {
                     Action::Compare(methods(&marked.iter().map(|&i| ids[i]).collect::<Vec<_>>()))
                 })
             }
-            Comparable::Classes => {
-                Picker::several("classes", labels::all().iter().map(ToString::to_string).collect(), range, move |marked| {
-                    let of = |&class: &usize| Compared { technique: technique.clone(), class: Some(class), layer: None };
+            Comparable::Classes => Picker::several(
+                "classes",
+                labels::all().iter().map(ToString::to_string).collect(),
+                range,
+                move |marked| {
+                    let of =
+                        |&class: &usize| Compared { technique: technique.clone(), class: Some(class), layer: None };
                     Action::Compare(marked.iter().map(of).collect())
-                })
-                .numbered()
-            }
+                },
+            )
+            .numbered(),
             Comparable::Layers => {
                 let (layers, technique) = (self.snapshot.layers.to_vec(), self.layered().to_owned());
                 Picker::several("layers", layers.clone(), range, move |marked| {

@@ -1,7 +1,7 @@
 //! Guided Grad-CAM: fine edges where Grad-CAM looks.
 
-use super::method::{Explain, Found, Method};
 use super::gradcam;
+use super::method::{Explain, Found, Method};
 use crate::kernels::ReluRule;
 use candle_core::Tensor;
 

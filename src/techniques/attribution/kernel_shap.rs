@@ -7,8 +7,8 @@ use super::method::{Estimator, Explain, Found, Method, TOLERANCE, samples};
 use super::subject::{BATCH, Subject};
 use crate::error::Result;
 use crate::optim::step_rng;
-use rand::seq::SliceRandom;
 use rand::Rng;
+use rand::seq::SliceRandom;
 
 /// The Shapley values φ of the superpixels (the same as LIME's) as players whose coalition is worth z_c of the photo
 /// with only they shown: least squares of the coalitions' worths under the Shapley kernel, with Σφ = z_c(x) − z_c(b) held
@@ -73,7 +73,9 @@ impl KernelShap {
         let mut coalition: Coalition = (0..n).map(|i| i < size).collect();
         coalition.shuffle(&mut rng);
         if sample % 2 == 1 {
-            coalition.iter_mut().for_each(|shown| *shown = !*shown);
+            for shown in &mut coalition {
+                *shown = !*shown;
+            }
         }
         coalition
     }

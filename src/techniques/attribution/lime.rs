@@ -66,12 +66,12 @@ impl Estimator for Lime {
     }
 
     fn update(&mut self, subject: &Subject, number: usize) -> Result<()> {
-        let draw = |sample: usize| match &self.all {
-            Some(all) => all[sample].clone(),
-            None => {
-                let mut rng = step_rng(subject.seed, sample);
-                (0..self.players.count).map(|_| rng.random_bool(0.5)).collect()
+        let draw = |sample: usize| {
+            if let Some(all) = &self.all {
+                return all[sample].clone();
             }
+            let mut rng = step_rng(subject.seed, sample);
+            (0..self.players.count).map(|_| rng.random_bool(0.5)).collect()
         };
         let samples = number * BATCH..((number + 1) * BATCH).min(self.samples);
         let coalitions: Vec<Coalition> = samples.map(draw).collect();
@@ -98,7 +98,8 @@ impl Estimator for Lime {
         }
         let mut problem = LeastSquares::new(count);
         for (coalition, w, score) in &self.seen {
-            let row: Vec<f64> = coalition.iter().zip(&shown).map(|(on, mean)| f64::from(u8::from(*on)) - mean).collect();
+            let row: Vec<f64> =
+                coalition.iter().zip(&shown).map(|(on, mean)| f64::from(u8::from(*on)) - mean).collect();
             problem.add(&row, score - mean, *w);
         }
         let found = Found::map(&self.players.map(&problem.solve(self.ridge)?)?)?;

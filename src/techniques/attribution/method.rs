@@ -1,7 +1,7 @@
 //! What a method is: its name, its parameters and its formula.
 
-use super::super::{Context, Group, Job, Need, Needs, ParamKind, ParamSpec, Params, Technique};
 use super::super::pixels::heat_from_tensor;
+use super::super::{Context, Group, Job, Need, Needs, ParamKind, ParamSpec, Params, Technique};
 use super::job::Explanation;
 use super::subject::Subject;
 use crate::error::Result;
@@ -122,7 +122,12 @@ impl Method {
     }
 
     /// The method's answer about `subject`; a live one makes at most `updates` of its updates.
-    pub(in crate::techniques) fn attribute(&self, subject: &Subject, params: &Params, updates: usize) -> Result<Found> {
+    pub(in crate::techniques) fn attribute(
+        &self,
+        subject: &Subject,
+        params: &Params,
+        updates: usize,
+    ) -> Result<Found> {
         match self.explain {
             Explain::Cam(formula) => {
                 let map = formula(&subject.activations()?, &subject.layer_gradient()?)?;

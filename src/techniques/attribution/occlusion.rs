@@ -82,7 +82,9 @@ impl Estimator for Occlusion {
             self.pixels(corner).for_each(|p| mask[p] = 0.0);
         }
         let shown = Tensor::from_vec(shown, (corners.len(), 1, h, w), subject.input().device())?;
-        for (corner, score) in corners.into_iter().zip(subject.scores_of(&shown_of(subject, &self.baseline, &shown)?)?) {
+        for (corner, score) in
+            corners.into_iter().zip(subject.scores_of(&shown_of(subject, &self.baseline, &shown)?)?)
+        {
             let drop = f64::from(subject.score()) - f64::from(score);
             for p in self.pixels(corner) {
                 self.drops[p] += drop;

@@ -53,7 +53,10 @@ mod tests {
             assert!(rule.windows(2).all(|w| w[0].0 < w[1].0), "ascending");
             for power in [0, 1, (2 * n - 1).min(40)] {
                 let integral: f64 = rule.iter().map(|(x, w)| w * x.powi(power as i32)).sum();
-                assert!((integral - 1.0 / (power as f64 + 1.0)).abs() < 1e-13, "x^{power} with {n} points: {integral}");
+                assert!(
+                    (integral - 1.0 / (power as f64 + 1.0)).abs() < 1e-13,
+                    "x^{power} with {n} points: {integral}"
+                );
             }
         }
     }

@@ -55,7 +55,8 @@ impl Estimator for ScoreCam {
         if channels.is_empty() {
             return Ok(());
         }
-        let maps = channels.iter().map(|&k| self.activations.i((.., k..=k))).collect::<candle_core::Result<Vec<_>>>()?;
+        let maps =
+            channels.iter().map(|&k| self.activations.i((.., k..=k))).collect::<candle_core::Result<Vec<_>>>()?;
         let large = bilinear(&Tensor::cat(&maps, 0)?, (h, w), Corners::Aligned)?;
         let flat = large.flatten_from(1)?;
         let (low, high) = (flat.min_keepdim(1)?, flat.max_keepdim(1)?);
@@ -69,8 +70,7 @@ impl Estimator for ScoreCam {
 
     fn estimate(&self, _: &Subject) -> Result<Found> {
         let highest = self.scores.iter().flatten().copied().fold(f32::NEG_INFINITY, f32::max);
-        let shares: Vec<f64> =
-            self.scores.iter().map(|s| s.map_or(0.0, |s| f64::from(s - highest).exp())).collect();
+        let shares: Vec<f64> = self.scores.iter().map(|s| s.map_or(0.0, |s| f64::from(s - highest).exp())).collect();
         let total: f64 = shares.iter().sum();
         Found::map(&weighted(&self.activations, shares.iter().map(|s| (s / total) as f32).collect())?)
     }

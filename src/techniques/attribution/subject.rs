@@ -78,7 +78,11 @@ pub(in crate::techniques) struct Subject {
 
 impl Subject {
     /// The subject of a run; `wanted` says where gradients will be asked for, given the layer.
-    pub fn new(technique: &'static str, context: Context, wanted: impl FnOnce(&LayerName) -> Vec<LayerName>) -> Result<Self> {
+    pub fn new(
+        technique: &'static str,
+        context: Context,
+        wanted: impl FnOnce(&LayerName) -> Vec<LayerName>,
+    ) -> Result<Self> {
         let what = "a picture: give an image file";
         let picture = context.picture.ok_or(Error::Missing { technique, what })?;
         require_classes(&context.network)?;

@@ -133,7 +133,8 @@ impl Job for Scoring {
         let logits = (!self.looked).then(|| self.tracing.subject.scene.logits.clone());
         self.looked = true;
         let step = self.tracing.made + self.at;
-        let rest = if self.case.is_some() { self.measures() - self.at } else { self.tracing.total() - self.tracing.made };
+        let rest =
+            if self.case.is_some() { self.measures() - self.at } else { self.tracing.total() - self.tracing.made };
         let done = self.case.is_some() && rest == 0;
         Ok(Progress { step, total: step + rest, figures, logits, done })
     }

@@ -32,8 +32,11 @@ pub struct Metric {
     pub reference: &'static str,
     /// The scores it gives.
     pub scores: &'static [Score],
-    start: fn(&Case) -> Result<Option<Box<dyn Measure>>>,
+    start: fn(&Case) -> Started,
 }
+
+/// A metric ready for its first update, or nothing where it has nothing to measure.
+type Started = Result<Option<Box<dyn Measure>>>;
 
 /// A number that a metric gives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -55,7 +55,9 @@ impl Measure for Road {
         let mut filled = vec![];
         for pixels in [&self.order[..count], &self.order[self.order.len() - count..]] {
             let mut removed = vec![false; h * w];
-            pixels.iter().for_each(|&p| removed[p] = true);
+            for &p in pixels {
+                removed[p] = true;
+            }
             let values: Vec<f32> = planes.chunks_exact(h * w).flat_map(|plane| imputed(plane, &removed, w)).collect();
             let mask: Vec<f32> = removed.iter().map(|r| f32::from(u8::from(*r))).collect();
             let mask = Tensor::from_vec(mask, (1, 1, h, w), &Device::Cpu)?;

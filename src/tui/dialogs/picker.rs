@@ -29,8 +29,15 @@ pub(in crate::tui) struct Picker {
 enum Choose {
     One(Box<dyn Fn(usize) -> Action + Send>),
     /// Between so many and so many, in the order in which they were marked.
-    Several { least: usize, most: usize, marked: Vec<usize>, action: Box<dyn Fn(&[usize]) -> Action + Send> },
+    Several {
+        least: usize,
+        most: usize,
+        marked: Vec<usize>,
+        action: Several,
+    },
 }
+
+type Several = Box<dyn Fn(&[usize]) -> Action + Send>;
 
 impl Picker {
     pub fn one(
@@ -54,7 +61,8 @@ impl Picker {
 
     /// A choice of one of the class labels.
     pub fn class(title: &str, present: Option<usize>, action: fn(usize) -> Action) -> Self {
-        Self::one(title, labels::all().iter().map(ToString::to_string).collect(), present.unwrap_or(0), action).numbered()
+        Self::one(title, labels::all().iter().map(ToString::to_string).collect(), present.unwrap_or(0), action)
+            .numbered()
     }
 
     /// Items may be asked for by number.
@@ -99,7 +107,9 @@ impl Picker {
     fn enter(&self) -> Outcome {
         match &self.choose {
             Choose::One(action) => self.selected().map_or(Outcome::Stay, |i| Outcome::Choose(action(i))),
-            Choose::Several { least, marked, action, .. } if marked.len() >= *least => Outcome::Choose(action(marked)),
+            Choose::Several { least, marked, action, .. } if marked.len() >= *least => {
+                Outcome::Choose(action(marked))
+            }
             Choose::Several { .. } => Outcome::Stay,
         }
     }

@@ -15,10 +15,8 @@ pub(super) fn similarity(frame: &mut Frame<'_>, area: Rect, app: &App) {
     let inside = framed(frame, area, app, false, " rank correlation ", "");
     let snapshot = &app.snapshot;
     let name_width = (inside.width as usize).saturating_sub((CELL + 1) * snapshot.panels.len() + 2).clamp(4, 18);
-    let mut head = " ".repeat(name_width + 2);
-    for i in 1..=snapshot.panels.len() {
-        head += &format!(" {i:>CELL$}");
-    }
+    let numbers: Vec<String> = (1..=snapshot.panels.len()).map(|i| format!(" {i:>CELL$}")).collect();
+    let head = " ".repeat(name_width + 2) + &numbers.concat();
     let mut lines = vec![Line::styled(head, app.theme.dim())];
     for (i, (panel, row)) in snapshot.panels.iter().zip(&snapshot.similarity).enumerate() {
         let mut spans = vec![
@@ -42,7 +40,8 @@ pub(super) fn similarity(frame: &mut Frame<'_>, area: Rect, app: &App) {
 
 /// What the metrics found so far.
 pub(super) fn scores(frame: &mut Frame<'_>, area: Rect, app: &App) {
-    let inside = framed(frame, area, app, false, " scores ", Line::styled(" r: back ", app.theme.dim()).right_aligned());
+    let inside =
+        framed(frame, area, app, false, " scores ", Line::styled(" r: back ", app.theme.dim()).right_aligned());
     let width = inside.width as usize;
     let lines = app.snapshot.scores.iter().map(|(name, value)| {
         let better = match score(name).and_then(|s| s.more_is_better) {

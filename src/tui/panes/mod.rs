@@ -57,7 +57,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, app: &mut App, pictures: &mut Pictures
         style: needs.style != Need::None,
         curves: !app.params().is_empty() || !app.snapshot.series.is_empty(),
         techniques: TECHNIQUES.len(),
-        parameters: app.params().len(),
+        parameters: side_lines(app),
     };
     let Some(areas) = areas(screen, wants) else {
         let (w, h) = SMALLEST;
@@ -78,6 +78,16 @@ pub(super) fn draw(frame: &mut Frame<'_>, app: &mut App, pictures: &mut Pictures
     let theme = app.theme;
     if let Some(dialog) = &mut app.dialog {
         dialog.render(frame, screen, theme);
+    }
+}
+
+/// Lines of what stands where the parameters stand.
+fn side_lines(app: &App) -> usize {
+    let snapshot = &app.snapshot;
+    match (snapshot.panels.len(), snapshot.scores.len()) {
+        (0, 0) => app.params().len(),
+        (0, scores) => scores,
+        (panels, _) => panels + 1,
     }
 }
 
