@@ -423,7 +423,7 @@ fn display_settings_change_the_overlay_and_not_the_map() {
     let settings: [&[&str]; 5] = [
         &["--color-map", "purple-green"],
         &["--opacity", "0.9"],
-        &["--clip", "1"],
+        &["--clip", "3"],
         &["--threshold", "0.3"],
         &["--contour", "--clip", "2"],
     ];

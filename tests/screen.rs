@@ -267,12 +267,12 @@ fn display_keys_change_the_picture_and_never_the_map() {
     };
     let mut before = colours(&mut app);
     for key in ['m', '>', 'k', 't', 'i', 'v'] {
-        for _ in 0..if key == 'k' { 3 } else { 1 } {
+        for _ in 0..if key == 'k' { 2 } else { 1 } {
             press(&mut app, KeyCode::Char(key));
         }
         press(&mut app, KeyCode::Esc);
         let after = colours(&mut app);
-        assert_ne!(before, after, "{key}");
+        assert!(before != after, "{key} changes nothing");
         before = after;
     }
     press(&mut app, KeyCode::Char('s'));

@@ -255,7 +255,7 @@ fn walk(kind: Kind) -> Vec<u8> {
     std::thread::sleep(Duration::from_millis(500));
     session.press("2");
     session.wait_for("gradcam++", |s| s.contains("gradcam++  tf_eff") && s.contains("done step 1/1"));
-    session.press("4");
+    session.press("/fooling\r");
     session.wait_for("fooling", |s| s.contains("fooling  tf_eff") && s.contains("p_target") && s.contains("done"));
     std::thread::sleep(Duration::from_millis(500));
     session.press("q");

@@ -95,7 +95,7 @@ pub(super) struct DisplayArgs {
     #[arg(long, value_name = "SHARE", default_value_t = 0.5)]
     pub opacity: f32,
     /// Percent of the values beyond each end of the colours
-    #[arg(long, value_name = "PERCENT", default_value_t = 0.0)]
+    #[arg(long, value_name = "PERCENT", default_value_t = 1.0)]
     pub clip: f32,
     /// Mask what lies below this share of the range, 0 to 1
     #[arg(long, value_name = "SHARE", default_value_t = 0.0)]

@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 const DIMMED: f32 = 0.25;
 /// Where contour lines run, as shares of the range.
 const LEVELS: [f32; 3] = [0.25, 0.5, 0.75];
+/// Cells a side that contour lines are drawn around.
+const FINEST: u32 = 28;
 
 /// The settings under which a map becomes a picture.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -17,7 +19,8 @@ pub struct Display {
     pub sequential: String,
     /// Colour map of signed maps; its middle is zero.
     pub diverging: String,
-    /// How strongly the map covers the photo, in `[0, 1]`; a signed map covers it in proportion to its magnitude.
+    /// How strongly the map covers the photo, in `[0, 1]`; a signed map covers it in proportion to its magnitude, and
+    /// wholly from magnitude 1/2 on at opacity 1.
     pub opacity: f32,
     /// Percent of the values that may lie beyond each end of the colour map, in `[0, 50)`.
     pub clip: f32,
@@ -31,7 +34,7 @@ impl Default for Display {
     fn default() -> Self {
         let first = |diverging| COLOR_MAPS.iter().find(|m| m.diverging == diverging).map_or("", |m| m.id).to_owned();
         let (sequential, diverging) = (first(false), first(true));
-        Self { sequential, diverging, opacity: 0.5, clip: 0.0, threshold: 0.0, contour: false }
+        Self { sequential, diverging, opacity: 0.5, clip: 1.0, threshold: 0.0, contour: false }
     }
 }
 
@@ -120,7 +123,7 @@ impl Display {
         self.painted(heat, photo.width, photo.height, |pixel, color, magnitude, masked| {
             let cover = match (masked, signed) {
                 (true, _) => 0.0,
-                (false, true) => self.opacity * magnitude,
+                (false, true) => 2.0 * self.opacity * magnitude,
                 (false, false) => self.opacity,
             };
             std::array::from_fn(|i| {
@@ -152,19 +155,42 @@ impl Display {
         }
         if self.contour {
             let line = if map.diverging { [0; 3] } else { [255; 3] };
-            let (w, values) = (width as usize, &large.values);
-            let crosses = |a: f32, b: f32| LEVELS.iter().any(|level| (a < *level) != (b < *level));
-            for pixel in 0..values.len() {
-                let here = magnitude(values[pixel]);
-                let right = (pixel + 1) % w != 0 && crosses(here, magnitude(values[pixel + 1]));
-                let below = pixel + w < values.len() && crosses(here, magnitude(values[pixel + w]));
-                if right || below {
-                    rgb[pixel * 3..pixel * 3 + 3].copy_from_slice(&line);
-                }
+            let sizes = HeatMap::new(heat.width, heat.height, heat.values.iter().map(|v| magnitude(*v)).collect());
+            for pixel in contours(&sizes, width, height) {
+                rgb[pixel * 3..pixel * 3 + 3].copy_from_slice(&line);
             }
         }
         Picture::new(width, height, rgb)
     }
+}
+
+/// The pixels on the contour lines of magnitudes, at [`LEVELS`] of their largest. A fine map is averaged first: lines
+/// around every pixel say nothing.
+fn contours(sizes: &HeatMap, width: u32, height: u32) -> Vec<usize> {
+    let coarse = averaged(sizes, FINEST);
+    let most = coarse.range().1;
+    let large = coarse.resized(width, height);
+    let w = width as usize;
+    let crosses = |a: f32, b: f32| LEVELS.iter().any(|level| (a < level * most) != (b < level * most));
+    let on_line = |&pixel: &usize| {
+        let here = large.values[pixel];
+        let right = !(pixel + 1).is_multiple_of(w) && crosses(here, large.values[pixel + 1]);
+        right || large.values.get(pixel + w).is_some_and(|below| crosses(here, *below))
+    };
+    (0..large.values.len()).filter(on_line).collect()
+}
+
+/// The map in cells of equal size, at most `most` a side, each the mean of its values.
+fn averaged(heat: &HeatMap, most: u32) -> HeatMap {
+    let (w, h) = (heat.width.min(most) as usize, heat.height.min(most) as usize);
+    let (full_w, full_h) = (heat.width as usize, heat.height as usize);
+    let span = |i: usize, cells: usize, full: usize| i * full / cells..(i + 1) * full / cells;
+    let mean = |cell: usize| {
+        let (rows, columns) = (span(cell / w, h, full_h), span(cell % w, w, full_w));
+        let count = (rows.len() * columns.len()) as f32;
+        rows.map(|y| heat.values[y * full_w..][columns.clone()].iter().sum::<f32>()).sum::<f32>() / count
+    };
+    HeatMap::new(w as u32, h as u32, (0..w * h).map(mean).collect())
 }
 
 #[cfg(test)]
@@ -205,7 +231,7 @@ mod tests {
         values.push(1000.0);
         let heat = HeatMap::new(10, 10, values);
         assert_eq!(Display { clip: 2.0, ..Display::default() }.range(&heat), (1.0, 1.0));
-        assert_eq!(Display::default().range(&heat), (0.0, 1000.0));
+        assert_eq!(Display { clip: 0.0, ..Display::default() }.range(&heat), (0.0, 1000.0));
     }
 
     #[test]

@@ -98,7 +98,9 @@ impl Job for Comparison {
             for (_, tracing) in self.panels.iter_mut().filter(|(_, t)| !t.is_done()) {
                 most = most.max(tracing.update()?);
             }
-            figures.push(("change", most));
+            if self.panels.iter().any(|(_, t)| t.total() > 1) {
+                figures.push(("change", most));
+            }
         }
         self.looked = true;
         let total = self.panels.iter().map(|(_, t)| t.total()).max().unwrap_or(1);

@@ -5,7 +5,7 @@ use super::app::App;
 use super::dialogs::Picker;
 use crate::engine::{Command, Compared, ScoreSpec};
 use crate::nets::labels;
-use crate::techniques::{COMPARED, Group, Need, TECHNIQUES, Technique};
+use crate::techniques::{COMPARED, Group, Method, Need, TECHNIQUES};
 
 /// Methods that are quick and each say something else.
 const QUICK: [&str; 9] = [
@@ -66,7 +66,7 @@ impl App {
             return self.apply(Action::Compare(vec![]));
         }
         let cams: Vec<&str> =
-            TECHNIQUES.iter().filter(|t| is_cam(**t)).map(|t| t.id()).take(*COMPARED.end()).collect();
+            TECHNIQUES.iter().filter(|t| t.method().is_some_and(Method::is_cam)).map(|t| t.id()).collect();
         let layered = self.layered();
         let choices = vec![
             ("the CAM methods, from one pass".to_owned(), Action::Compare(methods(&cams))),
@@ -140,10 +140,6 @@ impl App {
         let place = |i: usize| i * layers.len().saturating_sub(1) / count.saturating_sub(1).max(1);
         (0..count).map(|i| at_layer(self.layered(), &layers[place(i)])).collect()
     }
-}
-
-fn is_cam(technique: &dyn Technique) -> bool {
-    technique.needs().layer != Need::None && technique.id().contains("cam") && technique.params().is_empty()
 }
 
 fn methods(ids: &[&str]) -> Vec<Compared> {

@@ -109,7 +109,7 @@ pub const BINDINGS: &[Binding] = &[
     binding(
         "k t i",
         "",
-        "clip outliers (0, 1, 2, 5 %); mask below a threshold; contour lines",
+        "clip outliers (1, 2, 5, 0 %); mask below a threshold; contour lines",
         &[
             (KeyCode::Char('k'), Action::NextClip),
             (KeyCode::Char('t'), Action::NextThreshold),

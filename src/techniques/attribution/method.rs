@@ -116,6 +116,12 @@ impl Method {
         }
     }
 
+    /// Whether it is nothing but a formula over a layer's activations and gradient.
+    #[must_use]
+    pub fn is_cam(&self) -> bool {
+        matches!(self.explain, Explain::Cam(_))
+    }
+
     /// Whether it needs several updates.
     pub(super) fn is_live(&self) -> bool {
         matches!(self.explain, Explain::Live(_))
