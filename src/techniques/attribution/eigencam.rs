@@ -1,5 +1,6 @@
 //! Eigen-CAM: what a layer responds to most, whatever the class.
 
+use super::cam::Planes;
 use super::method::{Explain, Method};
 use crate::error::Result;
 use candle_core::{DType, Device, Tensor};
@@ -15,12 +16,15 @@ pub(super) static METHOD: Method = Method {
     explain: Explain::Cam(formula),
 };
 
-/// Squarings of the scatter matrix: 2^24 power iterations tell eigenvalues apart that differ by a millionth.
+/// Squarings of the scatter matrix at most: 2^24 power iterations tell eigenvalues apart that differ by a millionth.
 const SQUARINGS: usize = 24;
+/// Once the second eigenvalue's share is this small, nothing is left to tell apart.
+const ALONE: f64 = 1e-14;
 
-fn formula(a: &Tensor, _: &Tensor) -> Result<Tensor> {
-    let (_, channels, h, w) = a.dims4()?;
-    let places = a.reshape((channels, h * w))?.t()?.to_dtype(DType::F64)?.to_device(&Device::Cpu)?;
+fn formula(planes: &Planes) -> Result<Vec<f32>> {
+    let (channels, h, w) = (planes.channels, planes.height, planes.width);
+    let places =
+        Tensor::from_slice(&planes.activations, (channels, h * w), &Device::Cpu)?.t()?.to_dtype(DType::F64)?;
     let centred = places.broadcast_sub(&places.mean_keepdim(0)?)?.contiguous()?;
     // The scatter matrix of the shorter side has the same spectrum.
     let by_places = h * w <= channels;
@@ -36,19 +40,25 @@ fn formula(a: &Tensor, _: &Tensor) -> Result<Tensor> {
     };
     let (low, high) = (projection.min_all()?.to_scalar::<f64>()?, projection.max_all()?.to_scalar::<f64>()?);
     let projection = if -low > high { projection.neg()? } else { projection };
-    Ok(projection.reshape((h, w))?.to_dtype(DType::F32)?)
+    Ok(projection.flatten_all()?.to_dtype(DType::F32)?.to_vec1()?)
 }
 
 /// The unit eigenvector `[N, 1]` of the largest eigenvalue of a symmetric, positive matrix `[N, N]`.
 fn leading(matrix: &Tensor) -> Result<Tensor> {
     let mut power = matrix.clone();
     for _ in 0..SQUARINGS {
-        let size = power.sqr()?.sum_all()?.to_scalar::<f64>()?.sqrt();
-        if size == 0.0 {
+        // The trace of a power is the sum of the powers of the eigenvalues.
+        let trace =
+            (0..power.dim(0)?).map(|i| power.get(i)?.get(i)?.to_scalar::<f64>()).sum::<candle_core::Result<f64>>()?;
+        if trace == 0.0 {
             break;
         }
-        power = (power / size)?;
+        power = (power / trace)?;
+        let before = power.sqr()?.sum_all()?.to_scalar::<f64>()?;
         power = power.matmul(&power)?;
+        if 1.0 - before < ALONE {
+            break;
+        }
     }
     // Its columns are multiples of the eigenvector: the longest one is the most exact.
     let lengths = power.sqr()?.sum(0)?.to_vec1::<f64>()?;

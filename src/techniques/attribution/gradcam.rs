@@ -1,8 +1,8 @@
 //! Grad-CAM: where the features stand that speak for the class.
 
+use super::cam::{Planes, sum};
 use super::method::{Explain, Method};
 use crate::error::Result;
-use candle_core::Tensor;
 
 /// relu(Σ_k mean(G_k)·A_k), at the layer's own resolution.
 pub(super) static METHOD: Method = Method {
@@ -15,7 +15,6 @@ pub(super) static METHOD: Method = Method {
     explain: Explain::Cam(formula),
 };
 
-pub(super) fn formula(a: &Tensor, g: &Tensor) -> Result<Tensor> {
-    let weights = g.mean_keepdim((2, 3))?;
-    Ok(a.broadcast_mul(&weights)?.sum((0, 1))?.relu()?)
+pub(super) fn formula(planes: &Planes) -> Result<Vec<f32>> {
+    Ok(planes.weighted(|_, g| sum(g.iter().copied()) / g.len() as f32))
 }

@@ -1,8 +1,8 @@
 //! Grad-CAM++: Grad-CAM that finds several things of a class.
 
+use super::cam::{Planes, sum};
 use super::method::{Explain, Method};
 use crate::error::Result;
-use candle_core::Tensor;
 
 /// α = G²/(2G² + ΣA·G³ + 1e-6), 0 where G = 0; weights Σ relu(G)·α; relu(Σ_k w_k·A_k), as pytorch-grad-cam computes it.
 pub(super) static METHOD: Method = Method {
@@ -15,11 +15,10 @@ pub(super) static METHOD: Method = Method {
     explain: Explain::Cam(formula),
 };
 
-fn formula(a: &Tensor, g: &Tensor) -> Result<Tensor> {
-    let squared = g.sqr()?;
-    let cubed = (&squared * g)?.broadcast_mul(&a.sum_keepdim((2, 3))?)?;
-    let alpha = (&squared / (((&squared * 2.0)? + cubed)? + 1e-6)?)?;
-    let alpha = g.ne(0.0)?.where_cond(&alpha, &alpha.zeros_like()?)?;
-    let weights = (g.relu()? * alpha)?.sum_keepdim((2, 3))?;
-    Ok(a.broadcast_mul(&weights)?.sum((0, 1))?.relu()?)
+fn formula(planes: &Planes) -> Result<Vec<f32>> {
+    Ok(planes.weighted(|a, g| {
+        let held = sum(a.iter().copied());
+        let alpha = |g: f32| if g == 0.0 { 0.0 } else { g * g / (2.0 * (g * g) + held * (g * g * g) + 1e-6) };
+        sum(g.iter().map(|&g| g.max(0.0) * alpha(g)))
+    }))
 }

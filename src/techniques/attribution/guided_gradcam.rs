@@ -15,9 +15,11 @@ pub(super) static METHOD: Method = Method {
     layer: true,
     params: &[],
     explain: Explain::Once(|subject, _| {
-        let map = gradcam::formula(&subject.activations()?, &subject.layer_gradient()?)?;
+        let planes = subject.planes()?;
         let (_, _, h, w) = subject.input().dims4()?;
-        let coarse: Tensor = map.unsqueeze(0)?.unsqueeze(0)?.upsample_nearest2d(h, w)?;
+        let shape = (1, 1, planes.height, planes.width);
+        let map = Tensor::from_vec(gradcam::formula(&planes)?, shape, subject.input().device())?;
+        let coarse = map.upsample_nearest2d(h, w)?;
         Found::summed(&subject.input_gradient_by(ReluRule::Guided)?.broadcast_mul(&coarse)?)
     }),
 };

@@ -1,8 +1,8 @@
 //! HiResCAM: what each place of a layer adds to the score.
 
+use super::cam::Planes;
 use super::method::{Explain, Method};
 use crate::error::Result;
-use candle_core::Tensor;
 
 /// relu(Σ_k G_k⊙A_k).
 pub(super) static METHOD: Method = Method {
@@ -15,6 +15,6 @@ pub(super) static METHOD: Method = Method {
     explain: Explain::Cam(formula),
 };
 
-fn formula(a: &Tensor, g: &Tensor) -> Result<Tensor> {
-    Ok((a * g)?.sum((0, 1))?.relu()?)
+fn formula(planes: &Planes) -> Result<Vec<f32>> {
+    Ok(planes.placed(|a, g| g * a))
 }

@@ -1,8 +1,8 @@
 //! LayerCAM: sharp maps from early layers too.
 
+use super::cam::Planes;
 use super::method::{Explain, Method};
 use crate::error::Result;
-use candle_core::Tensor;
 
 /// relu(Σ_k relu(G_k)⊙A_k).
 pub(super) static METHOD: Method = Method {
@@ -15,6 +15,6 @@ pub(super) static METHOD: Method = Method {
     explain: Explain::Cam(formula),
 };
 
-fn formula(a: &Tensor, g: &Tensor) -> Result<Tensor> {
-    Ok((a * g.relu()?)?.sum((0, 1))?.relu()?)
+fn formula(planes: &Planes) -> Result<Vec<f32>> {
+    Ok(planes.placed(|a, g| g.max(0.0) * a))
 }

@@ -2,6 +2,7 @@
 
 use super::super::pixels::heat_from_tensor;
 use super::super::{Context, Group, Job, Need, Needs, ParamKind, ParamSpec, Params, Technique};
+use super::cam::Planes;
 use super::job::Explanation;
 use super::subject::Subject;
 use crate::error::Result;
@@ -30,8 +31,8 @@ pub struct Method {
 
 /// How a method comes to its map.
 pub(super) enum Explain {
-    /// From a layer's activations A and gradient G = ∂z_c/∂A, both `[1, C, H, W]`, to a map `[H, W]`.
-    Cam(fn(&Tensor, &Tensor) -> Result<Tensor>),
+    /// From a layer's activations and gradients to a map `[H, W]`.
+    Cam(fn(&Planes) -> Result<Vec<f32>>),
     /// In one computation that asks for ∂z_c/∂x.
     FromGradient(fn(&Subject, &Params) -> Result<Found>),
     /// In one computation.
@@ -136,8 +137,9 @@ impl Method {
     ) -> Result<Found> {
         match self.explain {
             Explain::Cam(formula) => {
-                let map = formula(&subject.activations()?, &subject.layer_gradient()?)?;
-                Found::map(&map)
+                let planes = subject.planes()?;
+                let heat = HeatMap::new(planes.width as u32, planes.height as u32, formula(&planes)?);
+                Ok(Found { heat, channels: None, facts: Map::new() })
             }
             Explain::FromGradient(method) | Explain::Once(method) => method(subject, params),
             Explain::Live(start) => {

@@ -5,6 +5,7 @@
 
 mod ablationcam;
 mod baseline;
+mod cam;
 mod channels;
 mod coalition;
 mod deconvnet;

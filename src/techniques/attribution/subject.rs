@@ -2,6 +2,7 @@
 
 use super::super::Context;
 use super::super::classifier::{require_classes, seen_by, top_class};
+use super::cam::Planes;
 use crate::error::{Error, Result};
 use crate::imaging::Picture;
 use crate::kernels::ReluRule;
@@ -11,7 +12,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Pictures a forward pass takes at once: enough to fill the cores, few enough to stay in the cache.
-pub(in crate::techniques) const BATCH: usize = 8;
+pub(in crate::techniques) const BATCH: usize = 4;
 
 /// One input and its passes, shared by every method, class and layer that is compared on it.
 pub(in crate::techniques) struct Scene {
@@ -25,6 +26,7 @@ pub(in crate::techniques) struct Scene {
     /// Where ∂z is wanted, besides what is asked for later: one backward pass serves them all.
     wanted: Vec<LayerName>,
     gradients: Mutex<HashMap<usize, Arc<Gradients>>>,
+    planes: Mutex<HashMap<(usize, LayerName), Arc<Planes>>>,
 }
 
 impl Scene {
@@ -40,7 +42,16 @@ impl Scene {
         taps.extend(layers.iter().cloned());
         let activations = network.forward(&input, &taps)?;
         let logits = activations.logits()?.flatten_all()?.to_vec1::<f32>()?;
-        Ok(Self { network, picture, input, logits, activations, wanted, gradients: Mutex::default() })
+        Ok(Self {
+            network,
+            picture,
+            input,
+            logits,
+            activations,
+            wanted,
+            gradients: Mutex::default(),
+            planes: Mutex::default(),
+        })
     }
 
     fn gradient(&self, class: usize, layer: &LayerName) -> Result<Tensor> {
@@ -128,9 +139,17 @@ impl Subject {
         self.scene.activations.get(&self.layer)
     }
 
-    /// G = ∂z_c/∂A at the layer, `[1, C, H, W]`.
-    pub fn layer_gradient(&self) -> Result<Tensor> {
-        self.scene.gradient(self.class, &self.layer)
+    /// The layer's activations and gradients, shared by every map that is made of them.
+    pub(super) fn planes(&self) -> Result<Arc<Planes>> {
+        let key = (self.class, self.layer.clone());
+        let known = |planes: &HashMap<_, _>| planes.get(&key).cloned();
+        if let Some(planes) = known(&self.scene.planes.lock().unwrap_or_else(PoisonError::into_inner)) {
+            return Ok(planes);
+        }
+        let gradient = self.scene.gradient(self.class, &self.layer)?;
+        let planes = Arc::new(Planes::new(&self.activations()?, &gradient)?);
+        self.scene.planes.lock().unwrap_or_else(PoisonError::into_inner).insert(key, planes.clone());
+        Ok(planes)
     }
 
     /// ∂z_c/∂x, `[1, 3, H, W]`.

@@ -1,8 +1,8 @@
 //! XGrad-CAM: Grad-CAM whose weights respect what a channel holds.
 
+use super::cam::{Planes, sum};
 use super::method::{Explain, Method};
 use crate::error::Result;
-use candle_core::Tensor;
 
 /// Weights Σ(G⊙A)/(ΣA + 1e-7), as pytorch-grad-cam; relu(Σ_k w_k·A_k).
 pub(super) static METHOD: Method = Method {
@@ -15,8 +15,6 @@ pub(super) static METHOD: Method = Method {
     explain: Explain::Cam(formula),
 };
 
-fn formula(a: &Tensor, g: &Tensor) -> Result<Tensor> {
-    let held = (a.sum_keepdim((2, 3))? + 1e-7)?;
-    let weights = ((a * g)?.sum_keepdim((2, 3))? / held)?;
-    Ok(a.broadcast_mul(&weights)?.sum((0, 1))?.relu()?)
+fn formula(planes: &Planes) -> Result<Vec<f32>> {
+    Ok(planes.weighted(|a, g| sum(a.iter().zip(g).map(|(a, g)| a * g)) / (sum(a.iter().copied()) + 1e-7)))
 }

@@ -12,12 +12,12 @@ const SAMPLES: usize = 80;
 const SIDES: std::ops::Range<f64> = 0.1..0.5;
 
 /// The share of the score's changes Δ = z_c(x) − z_c(x with a random square set to 0) that the map's sums S over those
-/// squares leave unexplained: min_β E[(β·S − Δ)²]/E[Δ²], in `[0, 1]`. This is infidelity with square removal, scaled as
+/// squares leave unexplained: min over β ≥ 0 of E[(β·S − Δ)²]/E[Δ²], in `[0, 1]`. This is infidelity with square removal, scaled as
 /// Captum's `normalize=True`, divided by the changes' own size so that pictures can be compared.
 pub(super) static METRIC: Metric = Metric {
     id: "infidelity",
     about: "how badly the map foretells what removing a random square costs",
-    definition: "min_β E[(β·Σ_square map − Δz_c)²]/E[Δz_c²] over 80 random squares set to 0; 0 foretells all, 1 nothing",
+    definition: "min over β ≥ 0 of E[(β·Σ_square map − Δz_c)²]/E[Δz_c²] over 80 random squares set to 0; 0 foretells all, 1 nothing",
     reference: "Yeh et al. 2019, arXiv:1901.09392",
     scores: &[Score { name: "infidelity", more_is_better: Some(false) }],
     start: |_| Ok(Some(Box::new(Infidelity::default()))),
@@ -32,7 +32,7 @@ struct Infidelity {
 impl Infidelity {
     fn value(&self) -> f64 {
         let [ss, sd, dd] = self.sums;
-        if dd == 0.0 || ss == 0.0 { 1.0 } else { (1.0 - sd * sd / (ss * dd)).clamp(0.0, 1.0) }
+        if dd == 0.0 || ss == 0.0 || sd <= 0.0 { 1.0 } else { (1.0 - sd * sd / (ss * dd)).clamp(0.0, 1.0) }
     }
 }
 

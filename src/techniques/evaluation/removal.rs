@@ -31,7 +31,7 @@ pub(super) static METRIC: Metric = Metric {
 };
 
 /// Steps an update makes, of each of the two.
-const TOGETHER: usize = BATCH / 4;
+const TOGETHER: usize = BATCH / 2;
 
 struct Removal {
     order: Vec<usize>,
