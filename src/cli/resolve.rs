@@ -77,15 +77,17 @@ pub(super) fn options(how: &HowArgs) -> Options {
     Options { device: how.device.clone(), threads, signals: true, ..Options::default() }
 }
 
-/// Options that `technique` has no use for are a mistake worth a word in a script.
-pub(super) fn refuse_useless(technique: &dyn Technique, job: &JobSpec) -> Result<()> {
+/// Options that `technique` has no use for are a mistake worth a word in a script. A layer is not: scripts go through
+/// all the attribution methods at one layer, whether they look at it or not.
+pub(super) fn refuse_useless(technique: &'static dyn Technique, job: &JobSpec) -> Result<()> {
     let needs = technique.needs();
+    let layer_is_refused = technique.method().is_none();
     let given = [
         ("--class", needs.class, job.class.is_some()),
         ("--target", needs.target, job.target.is_some()),
         ("--style", needs.style, job.style.is_some()),
         ("--init", needs.init, job.init.is_some()),
-        ("--layer", needs.layer, job.layer.is_some()),
+        ("--layer", needs.layer, job.layer.is_some() && layer_is_refused),
     ];
     match given.iter().find(|(_, need, given)| *given && *need == Need::None) {
         Some((option, ..)) => {

@@ -47,9 +47,8 @@ impl Planes {
     }
 }
 
-fn rectified(mut map: Vec<f32>) -> Vec<f32> {
-    map.iter_mut().for_each(|v| *v = v.max(0.0));
-    map
+fn rectified(map: Vec<f32>) -> Vec<f32> {
+    map.into_iter().map(|v| v.max(0.0)).collect()
 }
 
 /// Σ values.

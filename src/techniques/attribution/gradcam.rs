@@ -2,7 +2,6 @@
 
 use super::cam::{Planes, sum};
 use super::method::{Explain, Method};
-use crate::error::Result;
 
 /// relu(Σ_k mean(G_k)·A_k), at the layer's own resolution.
 pub(super) static METHOD: Method = Method {
@@ -12,9 +11,9 @@ pub(super) static METHOD: Method = Method {
     reference: "Selvaraju et al. 2017, arXiv:1610.02391",
     layer: true,
     params: &[],
-    explain: Explain::Cam(formula),
+    explain: Explain::Cam(|planes| Ok(formula(planes))),
 };
 
-pub(super) fn formula(planes: &Planes) -> Result<Vec<f32>> {
-    Ok(planes.weighted(|_, g| sum(g.iter().copied()) / g.len() as f32))
+pub(super) fn formula(planes: &Planes) -> Vec<f32> {
+    planes.weighted(|_, g| sum(g.iter().copied()) / g.len() as f32)
 }

@@ -18,7 +18,7 @@ pub(super) static METHOD: Method = Method {
         let planes = subject.planes()?;
         let (_, _, h, w) = subject.input().dims4()?;
         let shape = (1, 1, planes.height, planes.width);
-        let map = Tensor::from_vec(gradcam::formula(&planes)?, shape, subject.input().device())?;
+        let map = Tensor::from_vec(gradcam::formula(&planes), shape, subject.input().device())?;
         let coarse = map.upsample_nearest2d(h, w)?;
         Found::summed(&subject.input_gradient_by(ReluRule::Guided)?.broadcast_mul(&coarse)?)
     }),

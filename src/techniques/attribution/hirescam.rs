@@ -2,7 +2,6 @@
 
 use super::cam::Planes;
 use super::method::{Explain, Method};
-use crate::error::Result;
 
 /// relu(Σ_k G_k⊙A_k).
 pub(super) static METHOD: Method = Method {
@@ -12,9 +11,9 @@ pub(super) static METHOD: Method = Method {
     reference: "Draelos & Carin 2020, arXiv:2011.08891",
     layer: true,
     params: &[],
-    explain: Explain::Cam(formula),
+    explain: Explain::Cam(|planes| Ok(formula(planes))),
 };
 
-fn formula(planes: &Planes) -> Result<Vec<f32>> {
-    Ok(planes.placed(|a, g| g * a))
+fn formula(planes: &Planes) -> Vec<f32> {
+    planes.placed(|a, g| g * a)
 }

@@ -2,7 +2,6 @@
 
 use super::cam::{Planes, sum};
 use super::method::{Explain, Method};
-use crate::error::Result;
 
 /// Weights Σ(G⊙A)/(ΣA + 1e-7), as pytorch-grad-cam; relu(Σ_k w_k·A_k).
 pub(super) static METHOD: Method = Method {
@@ -12,9 +11,9 @@ pub(super) static METHOD: Method = Method {
     reference: "Fu et al. 2020, arXiv:2008.02312",
     layer: true,
     params: &[],
-    explain: Explain::Cam(formula),
+    explain: Explain::Cam(|planes| Ok(formula(planes))),
 };
 
-fn formula(planes: &Planes) -> Result<Vec<f32>> {
-    Ok(planes.weighted(|a, g| sum(a.iter().zip(g).map(|(a, g)| a * g)) / (sum(a.iter().copied()) + 1e-7)))
+fn formula(planes: &Planes) -> Vec<f32> {
+    planes.weighted(|a, g| sum(a.iter().zip(g).map(|(a, g)| a * g)) / (sum(a.iter().copied()) + 1e-7))
 }
