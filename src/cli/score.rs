@@ -18,8 +18,8 @@ use std::path::PathBuf;
 #[derive(Debug, Clone, Serialize)]
 struct Scored {
     technique: String,
-    /// Mean of its ranks over the scores that have a better end; 1 is best.
-    rank: f64,
+    /// Mean of its ranks over the scores that have a better end, if it has any; 1 is best.
+    rank: Option<f64>,
     scores: serde_json::Map<String, serde_json::Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
@@ -65,7 +65,7 @@ pub(super) fn score(args: &ScoreArgs) -> anyhow::Result<u8> {
                 }
                 let scores = outcome.snapshot.scores.iter().map(|(name, value)| (name.clone(), (*value).into()));
                 let scores = if outcome.failure.is_none() { scores.collect() } else { serde_json::Map::new() };
-                found.push(Scored { technique, rank: 0.0, scores, error: outcome.failure });
+                found.push(Scored { technique, rank: None, scores, error: outcome.failure });
             }
             rank(&mut found);
             if !args.json {
@@ -160,11 +160,18 @@ fn rank(found: &mut [Scored]) {
         }
     }
     for (scored, ranks) in found.iter_mut().zip(ranks) {
-        // A method that failed has no rank and stands last.
-        let last = f64::from(u16::MAX);
-        scored.rank = if ranks.is_empty() { last } else { ranks.iter().sum::<f64>() / ranks.len() as f64 };
+        scored.rank = average(&ranks);
     }
-    found.sort_by(|a, b| a.rank.total_cmp(&b.rank));
+    best_first(found);
+}
+
+/// A method that failed has no rank and stands last.
+fn best_first(found: &mut [Scored]) {
+    found.sort_by(|a, b| a.rank.unwrap_or(f64::MAX).total_cmp(&b.rank.unwrap_or(f64::MAX)));
+}
+
+fn average(values: &[f64]) -> Option<f64> {
+    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
 }
 
 /// The mean of each score and rank over the pictures.
@@ -174,7 +181,6 @@ fn mean(all: &[Scores]) -> Vec<Scored> {
         let mine = |s: &&Scored| s.technique == technique && s.error.is_none();
         all.iter().flat_map(|p| &p.techniques).filter(mine).collect()
     };
-    let average = |values: Vec<f64>| values.iter().sum::<f64>() / values.len().max(1) as f64;
     let mut means: Vec<Scored> = first
         .techniques
         .iter()
@@ -184,15 +190,15 @@ fn mean(all: &[Scores]) -> Vec<Scored> {
             let scores = names
                 .into_iter()
                 .map(|name| {
-                    let mean = average(mine.iter().filter_map(|m| value(m, &name)).collect());
+                    let mean = average(&mine.iter().filter_map(|m| value(m, &name)).collect::<Vec<_>>());
                     (name, mean.into())
                 })
                 .collect();
-            let rank = average(mine.iter().map(|m| m.rank).collect());
+            let rank = average(&mine.iter().filter_map(|m| m.rank).collect::<Vec<_>>());
             Scored { technique: scored.technique.clone(), rank, scores, error: None }
         })
         .collect();
-    means.sort_by(|a, b| a.rank.total_cmp(&b.rank));
+    best_first(&mut means);
     means
 }
 
@@ -212,10 +218,10 @@ fn print(title: &str, found: &[Scored]) {
     }
     println!();
     for scored in found {
-        print!("  {:<21} {:>6.2}", scored.technique, scored.rank);
+        let number = |v: Option<f64>, digits| v.map_or_else(|| "–".to_owned(), |v| format!("{v:.digits$}"));
+        print!("  {:<21} {:>6}", scored.technique, number(scored.rank, 2));
         for (name, head) in names.iter().zip(&heads) {
-            let value = value(scored, name).map_or_else(|| "–".to_owned(), |v| format!("{v:.4}"));
-            print!("  {value:>width$}", width = head.chars().count());
+            print!("  {:>width$}", number(value(scored, name), 4), width = head.chars().count());
         }
         println!();
     }

@@ -62,6 +62,17 @@ impl Tracing {
         self.params = params.clone();
     }
 
+    /// The photo and the map so far.
+    pub fn view(&self) -> View {
+        let found = self.found.as_ref();
+        View {
+            input: Some(self.subject.scene.picture.clone()),
+            heat: found.map(|f| f.heat.clone()),
+            attribution: found.and_then(|f| f.channels.clone()),
+            ..View::default()
+        }
+    }
+
     pub fn facts(&self) -> Map<String, Value> {
         let mut facts = Map::new();
         facts.insert("class".into(), class_fact(self.subject.class));
@@ -123,13 +134,7 @@ impl Job for Explanation {
     }
 
     fn view(&self) -> Result<View> {
-        let found = self.tracing.found.as_ref();
-        Ok(View {
-            input: Some(self.tracing.subject.scene.picture.clone()),
-            heat: found.map(|f| f.heat.clone()),
-            attribution: found.and_then(|f| f.channels.clone()),
-            ..View::default()
-        })
+        Ok(self.tracing.view())
     }
 
     fn facts(&self) -> Map<String, Value> {

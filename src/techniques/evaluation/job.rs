@@ -144,14 +144,9 @@ impl Job for Scoring {
     }
 
     fn view(&self) -> Result<View> {
-        let found = self.tracing.found.as_ref();
-        Ok(View {
-            input: Some(self.tracing.subject.scene.picture.clone()),
-            heat: self.heat.clone().or_else(|| found.map(|f| f.heat.clone())),
-            attribution: found.and_then(|f| f.channels.clone()),
-            scores: self.scores.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect(),
-            ..View::default()
-        })
+        let made = self.tracing.view();
+        let scores = self.scores.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect();
+        Ok(View { heat: self.heat.clone().or(made.heat.clone()), scores, ..made })
     }
 
     fn facts(&self) -> Map<String, Value> {
