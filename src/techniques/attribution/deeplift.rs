@@ -23,7 +23,7 @@ fn deeplift(subject: &Subject, params: &Params) -> Result<Found> {
     let baseline = baseline(subject, params)?;
     let network = subject.network();
     let (at, reference) = (network.trace(subject.input())?, network.trace(&baseline)?);
-    let multipliers = network.deeplift(&at, &reference, &subject.seed()?)?;
+    let multipliers = network.deeplift(&at, &reference, &subject.logit_seed()?)?;
     let attribution = ((subject.input() - &baseline)? * multipliers)?;
     let gap = completeness_gap(subject, &attribution, &baseline)?;
     Ok(Found::summed(&attribution)?.with("completeness_gap", gap))

@@ -24,7 +24,7 @@ fn fullgrad(subject: &Subject) -> Result<Found> {
     let x = subject.input();
     let (_, _, h, w) = x.dims4()?;
     let trace = subject.network().trace(x)?;
-    let (biases, gradients) = subject.network().bias_terms(&trace, &subject.seed()?)?;
+    let (biases, gradients) = subject.network().bias_terms(&trace, &subject.logit_seed()?)?;
     let of_input = (x * gradients.input()?)?;
     let mut map = scaled(&of_input)?.sum((0, 1))?;
     let mut sum = total(&of_input)?;

@@ -50,7 +50,7 @@ fn lrp(subject: &Subject, params: &Params) -> Result<Found> {
     let rule = LrpRule { epsilon: params.float("epsilon"), gamma };
     let network = subject.network();
     let trace = network.trace(subject.input())?;
-    let [(layer, seed)] = subject.seed()?;
+    let [(layer, seed)] = subject.logit_seed()?;
     let score = f64::from(subject.score());
     let (relevance, of_biases) = network.lrp(&trace, &[(layer, (seed * score)?)], rule)?;
     let gap = total(&relevance)? + of_biases - score;

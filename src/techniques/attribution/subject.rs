@@ -162,8 +162,8 @@ impl Subject {
         Ok(self.scene.backward(self.class, &[LayerName::INPUT.into()], rule)?.input()?.clone())
     }
 
-    /// What a seed of one at z_c is worth for the passes that keep every layer.
-    pub fn seed(&self) -> Result<[(LayerName, Tensor); 1]> {
+    /// The gradient of z_c at the logits, for passes over the input that keep every layer.
+    pub fn logit_seed(&self) -> Result<[(LayerName, Tensor); 1]> {
         let seed = class_seed(1, self.scene.logits.len(), self.class, self.network().device())?;
         Ok([(LayerName::LOGITS.into(), seed)])
     }
