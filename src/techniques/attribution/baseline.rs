@@ -32,10 +32,10 @@ pub(super) fn baseline(subject: &Subject, params: &Params) -> Result<Tensor> {
     }
 }
 
-/// By how much an attribution misses the difference it should add up to: Σ − (z_c(x) − z_c(baseline)).
-pub(super) fn completeness_gap(subject: &Subject, attribution: &Tensor, baseline: &Tensor) -> Result<f64> {
-    let difference = f64::from(subject.score()) - f64::from(subject.scores_of(baseline)?[0]);
-    Ok(total(attribution)? - difference)
+/// By how much an attribution misses the difference it should add up to: Σ − (z_c(x) − z_c(baseline)), given the
+/// latter, so that a live method asks for it once.
+pub(super) fn completeness_gap(subject: &Subject, attribution: &Tensor, of_baseline: f32) -> Result<f64> {
+    Ok(total(attribution)? - (f64::from(subject.score()) - f64::from(of_baseline)))
 }
 
 /// The sum of all values, in double precision.

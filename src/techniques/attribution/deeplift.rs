@@ -25,6 +25,7 @@ fn deeplift(subject: &Subject, params: &Params) -> Result<Found> {
     let (at, reference) = (network.trace(subject.input())?, network.trace(&baseline)?);
     let multipliers = network.deeplift(&at, &reference, &subject.logit_seed()?)?;
     let attribution = ((subject.input() - &baseline)? * multipliers)?;
-    let gap = completeness_gap(subject, &attribution, &baseline)?;
+    let of_baseline = reference.logits()?.flatten_all()?.to_vec1::<f32>()?[subject.class];
+    let gap = completeness_gap(subject, &attribution, of_baseline)?;
     Ok(Found::summed(&attribution)?.with("completeness_gap", gap))
 }

@@ -38,6 +38,8 @@ struct GradientShap {
     samples: usize,
     sigma: f64,
     baseline: Tensor,
+    /// z_c of the baseline.
+    of_baseline: f32,
     sum: Tensor,
     drawn: usize,
 }
@@ -45,7 +47,8 @@ struct GradientShap {
 fn start(subject: &Subject, params: &Params) -> Result<Box<dyn Estimator>> {
     let (samples, sigma) = (params.count("samples"), params.float("noise"));
     let (baseline, sum) = (baseline(subject, params)?, subject.input().zeros_like()?);
-    Ok(Box::new(GradientShap { samples, sigma, baseline, sum, drawn: 0 }))
+    let of_baseline = subject.scores_of(&baseline)?[0];
+    Ok(Box::new(GradientShap { samples, sigma, baseline, of_baseline, sum, drawn: 0 }))
 }
 
 impl Estimator for GradientShap {
@@ -68,7 +71,7 @@ impl Estimator for GradientShap {
 
     fn estimate(&self, subject: &Subject) -> Result<Found> {
         let attribution = (&self.sum / self.drawn as f64)?;
-        let gap = completeness_gap(subject, &attribution, &self.baseline)?;
+        let gap = completeness_gap(subject, &attribution, self.of_baseline)?;
         Ok(Found::summed(&attribution)?.with("completeness_gap", gap))
     }
 }

@@ -36,6 +36,8 @@ const TOGETHER: usize = 2;
 
 struct Path {
     baseline: Tensor,
+    /// z_c of the baseline.
+    of_baseline: f32,
     /// α and weight of each point, in an order that covers the whole way early.
     points: Vec<(f64, f64)>,
     sum: Tensor,
@@ -46,7 +48,8 @@ fn start(subject: &Subject, params: &Params) -> Result<Box<dyn Estimator>> {
     let points = gauss_legendre(params.count("points"));
     let points = spread(points.len()).into_iter().map(|i| points[i]).collect();
     let baseline = baseline(subject, params)?;
-    Ok(Box::new(Path { baseline, points, sum: subject.input().zeros_like()?, weight: 0.0 }))
+    let of_baseline = subject.scores_of(&baseline)?[0];
+    Ok(Box::new(Path { baseline, of_baseline, points, sum: subject.input().zeros_like()?, weight: 0.0 }))
 }
 
 impl Estimator for Path {
@@ -69,7 +72,7 @@ impl Estimator for Path {
     fn estimate(&self, subject: &Subject) -> Result<Found> {
         let way = (subject.input() - &self.baseline)?;
         let attribution = (way * (&self.sum / self.weight)?)?;
-        let gap = completeness_gap(subject, &attribution, &self.baseline)?;
+        let gap = completeness_gap(subject, &attribution, self.of_baseline)?;
         Ok(Found::summed(&attribution)?.with("completeness_gap", gap))
     }
 }
