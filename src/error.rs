@@ -78,12 +78,26 @@ pub enum Error {
         reason: String,
     },
     /// An optimisation that left the numbers.
-    #[error("{what} is no longer a finite number at step {step}; lower the step size or the weights and run again")]
+    #[error("{what} grew beyond all bounds at step {step}{}; lower step_size or the weights and run again", kept(.good))]
     Diverged {
         /// The figure that broke.
         what: String,
         /// The step at which it was seen.
         step: usize,
+        /// The step whose picture was the best.
+        good: Option<usize>,
+    },
+    /// More memory than there is.
+    #[error("{what} would need about {need_gb:.1} GB of memory and {free_gb:.1} GB are free; {advice}")]
+    TooLarge {
+        /// What was asked for.
+        what: String,
+        /// Estimate in 10⁹ bytes.
+        need_gb: f64,
+        /// Free memory in 10⁹ bytes.
+        free_gb: f64,
+        /// What to lower.
+        advice: String,
     },
     /// The engine ended before it answered.
     #[error("the engine ended unexpectedly; see the log file for its last words")]
@@ -95,6 +109,10 @@ pub enum Error {
 
 fn tail(hint: &str) -> String {
     if hint.is_empty() { String::new() } else { format!("; {hint}") }
+}
+
+fn kept(good: &Option<usize>) -> String {
+    good.map(|step| format!(" (the picture of step {step} is kept)")).unwrap_or_default()
 }
 
 impl Error {

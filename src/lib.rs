@@ -4,6 +4,7 @@ pub mod engine;
 pub mod error;
 pub mod imaging;
 pub mod kernels;
+pub mod memory;
 pub mod nets;
 pub mod optim;
 pub mod picture;

@@ -98,8 +98,9 @@ impl Job for CountingJob {
         let figures = vec![("value", value)];
         Ok(Progress { step: self.step, total, figures, logits: None, done: self.step >= total })
     }
-    fn set(&mut self, params: &Params) {
+    fn set(&mut self, params: &Params, _: &Aim) -> gradlens::Result<()> {
         self.params = params.clone();
+        Ok(())
     }
     fn view(&self) -> gradlens::Result<View> {
         let grey = self.step.min(255) as u8;

@@ -49,9 +49,12 @@ pub(super) struct WhatArgs {
     /// Class to be mistaken for
     #[arg(long, value_name = "CLASS")]
     pub target: Option<String>,
-    /// Style picture
+    /// Style picture; give several to mix their styles (see the parameter style_weights)
     #[arg(long, value_name = "IMAGE")]
-    pub style: Option<PathBuf>,
+    pub style: Vec<PathBuf>,
+    /// Where to paint: white in full, black not at all; of the photo's shape
+    #[arg(long, value_name = "IMAGE")]
+    pub mask: Option<PathBuf>,
     /// Picture to start from
     #[arg(long, value_name = "IMAGE")]
     pub init: Option<PathBuf>,
@@ -77,9 +80,9 @@ pub(super) struct HowArgs {
     /// Seed of everything random
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
-    /// Device to compute on: cpu, cuda:N or metal
-    #[arg(long, default_value = "cpu")]
-    pub device: String,
+    /// Device to compute on: cpu, cuda:N or metal [default: cpu]
+    #[arg(long, value_name = "DEVICE")]
+    pub device: Option<String>,
     /// CPU threads [default: all cores]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
@@ -136,16 +139,24 @@ pub(super) enum ProtocolArg {
 #[derive(Debug, Args)]
 pub(super) struct RunArgs {
     /// Technique (see `gradlens techniques`)
-    pub technique: String,
+    #[arg(required_unless_present = "from")]
+    pub technique: Option<String>,
     /// Photos, or folders of photos
     pub images: Vec<PathBuf>,
     #[command(flatten)]
     pub what: WhatArgs,
     #[command(flatten)]
     pub display: DisplayArgs,
-    /// Folder for the files; with several photos each gets a folder of its own in it
-    #[arg(long, value_name = "DIR")]
-    pub out: PathBuf,
+    /// Make the run of this run.json again, with its changes on the way; its pictures are looked for where they were
+    /// and beside the file
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["technique", "images", "class", "target", "style", "mask", "init", "layer", "set", "model", "weights", "seed"])]
+    pub from: Option<PathBuf>,
+    /// Write an animation of the run too: recording.gif
+    #[arg(long)]
+    pub record: bool,
+    /// Folder for the files; with several photos each gets a folder of its own in it. May be left out with --json
+    #[arg(long, value_name = "DIR", required_unless_present = "json")]
+    pub out: Option<PathBuf>,
     /// Print run.json on standard output and nothing else
     #[arg(long)]
     pub json: bool,

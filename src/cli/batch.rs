@@ -5,7 +5,8 @@ use super::runner::Runner;
 use super::{exit, resolve};
 use crate::engine::{Engine, JobSpec, RunManifest, Source};
 use crate::error::{Error, Result};
-use crate::imaging::Display;
+use crate::imaging::{Display, write_json};
+use crate::techniques::{Group, TECHNIQUES, find};
 use crate::tui::printable;
 use serde::Serialize;
 use std::collections::HashSet;
@@ -78,6 +79,7 @@ pub(super) struct Batch<'a> {
     pub out: &'a Path,
     pub how: &'a HowArgs,
     pub display: Display,
+    pub record: bool,
     pub json: bool,
 }
 
@@ -89,6 +91,64 @@ enum Report {
     Failed { image: Option<String>, status: &'static str, error: Option<String> },
 }
 
+/// How a network stood an attack on many photos.
+#[derive(Serialize)]
+struct Robustness {
+    technique: String,
+    /// Photos that were attacked.
+    photos: usize,
+    /// Photos that the network took for what they show before the attack.
+    recognised: usize,
+    /// Photos that it still took for that after it.
+    robust: usize,
+    clean_accuracy: f64,
+    robust_accuracy: f64,
+    /// Mean L2 norm of the changes that fooled.
+    mean_l2: Option<f64>,
+}
+
+impl Robustness {
+    /// Of the reports of an attack; `None` if it was none.
+    fn of(reports: &[Report]) -> Option<Self> {
+        let runs: Vec<&RunManifest> = reports
+            .iter()
+            .filter_map(|report| match report {
+                Report::Run(run) => Some(&**run),
+                Report::Failed { .. } => None,
+            })
+            .collect();
+        let technique = find(TECHNIQUES, &runs.first()?.technique).ok()?;
+        if technique.group() != Group::Adversarial {
+            return None;
+        }
+        let source = |run: &RunManifest| run.figures.get("source")?.get("index")?.as_u64();
+        let recognised = |run: &&&RunManifest| run.top5_before.first().map(|p| p.index as u64) == source(run);
+        let known = runs.iter().filter(recognised);
+        let robust = known.clone().filter(|run| !run.success).count();
+        let lengths = known.clone().filter(|run| run.success).filter_map(|run| run.figures.get("norms")?.get("l2")?.as_f64());
+        let lengths: Vec<f64> = lengths.collect();
+        let share = |count: usize| count as f64 / runs.len() as f64;
+        Some(Self {
+            technique: technique.id().to_owned(),
+            photos: runs.len(),
+            recognised: known.clone().count(),
+            robust,
+            clean_accuracy: share(known.count()),
+            robust_accuracy: share(robust),
+            mean_l2: (!lengths.is_empty()).then(|| lengths.iter().sum::<f64>() / lengths.len() as f64),
+        })
+    }
+}
+
+impl std::fmt::Display for Robustness {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { technique, photos, robust, clean_accuracy, robust_accuracy, mean_l2, .. } = self;
+        let (clean, robustly) = (clean_accuracy * 100.0, robust_accuracy * 100.0);
+        let length = mean_l2.map_or_else(String::new, |l2| format!(", mean L2 of those that fooled {l2:.3}"));
+        write!(f, "{technique}: robust accuracy {robustly:.1} % ({robust} of {photos}), clean {clean:.1} %{length}")
+    }
+}
+
 impl Batch<'_> {
     /// Runs the jobs; one that fails does not stop the others.
     pub fn run(self) -> anyhow::Result<u8> {
@@ -96,7 +156,7 @@ impl Batch<'_> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(async {
             let engine = Engine::start(resolve::options(self.how))?;
-            let mut runner = Runner::new(&engine, self.json, self.display);
+            let mut runner = Runner::new(&engine, self.json, self.display, self.record);
             let began = Instant::now();
             let mut reports = vec![];
             let mut failed = 0;
@@ -124,6 +184,10 @@ impl Batch<'_> {
             }
             if self.several && !self.json {
                 say_throughput(reports.len(), failed, began);
+            }
+            if let Some(summary) = self.several.then(|| Robustness::of(&reports)).flatten() {
+                write_json(&self.out.join("summary.json"), &summary)?;
+                eprintln!("{summary}");
             }
             if self.json {
                 let text = match reports.as_slice() {

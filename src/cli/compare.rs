@@ -15,7 +15,7 @@ pub(super) fn compare(args: &CompareArgs) -> anyhow::Result<u8> {
     let several = batch::several(&args.images);
     let jobs = batch::jobs(&batch::pictures(&args.images)?, &job, several, &args.out);
     let display = resolve::display(&args.display)?;
-    Batch { jobs, several, out: &args.out, how: &args.how, display, json: args.json }.run()
+    Batch { jobs, several, out: &args.out, how: &args.how, display, record: false, json: args.json }.run()
 }
 
 /// Every method at every layer for every class that was named.

@@ -25,7 +25,9 @@ pub(super) fn dashboard(args: &DashboardArgs) -> anyhow::Result<u8> {
     }
     logging::start();
     spec.picture.get_or_insert_with(|| Source::Sample(PHOTOS[0].name.to_owned()));
-    spec.style.get_or_insert_with(|| Source::Sample(PAINTINGS[0].name.to_owned()));
+    if spec.styles.is_empty() {
+        spec.styles.push(Source::Sample(PAINTINGS[0].name.to_owned()));
+    }
     let save_folder = logging::state_folder().unwrap_or_else(|| "gradlens".into()).join("runs");
     let theme = Theme::from_environment(args.plain);
     let setup = Setup { spec, save_folder, theme, display: resolve::display(&args.display)? };

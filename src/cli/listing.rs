@@ -3,7 +3,7 @@
 use super::args::{LayersArgs, ListArgs, TechniquesArgs};
 use super::exit;
 use crate::nets::{self, MODELS, model};
-use crate::techniques::{ParamKind, ParamSpec, TECHNIQUES};
+use crate::techniques::{ParamKind, ParamSpec, Params, Preset, TECHNIQUES};
 use candle_core::Device;
 use serde_json::json;
 
@@ -39,7 +39,7 @@ pub(super) fn techniques(args: &TechniquesArgs) -> anyhow::Result<u8> {
                     "id": t.id(), "group": t.group(), "about": t.about(), "definition": t.definition(),
                     "reference": t.reference(),
                     "model": t.default_model(), "needs": t.needs(),
-                    "parameters": t.params().iter().map(parameter).collect::<Vec<_>>(),
+                    "parameters": t.params().iter().map(|p| parameter(p, &t.defaults())).collect::<Vec<_>>(),
                 })
             })
             .collect();
@@ -51,20 +51,28 @@ pub(super) fn techniques(args: &TechniquesArgs) -> anyhow::Result<u8> {
         println!("    {}", technique.about());
         println!("    {}", technique.definition());
         println!("    {}; runs on {}", technique.reference(), technique.default_model());
+        let defaults = technique.defaults();
         for spec in technique.params() {
+            let default = defaults.get(spec.name).map(ToString::to_string).unwrap_or_default();
             let unit = if spec.unit.is_empty() { String::new() } else { format!(" {}", spec.unit) };
             let live = if spec.live { ", live" } else { "" };
-            println!("      --set {}={}{unit}", spec.name, spec.default_value());
+            println!("      --set {}={default}{unit}", spec.name);
             println!("            {}; {}{live}", spec.help, spec.range());
+            if let ParamKind::Preset { options, .. } = spec.kind {
+                for preset in options {
+                    let values: Vec<String> = preset.values.iter().map(|(n, v)| format!("{n}={v}")).collect();
+                    println!("            {}: {}{}", preset.id, preset.about, within(&values));
+                }
+            }
         }
         println!();
     }
     Ok(outcome(found.len(), query, "technique"))
 }
 
-fn parameter(spec: &ParamSpec) -> serde_json::Value {
+fn parameter(spec: &ParamSpec, defaults: &Params) -> serde_json::Value {
     let mut value = json!({
-        "name": spec.name, "default": spec.default_value(), "unit": spec.unit, "help": spec.help, "live": spec.live,
+        "name": spec.name, "default": defaults.get(spec.name), "unit": spec.unit, "help": spec.help, "live": spec.live,
     });
     match spec.kind {
         ParamKind::Int { min, max, .. } => {
@@ -79,8 +87,28 @@ fn parameter(spec: &ParamSpec) -> serde_json::Value {
             value["type"] = "choice".into();
             value["options"] = options.into();
         }
+        ParamKind::Preset { options, .. } => {
+            value["type"] = "preset".into();
+            value["options"] = spec.words().into();
+            let recipe = |p: &Preset| json!({ "id": p.id, "about": p.about, "values": recipe(p) });
+            value["presets"] = options.iter().map(recipe).collect();
+        }
+        ParamKind::Text { takes, .. } => {
+            value["type"] = "text".into();
+            value["takes"] = takes.into();
+        }
     }
     value
+}
+
+/// What a recipe sets, in brackets; nothing where it sets nothing.
+fn within(values: &[String]) -> String {
+    if values.is_empty() { String::new() } else { format!(" ({})", values.join(" ")) }
+}
+
+/// The values of a recipe by parameter.
+fn recipe(preset: &Preset) -> serde_json::Value {
+    preset.values.iter().map(|(name, value)| ((*name).to_owned(), (*value).into())).collect::<serde_json::Map<_, _>>().into()
 }
 
 pub(super) fn models(args: &ListArgs) -> anyhow::Result<u8> {

@@ -8,6 +8,7 @@ mod dashboard;
 mod exit;
 mod listing;
 mod logging;
+mod replay;
 mod resolve;
 mod run;
 mod runner;

@@ -29,7 +29,8 @@ pub(super) fn job(
     let job = JobSpec {
         technique: technique.id().to_owned(),
         picture: picture.map(file),
-        style: what.style.as_deref().map(file),
+        styles: what.style.iter().map(|path| file(path)).collect(),
+        mask: what.mask.as_deref().map(file),
         init: what.init.as_deref().map(file),
         class: class(&what.class)?,
         target: class(&what.target)?,
@@ -74,7 +75,7 @@ pub(super) fn method(id: &str) -> Result<&'static dyn Technique> {
 /// How the engine is to compute; it answers to the signals that ask a program to end.
 pub(super) fn options(how: &HowArgs) -> Options {
     let threads = how.threads.map(Into::into);
-    Options { device: how.device.clone(), threads, signals: true, ..Options::default() }
+    Options { device: how.device.clone().unwrap_or_else(|| "cpu".into()), threads, signals: true, ..Options::default() }
 }
 
 /// Options that `technique` has no use for are a mistake worth a word in a script. A layer is not: scripts go through
@@ -85,7 +86,8 @@ pub(super) fn refuse_useless(technique: &'static dyn Technique, job: &JobSpec) -
     let given = [
         ("--class", needs.class, job.class.is_some()),
         ("--target", needs.target, job.target.is_some()),
-        ("--style", needs.style, job.style.is_some()),
+        ("--style", needs.style, !job.styles.is_empty()),
+        ("--mask", needs.mask, job.mask.is_some()),
         ("--init", needs.init, job.init.is_some()),
         ("--layer", needs.layer, job.layer.is_some() && layer_is_refused),
     ];

@@ -1,33 +1,68 @@
 //! `gradlens run`: the engine without a dashboard.
 
-use super::args::RunArgs;
+use super::args::{HowArgs, RunArgs};
 use super::batch::{self, Batch};
+use super::replay::replay;
 use super::{logging, resolve};
-use crate::engine::JobSpec;
+use crate::engine::{JobSpec, Source};
 use crate::error::Error;
 use crate::techniques::Need;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 pub(super) fn run(args: &RunArgs) -> anyhow::Result<u8> {
     logging::start();
-    let (technique, job) = resolve::job(&args.technique, args.images.first().map(PathBuf::as_path), &args.what)?;
+    // What is only printed is still written somewhere first, to be judged as it would be saved.
+    let nowhere = tempfile::tempdir()?;
+    let out = args.out.as_deref().unwrap_or(nowhere.path());
+    match (&args.from, &args.technique) {
+        (Some(from), _) => again(args, from, out),
+        (None, Some(technique)) => anew(args, technique, out),
+        (None, None) => Err(Error::bad_value("TECHNIQUE", "", "give a technique, or --from with a run.json").into()),
+    }
+}
+
+fn anew(args: &RunArgs, technique: &str, out: &Path) -> anyhow::Result<u8> {
+    let (technique, job) = resolve::job(technique, args.images.first().map(PathBuf::as_path), &args.what)?;
     resolve::refuse_useless(technique, &job)?;
     if technique.needs().picture == Need::None && !args.images.is_empty() {
         let reason = format!("{} starts from nothing; to start from a picture use --init", technique.id());
         return Err(Error::bad_value("IMAGE", args.images[0].display(), reason).into());
     }
     let pictures = batch::pictures(&args.images)?;
+    let several = batch::several(&args.images) && !technique.needs().together;
     let jobs = match pictures.as_slice() {
-        [] => vec![(job, args.out.clone())],
-        pictures => batch::jobs(pictures, &JobSpec { picture: None, ..job }, batch::several(&args.images), &args.out),
+        [] => vec![(job, out.to_owned())],
+        [first, others @ ..] if technique.needs().together => {
+            let file = |path: &PathBuf| Source::File(path.clone());
+            let others = others.iter().map(file).collect();
+            vec![(JobSpec { picture: Some(file(first)), others, ..job }, out.to_owned())]
+        }
+        pictures => batch::jobs(pictures, &JobSpec { picture: None, ..job }, several, out),
     };
-    let batch = Batch {
-        jobs,
-        several: batch::several(&args.images),
-        out: &args.out,
-        how: &args.what.how,
-        display: resolve::display(&args.display)?,
-        json: args.json,
+    batch(args, jobs, several, out, &args.what.how)
+}
+
+/// The same run again, on what it was computed with unless told otherwise.
+fn again(args: &RunArgs, from: &Path, out: &Path) -> anyhow::Result<u8> {
+    let replay = replay(from)?;
+    let given = &args.what.how;
+    let how = HowArgs {
+        model: None,
+        weights: None,
+        seed: replay.job.seed,
+        device: given.device.clone().or(Some(replay.device)),
+        threads: given.threads.or_else(|| u16::try_from(replay.threads).ok()),
     };
-    batch.run()
+    batch(args, vec![(replay.job, out.to_owned())], false, out, &how)
+}
+
+fn batch(
+    args: &RunArgs,
+    jobs: Vec<(JobSpec, PathBuf)>,
+    several: bool,
+    out: &Path,
+    how: &HowArgs,
+) -> anyhow::Result<u8> {
+    let display = resolve::display(&args.display)?;
+    Batch { jobs, several, out, how, display, record: args.record, json: args.json }.run()
 }

@@ -18,6 +18,8 @@ pub(super) struct Runner {
     link: Link,
     quiet: bool,
     display: Display,
+    /// Whether an animation of each run is written.
+    record: bool,
 }
 
 /// How a job ended.
@@ -34,8 +36,8 @@ pub(super) struct Outcome {
 }
 
 impl Runner {
-    pub fn new(engine: &Engine, quiet: bool, display: Display) -> Self {
-        Self { link: engine.link(), quiet, display }
+    pub fn new(engine: &Engine, quiet: bool, display: Display, record: bool) -> Self {
+        Self { link: engine.link(), quiet, display, record }
     }
 
     /// Runs one job to its end and saves it, if there is a folder.
@@ -96,7 +98,7 @@ impl Runner {
     /// Whether there is a folder to save to.
     fn save(&self, folder: Option<&Path>) -> Result<bool> {
         let Some(folder) = folder else { return Ok(false) };
-        self.link.send(Command::Save { folder: folder.to_owned(), display: self.display.clone() })?;
+        self.link.send(Command::Save { folder: folder.to_owned(), display: self.display.clone(), record: self.record })?;
         Ok(true)
     }
 }

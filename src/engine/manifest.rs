@@ -1,13 +1,13 @@
 //! `run.json`: what a run was and what came of it.
 
-use super::message::Prediction;
+use super::message::{JobSpec, Prediction};
 use crate::techniques::{ParamValue, Params};
 use serde::{Deserialize, Serialize};
 
-/// A picture that went into a run. Its folder is left out: a manifest is passed on, a home folder is not.
+/// A picture that went into a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InputRecord {
-    /// `picture`, `style` or `init`.
+    /// `picture`, `style`, `mask` or `init`.
     pub role: String,
     /// The file's name.
     pub file: String,
@@ -19,7 +19,7 @@ pub struct InputRecord {
     pub height: u32,
 }
 
-/// A parameter changed while the run was going.
+/// A parameter, or `class`, `target` or `layer`, changed while the run was going.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ParameterChange {
     /// Updates made when it changed.
@@ -28,6 +28,15 @@ pub struct ParameterChange {
     pub name: String,
     /// Its new value.
     pub value: ParamValue,
+}
+
+/// Where a run left another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Branching {
+    /// The other run's number in its session.
+    pub run: u64,
+    /// The step.
+    pub step: usize,
 }
 
 /// How a run stood when it was saved.
@@ -59,12 +68,17 @@ pub struct RunManifest {
     pub model: String,
     /// SHA-256 of its weight file.
     pub weights_sha256: String,
+    /// What was asked for: what `gradlens run --from` starts from. Files are named as they were given.
+    pub job: JobSpec,
     /// The pictures that went in.
     pub inputs: Vec<InputRecord>,
     /// Every parameter, as it was at the start.
     pub parameters: Params,
     /// The changes while it ran, in order.
     pub changes: Vec<ParameterChange>,
+    /// The run and step it was branched from. Its changes and curves are those of the whole way.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub branched_from: Option<Branching>,
     /// Seed of everything random.
     pub seed: u64,
     /// The device it computed on.
@@ -82,7 +96,7 @@ pub struct RunManifest {
     /// The likeliest classes of what was saved: of `result.png` where the technique makes a picture.
     pub top5_after: Vec<Prediction>,
     /// The fault that ended it.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", default)]
     pub failure: Option<String>,
     /// Technique-specific figures: class, target, layer, iterations, norms, …
     #[serde(flatten)]

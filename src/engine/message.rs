@@ -1,6 +1,6 @@
 //! What crosses a [`super::Link`].
 
-use super::manifest::RunManifest;
+use super::manifest::{ParameterChange, RunManifest};
 use crate::error::Error;
 use crate::imaging::{Display, HeatMap, Picture};
 use crate::nets::labels;
@@ -35,6 +35,7 @@ impl Source {
 
 /// Everything that defines a run.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct JobSpec {
     /// The technique's id.
     pub technique: String,
@@ -44,8 +45,12 @@ pub struct JobSpec {
     pub weights: Option<PathBuf>,
     /// The photo.
     pub picture: Option<Source>,
-    /// The style picture.
-    pub style: Option<Source>,
+    /// The photos beside it, for a technique that works on many together.
+    pub others: Vec<Source>,
+    /// The style pictures.
+    pub styles: Vec<Source>,
+    /// Where it counts: white in full, black not at all.
+    pub mask: Option<Source>,
     /// The picture to start from.
     pub init: Option<Source>,
     /// The class to explain or show.
@@ -62,6 +67,10 @@ pub struct JobSpec {
     pub compare: Vec<Compared>,
     /// Whether the map is to be scored, and how.
     pub score: Option<ScoreSpec>,
+    /// Changes to be made on the way, by step: what an earlier run's manifest replays.
+    pub changes: Vec<ParameterChange>,
+    /// The step to end at, if that is before the job's own end.
+    pub until: Option<usize>,
 }
 
 /// One map of a comparison.
@@ -98,7 +107,8 @@ pub enum Command {
     Step,
     /// Starts the present run from its beginning, with the parameters it has now.
     Restart,
-    /// Changes a parameter: at once if it is live, else by starting the run anew.
+    /// Changes a parameter: at once if it is live, else by starting the run anew. `class` and `target` (an index) and
+    /// `layer` (a name) are parameters here too.
     Set {
         /// The parameter.
         name: String,
@@ -107,12 +117,24 @@ pub enum Command {
     },
     /// Ends the run within one step and keeps what it has.
     Stop,
+    /// Shows an earlier step of the run, or the present one again; the run is paused by it.
+    Look {
+        /// The step.
+        step: Option<usize>,
+    },
+    /// Ends the run and starts one that goes on, paused, from an earlier step of it, with the parameters of that step.
+    Branch {
+        /// The step.
+        step: usize,
+    },
     /// Writes the run's files into a folder.
     Save {
         /// The folder, made if need be.
         folder: PathBuf,
         /// How maps are shown in `result.png` and `overlay.png`.
         display: Display,
+        /// Whether an animation of the run goes with them.
+        record: bool,
     },
     /// Ends the engine.
     Shutdown,
@@ -139,6 +161,7 @@ impl From<&Error> for FailureKind {
             | Error::Ambiguous { .. }
             | Error::BadValue { .. }
             | Error::Missing { .. }
+            | Error::TooLarge { .. }
             | Error::Device { .. } => Self::Usage,
             Error::BadImage { .. } => Self::Image,
             Error::BadWeights { .. } => Self::Weights,
@@ -305,6 +328,23 @@ pub struct Mark {
     pub text: String,
 }
 
+/// A run that came before the present one, to compare with.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Past {
+    /// Its number.
+    pub run: u64,
+    /// The technique's id.
+    pub technique: String,
+    /// Updates it made.
+    pub step: usize,
+    /// Its last picture.
+    pub result: Picture,
+    /// Its curves.
+    pub series: Vec<Series>,
+    /// Its parameters at its end.
+    pub params: Params,
+}
+
 /// The present state of a run.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Snapshot {
@@ -330,10 +370,14 @@ pub struct Snapshot {
     pub busy_ms: u64,
     /// The photo as the network sees it, or as it was read.
     pub input: Option<Picture>,
-    /// The style picture.
+    /// The style picture, or the first of them.
     pub style: Option<Picture>,
-    /// The picture made so far.
+    /// The picture made so far, or the one of the step that is looked at.
     pub result: Option<Picture>,
+    /// What was added to the input to make it, magnified around grey.
+    pub perturbation: Option<Picture>,
+    /// What was found out about it, in words: name and value.
+    pub findings: Vec<(String, String)>,
     /// The map made so far, raw.
     pub heat: Option<HeatMap>,
     /// The maps of a comparison.
@@ -352,6 +396,16 @@ pub struct Snapshot {
     pub top: Vec<Prediction>,
     /// The parameters as they are now.
     pub params: Params,
+    /// The class or, for an attack, the target it is about now, where that was chosen.
+    pub about: Option<usize>,
+    /// The steps that can be gone back to.
+    pub history: Arc<[usize]>,
+    /// The step that is looked at, if it is not the present one.
+    pub shown: Option<usize>,
+    /// Whether the run can be branched.
+    pub branches: bool,
+    /// The runs before it, the newest last.
+    pub past: Arc<[Past]>,
     /// The fault that ended the run.
     pub failure: Option<String>,
 }

@@ -5,6 +5,7 @@
 //! same link. The engine knows nothing of terminals.
 
 mod device;
+mod history;
 mod link;
 mod manifest;
 mod message;
@@ -16,9 +17,9 @@ mod worker;
 
 pub use device::device;
 pub use link::{Link, Update};
-pub use manifest::{InputRecord, ParameterChange, RunManifest, RunStatus};
+pub use manifest::{Branching, InputRecord, ParameterChange, RunManifest, RunStatus};
 pub use message::{
-    Command, Compared, Event, FailureKind, JobSpec, Mark, Phase, Prediction, ScoreSpec, Series, Snapshot, Source,
+    Command, Compared, Event, FailureKind, JobSpec, Mark, Past, Phase, Prediction, ScoreSpec, Series, Snapshot, Source,
     top_predictions,
 };
 pub use task::{Engine, Options};

@@ -1,11 +1,11 @@
 //! One run: a job with its curves, marks and clocks.
 
-use super::manifest::{InputRecord, ParameterChange};
-use super::message::{Event, JobSpec, Mark, Phase, Prediction, Series, Snapshot, top_predictions};
+use super::history::{Frame, History};
+use super::manifest::{Branching, InputRecord, ParameterChange};
+use super::message::{Event, JobSpec, Mark, Past, Phase, Prediction, Series, Snapshot, top_predictions};
 use crate::error::{Error, Result};
-use crate::imaging::Picture;
-use crate::nets::{LayerName, Network};
-use crate::techniques::{Job, ParamValue, Params, Progress, Technique, View, spec};
+use crate::nets::{LayerName, Network, labels};
+use crate::techniques::{Aim, Context, Job, ParamValue, Params, Progress, Technique, View, spec};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,16 +15,20 @@ const RECENT: usize = 20;
 
 pub(super) struct Run {
     pub id: u64,
+    /// What was asked for.
+    pub asked: JobSpec,
+    /// The same with the changes since: what a restart takes.
     pub spec: JobSpec,
     pub technique: &'static dyn Technique,
+    pub context: Context,
     pub network: Arc<Network>,
     pub params: Params,
     /// The parameters before any change.
     pub first_params: Params,
+    pub aim: Aim,
     pub changes: Vec<ParameterChange>,
+    pub branched_from: Option<Branching>,
     pub inputs: Vec<InputRecord>,
-    pub style: Option<Picture>,
-    pub photo: Option<Picture>,
     pub phase: Phase,
     pub step: usize,
     pub total: usize,
@@ -35,6 +39,13 @@ pub(super) struct Run {
     pub top: Vec<Prediction>,
     pub top_before: Vec<Prediction>,
     pub failure: Option<String>,
+    pub history: History,
+    /// The earlier step that is looked at.
+    shown: Option<usize>,
+    /// Changes still to be made, by step.
+    script: VecDeque<ParameterChange>,
+    /// The step to pause at, once.
+    hold_at: Option<usize>,
     layers: Arc<[String]>,
     job: Box<dyn Job>,
     started: Instant,
@@ -45,32 +56,35 @@ pub(super) struct Run {
 }
 
 /// What [`Run::new`] needs beside the job.
+#[derive(Clone)]
 pub(super) struct Beginning {
     pub id: u64,
     pub spec: JobSpec,
     pub technique: &'static dyn Technique,
-    pub network: Arc<Network>,
+    pub context: Context,
     pub params: Params,
     pub inputs: Vec<InputRecord>,
-    pub photo: Option<Picture>,
-    pub style: Option<Picture>,
 }
 
 impl Run {
     pub fn new(beginning: Beginning, job: Box<dyn Job>) -> Self {
-        let Beginning { id, spec, technique, network, params, inputs, photo, style } = beginning;
+        let Beginning { id, spec, technique, context, params, inputs } = beginning;
+        let network = context.network.clone();
         Self {
             layers: layers(&network),
             id,
-            spec,
+            asked: spec.clone(),
+            script: spec.changes.clone().into(),
+            spec: JobSpec { changes: vec![], until: None, ..spec },
             technique,
+            aim: context.aim(),
+            context,
             network,
             first_params: params.clone(),
             params,
             changes: vec![],
+            branched_from: None,
             inputs,
-            style,
-            photo,
             phase: Phase::Running,
             step: 0,
             total: 0,
@@ -80,6 +94,9 @@ impl Run {
             top: vec![],
             top_before: vec![],
             failure: None,
+            history: History::default(),
+            shown: None,
+            hold_at: None,
             job,
             started: Instant::now(),
             ended: None,
@@ -89,9 +106,54 @@ impl Run {
         }
     }
 
+    /// The beginning of a run that is to leave this one.
+    pub fn beginning(&self, id: u64) -> Beginning {
+        Beginning {
+            id,
+            spec: JobSpec { until: None, ..self.asked.clone() },
+            technique: self.technique,
+            context: self.context.clone(),
+            params: self.first_params.clone(),
+            inputs: self.inputs.clone(),
+        }
+    }
+
+    /// Goes to where `other` was at `step`: at once to the last state it kept up to there, and from that through the
+    /// same steps to a pause. `self` has the other one's beginning.
+    pub fn branch_from(&mut self, other: &Self, step: usize) -> Result<()> {
+        let Some((kept, state)) = other.history.state(step) else { return Ok(()) };
+        self.branched_from = Some(Branching { run: other.id, step });
+        // What was changed at the step itself came after its picture.
+        self.script = other.changes.iter().chain(&other.script).filter(|c| c.step < step).cloned().collect();
+        self.looked = 1;
+        self.follow_script(kept.checked_sub(1))?;
+        self.job.load_state(state)?;
+        self.hold_at = Some(step).filter(|step| *step > kept);
+        self.step = kept;
+        self.total = other.total;
+        self.view = self.job.view()?;
+        self.history = other.history.up_to(kept);
+        self.series.clone_from(&other.series);
+        for series in &mut self.series {
+            series.points.retain(|(at, _)| *at <= kept);
+        }
+        self.marks = other.marks.iter().filter(|m| m.step <= kept && m.step < step).cloned().collect();
+        self.marks.push(Mark { step, text: format!("branched from run {}", other.id) });
+        self.top_before.clone_from(&other.top_before);
+        self.top = other.history.frame(kept).map_or_else(Vec::new, |frame| frame.top.clone());
+        if self.hold_at.is_none() {
+            self.phase = Phase::Paused;
+        }
+        Ok(())
+    }
+
     /// One step of the job. A figure that is not a finite number ends the run before its picture is taken over.
     pub fn advance(&mut self) -> Result<()> {
         let began = Instant::now();
+        self.shown = None;
+        if self.looked > 0 {
+            self.follow_script(Some(self.step))?;
+        }
         let progress = self.job.step()?;
         check(&progress)?;
         self.view = self.job.view()?;
@@ -103,6 +165,23 @@ impl Run {
         }
         self.recent.push_back(took);
         self.take(progress);
+        if let Some(picture) = self.view.result.clone() {
+            let frame = Frame { step: self.step, picture, top: self.top.clone() };
+            let job = &self.job;
+            self.history.note(frame, || job.save_state());
+        }
+        Ok(())
+    }
+
+    /// Makes the changes that are due up to a step.
+    fn follow_script(&mut self, up_to: Option<usize>) -> Result<()> {
+        while let Some(change) = self.script.front().filter(|c| Some(c.step) <= up_to).cloned() {
+            self.script.pop_front();
+            let now = std::mem::replace(&mut self.step, change.step);
+            let outcome = self.set_live(&change.name, change.value);
+            self.step = now;
+            outcome?;
+        }
         Ok(())
     }
 
@@ -115,11 +194,14 @@ impl Run {
                 None => self.series.push(Series { name: name.to_owned(), points: vec![point] }),
             }
         }
+        self.marks.extend(progress.notes.into_iter().map(|text| Mark { step: progress.step, text }));
         if let Some(logits) = progress.logits {
             self.saw(&logits);
         }
-        if progress.done {
+        if progress.done || self.asked.until.is_some_and(|until| self.step >= until) {
             self.end(Phase::Finished);
+        } else if self.hold_at.take_if(|at| *at <= progress.step).is_some() {
+            self.phase = Phase::Paused;
         }
     }
 
@@ -140,6 +222,13 @@ impl Run {
         self.end(Phase::Failed);
         let message = error.to_string();
         self.failure = Some(message.clone());
+        if let Error::Diverged { good: Some(good), .. } = error
+            && let Some(frame) = self.history.frame(*good)
+        {
+            // What has gone wrong had been going wrong for a while.
+            self.view.result = Some(frame.picture.clone());
+            self.top.clone_from(&frame.top);
+        }
         Event::Failed { run: self.id, step: self.step, kind: error.into(), message }
     }
 
@@ -150,28 +239,73 @@ impl Run {
 
     /// Whether `name` takes effect without starting anew, now.
     pub fn takes_live(&self, name: &str) -> Result<bool> {
+        if AIMS.contains(&name) {
+            return Ok(self.technique.steered().contains(&name) && self.is_alive());
+        }
         Ok(spec(self.technique.params(), name)?.live && self.is_alive())
     }
 
+    /// Changes a live parameter or a part of the aim.
     pub fn set_live(&mut self, name: &str, value: ParamValue) -> Result<Event> {
-        let old = self.params.get(name).map(ToString::to_string).unwrap_or_default();
-        self.params.set(self.technique.params(), name, value)?;
-        let value = self.params.get(name).cloned().unwrap_or(ParamValue::Int(0));
-        self.job.set(&self.params);
-        self.spec.set.insert(name.to_owned(), value.clone());
+        let (mut params, mut aim) = (self.params.clone(), self.aim.clone());
+        let old = match name {
+            "class" => aim.class.replace(index(name, &value)?).map(labels::label),
+            "target" => aim.target.replace(index(name, &value)?).map(labels::label),
+            "layer" => aim.layer.replace(value.to_string().into()).map(|l| l.to_string()),
+            _ => params.get(name).map(ToString::to_string),
+        };
+        if !AIMS.contains(&name) {
+            params.set(self.technique.params(), name, value.clone())?;
+        }
+        self.job.set(&params, &aim)?;
+        (self.params, self.aim) = (params, aim);
+        let value = self.params.get(name).cloned().unwrap_or(value);
+        aimed(&mut self.spec, name, &value);
+        if !AIMS.contains(&name) {
+            self.spec.set.insert(name.to_owned(), value.clone());
+        }
+        if self.looked == 0 {
+            // Nothing has been done with the old value.
+            self.first_params.clone_from(&self.params);
+            self.asked = JobSpec { changes: self.asked.changes.clone(), until: self.asked.until, ..self.spec.clone() };
+            return Ok(Event::Changed { run: self.id, step: 0, name: name.to_owned(), value });
+        }
         // Several changes between two steps are one: only the last counts.
         self.changes.retain(|c| c.step != self.step || c.name != name);
         self.changes.push(ParameterChange { step: self.step, name: name.to_owned(), value: value.clone() });
+        let new = if name == "class" || name == "target" {
+            labels::label(index(name, &value)?)
+        } else {
+            value.to_string()
+        };
         let text = match self.marks.iter().position(|m| m.step == self.step && m.text.starts_with(name)) {
             Some(at) => {
                 let mark = self.marks.remove(at);
                 let first = mark.text.split(" → ").next().unwrap_or_default().to_owned();
-                format!("{first} → {value}")
+                format!("{first} → {new}")
             }
-            None => format!("{name} {old} → {value}"),
+            None => format!("{name} {} → {new}", old.unwrap_or_default()),
         };
         self.marks.push(Mark { step: self.step, text });
         Ok(Event::Changed { run: self.id, step: self.step, name: name.to_owned(), value })
+    }
+
+    /// Shows an earlier step, or the present one again.
+    pub fn look(&mut self, step: Option<usize>) {
+        self.shown = step.and_then(|step| self.history.frame(step)).map(|f| f.step).filter(|s| *s != self.step);
+    }
+
+    /// What is left of it when another run takes its place.
+    pub fn past(&self) -> Option<Past> {
+        let result = self.view.result.clone().filter(|_| self.step > 0)?;
+        Some(Past {
+            run: self.id,
+            technique: self.technique.id().to_owned(),
+            step: self.step,
+            result,
+            series: self.series.clone(),
+            params: self.params.clone(),
+        })
     }
 
     pub fn facts(&self) -> serde_json::Map<String, serde_json::Value> {
@@ -192,7 +326,9 @@ impl Run {
         total.as_secs_f64() * 1e3 / self.recent.len().max(1) as f64
     }
 
-    pub fn snapshot(&self, device: &str, threads: usize) -> Snapshot {
+    pub fn snapshot(&self, device: &str, threads: usize, past: Arc<[Past]>) -> Snapshot {
+        let looked_at = self.shown.and_then(|step| self.history.frame(step));
+        let view = &self.view;
         Snapshot {
             run: self.id,
             phase: self.phase,
@@ -204,20 +340,47 @@ impl Run {
             total: self.total,
             ms_per_step: self.recent_ms(),
             busy_ms: 0,
-            input: self.view.input.clone().or_else(|| self.photo.clone()),
-            style: self.style.clone(),
-            result: self.view.result.clone(),
-            heat: self.view.heat.clone(),
-            panels: self.view.panels.clone(),
-            similarity: self.view.similarity.clone(),
-            scores: self.view.scores.clone(),
+            input: view.input.clone().or_else(|| self.context.picture.clone()),
+            style: self.context.styles.first().cloned(),
+            result: looked_at.map(|f| f.picture.clone()).or_else(|| view.result.clone()),
+            perturbation: view.perturbation.clone().filter(|_| looked_at.is_none()),
+            findings: view.findings.clone(),
+            heat: view.heat.clone(),
+            panels: view.panels.clone(),
+            similarity: view.similarity.clone(),
+            scores: view.scores.clone(),
             layers: self.layers.clone(),
             series: self.series.clone(),
             marks: self.marks.clone(),
-            top: self.top.clone(),
+            top: looked_at.map_or(&self.top, |f| &f.top).clone(),
             params: self.params.clone(),
+            about: self.aim.target.or(self.aim.class),
+            history: self.history.steps(),
+            shown: self.shown,
+            branches: self.history.state(0).is_some(),
+            past,
             failure: self.failure.clone(),
         }
+    }
+}
+
+/// The parts of a run's aim, by the names they are set with.
+pub(super) const AIMS: [&str; 3] = ["class", "target", "layer"];
+
+/// Turns what is asked for to another class, target or layer.
+pub(super) fn aimed(spec: &mut JobSpec, name: &str, value: &ParamValue) {
+    match (name, value) {
+        ("class", ParamValue::Int(v)) => spec.class = usize::try_from(*v).ok(),
+        ("target", ParamValue::Int(v)) => spec.target = usize::try_from(*v).ok(),
+        ("layer", ParamValue::Text(v)) => spec.layer = Some(v.clone()),
+        _ => {}
+    }
+}
+
+fn index(name: &str, value: &ParamValue) -> Result<usize> {
+    match value {
+        ParamValue::Int(v) if (0..labels::all().len() as i64).contains(v) => Ok(*v as usize),
+        _ => Err(Error::bad_value(name, value, "it takes a class's index, from 0 to 999")),
     }
 }
 
@@ -230,7 +393,7 @@ fn layers(network: &Network) -> Arc<[String]> {
 }
 
 fn check(progress: &Progress) -> Result<()> {
-    let broken = |what: &str| Error::Diverged { what: what.to_owned(), step: progress.step };
+    let broken = |what: &str| Error::Diverged { what: what.to_owned(), step: progress.step, good: None };
     if let Some((name, _)) = progress.figures.iter().find(|(_, value)| !value.is_finite()) {
         return Err(broken(name));
     }

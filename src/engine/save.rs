@@ -4,9 +4,12 @@ use super::manifest::{RunManifest, RunStatus};
 use super::message::{Phase, Prediction};
 use super::run::Run;
 use crate::error::{Error, Result};
-use crate::imaging::{Array, Display, HeatMap, Picture, montage, write_csv, write_json, write_npy, write_png};
+use crate::imaging::{Array, Display, HeatMap, Picture, montage, write_csv, write_gif, write_json, write_npy, write_png};
 use std::collections::BTreeMap;
 use std::path::Path;
+
+/// Pictures of an animation at most.
+const RECORDED: usize = 120;
 
 /// What the manifest needs to know beside the run.
 pub(super) struct Surroundings<'a> {
@@ -22,6 +25,7 @@ pub(super) fn save(
     around: Surroundings<'_>,
     folder: &Path,
     display: &Display,
+    record: bool,
 ) -> Result<(Vec<String>, RunManifest)> {
     std::fs::create_dir_all(folder).map_err(|source| Error::Output { path: folder.to_owned(), source })?;
     let mut files = vec![];
@@ -55,6 +59,12 @@ pub(super) fn save(
             add(&name, &|path| write_npy(path, &array(&panel.heat)))?;
         }
     }
+    if let Some(perturbation) = &view.perturbation {
+        add("perturbation.png", &|path| write_png(path, perturbation))?;
+    }
+    if let Some(values) = &view.perturbation_values {
+        add("perturbation.npy", &|path| write_npy(path, values))?;
+    }
     if let Some(attribution) = &view.attribution {
         add("attribution.npy", &|path| write_npy(path, attribution))?;
     }
@@ -62,9 +72,20 @@ pub(super) fn save(
         let (names, rows) = table(run);
         add("series.csv", &|path| write_csv(path, &names, &rows))?;
     }
+    if record && run.history.frames().len() > 1 {
+        add("recording.gif", &|path| write_gif(path, &pictures(run)))?;
+    }
     let manifest = manifest(run, around);
     add("run.json", &|path| write_json(path, &manifest))?;
     Ok((files, manifest))
+}
+
+/// The pictures of the run's animation: evenly spread over it, the last one for certain.
+fn pictures(run: &Run) -> Vec<Picture> {
+    let every = run.history.frames().len().div_ceil(RECORDED).max(1);
+    let mut pictures: Vec<Picture> = run.history.frames().step_by(every).map(|f| f.picture.clone()).collect();
+    pictures.extend(run.view.result.clone());
+    pictures
 }
 
 fn array(heat: &HeatMap) -> Array {
@@ -109,9 +130,11 @@ fn manifest(run: &Run, around: Surroundings<'_>) -> RunManifest {
         success,
         model: run.network.id().to_owned(),
         weights_sha256: around.weights_sha256,
+        job: run.asked.clone(),
         inputs: run.inputs.clone(),
         parameters: run.first_params.clone(),
         changes: run.changes.clone(),
+        branched_from: run.branched_from,
         seed: run.spec.seed,
         device: around.device.to_owned(),
         threads: around.threads,

@@ -1,7 +1,7 @@
 //! The computing thread: one run at a time, commands between steps.
 
-use super::message::{Command, Compared, Event, FailureKind, JobSpec, Phase, Snapshot};
-use super::run::{Beginning, Run};
+use super::message::{Command, Compared, Event, FailureKind, JobSpec, Past, Phase, Snapshot};
+use super::run::{AIMS, Beginning, Run, aimed};
 use super::save::{Surroundings, save};
 use super::sources::{Networks, read_picture};
 use super::task::Options;
@@ -9,7 +9,9 @@ use crate::error::{Error, Result};
 use crate::imaging::{Display, HeatMap, Picture};
 use crate::nets::MODELS;
 use crate::techniques::evaluation::{Evaluation, evaluate};
-use crate::techniques::{Context, Job, Need, Params, TECHNIQUES, Technique, Variation, classify, compare, find};
+use crate::techniques::{
+    Context, Job, Need, ParamKind, ParamValue, Params, TECHNIQUES, Technique, Variation, classify, compare, find,
+};
 use candle_core::Device;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -21,6 +23,8 @@ use tokio::sync::{mpsc::UnboundedSender, watch};
 
 /// How often a picture that its job does not classify is shown to the classifier.
 const CLASSIFY_EVERY: Duration = Duration::from_secs(1);
+/// How many runs are kept to compare with.
+const PAST: usize = 6;
 
 pub(super) struct Worker {
     options: Options,
@@ -30,6 +34,7 @@ pub(super) struct Worker {
     snapshots: Arc<watch::Sender<Arc<Snapshot>>>,
     run: Option<Run>,
     runs: u64,
+    past: Arc<[Past]>,
     classified: Option<Instant>,
 }
 
@@ -48,6 +53,7 @@ impl Worker {
             snapshots,
             run: None,
             runs: 0,
+            past: [].into(),
             classified: None,
         }
     }
@@ -130,7 +136,12 @@ impl Worker {
                 self.stop();
                 Ok(())
             }
-            Command::Save { folder, display } => self.save(&folder, &display),
+            Command::Look { step } => {
+                self.look(step);
+                Ok(())
+            }
+            Command::Branch { step } => guarded(|| self.branch(step)),
+            Command::Save { folder, display, record } => self.save(&folder, &display, record),
             Command::Shutdown => Ok(()),
         };
         if let Err(error) = outcome {
@@ -157,7 +168,8 @@ impl Worker {
     }
 
     fn try_start(&mut self, spec: JobSpec) -> Result<()> {
-        let known = self.run.take().and_then(|run| map_to_score(&run, &spec));
+        let known = self.run.as_ref().and_then(|run| map_to_score(run, &spec));
+        self.retire();
         let technique = find(self.options.techniques, &spec.technique)?;
         let params = Params::new(technique.params(), &spec.set)?;
         let needs = technique.needs();
@@ -171,6 +183,7 @@ impl Worker {
                 device: self.options.device.clone(),
                 threads: self.threads,
                 params: params.clone(),
+                past: self.past.clone(),
                 ..Snapshot::default()
             });
         });
@@ -182,33 +195,39 @@ impl Worker {
         };
         self.tell(started);
         let mut inputs = vec![];
-        let mut read = |source: &Option<super::Source>, need: Need, role| -> Result<Option<Picture>> {
-            let Some(source) = source.as_ref().filter(|_| need != Need::None) else { return Ok(None) };
-            let (picture, record) = read_picture(source, role)?;
-            inputs.push(record);
-            Ok(Some(picture))
+        let mut read = |sources: &[super::Source], wanted: bool, role| -> Result<Vec<Picture>> {
+            let mut read_one = |source| {
+                let (picture, record) = read_picture(source, role)?;
+                inputs.push(record);
+                Ok(picture)
+            };
+            if wanted { sources.iter().map(&mut read_one).collect() } else { Ok(vec![]) }
         };
-        let picture = read(&spec.picture, needs.picture, "picture")?;
-        let style = read(&spec.style, needs.style, "style")?;
-        let init = read(&spec.init, needs.init, "init")?;
+        let picture = read(spec.picture.as_slice(), needs.picture != Need::None, "picture")?.pop();
+        let others = read(&spec.others, needs.together, "picture")?;
+        let styles = read(&spec.styles, needs.style != Need::None, "style")?;
+        let mask = read(spec.mask.as_slice(), needs.mask != Need::None, "mask")?.pop();
+        let init = read(spec.init.as_slice(), needs.init != Need::None, "init")?.pop();
         // The photo is on the screen while the network is still being read.
         self.snapshots.send_modify(|s| {
-            let (input, style) = (picture.clone(), style.clone());
+            let (input, style) = (picture.clone(), styles.first().cloned());
             *s = Arc::new(Snapshot { input, style, ..(**s).clone() });
         });
         let network = self.networks.get(&model, spec.weights.as_deref())?;
         let context = Context {
-            network: network.clone(),
-            picture: picture.clone(),
-            style: style.clone(),
+            network,
+            picture,
+            others,
+            styles,
+            mask,
             init,
             class: spec.class,
             target: spec.target,
             layer: spec.layer.clone().map(Into::into),
             seed: spec.seed,
         };
-        let job = begin(technique, &spec, params.clone(), context, known)?;
-        let beginning = Beginning { id: self.runs, spec, technique, network, params, inputs, photo: picture, style };
+        let job = begin(technique, &spec, params.clone(), context.clone(), known)?;
+        let beginning = Beginning { id: self.runs, spec, technique, context, params, inputs };
         self.run = Some(Run::new(beginning, job));
         self.publish();
         Ok(())
@@ -261,21 +280,71 @@ impl Worker {
         self.tell(if to == Phase::Paused { Event::Paused { run, step } } else { Event::Resumed { run, step } });
     }
 
-    fn set(&mut self, name: &str, value: crate::techniques::ParamValue) -> Result<()> {
+    fn set(&mut self, name: &str, value: ParamValue) -> Result<()> {
         let Some(run) = &mut self.run else { return Ok(()) };
         if run.takes_live(name)? {
             let event = run.set_live(name, value)?;
             self.publish();
             self.tell(event);
+            return Ok(());
+        }
+        let mut spec = run.spec.clone();
+        if AIMS.contains(&name) {
+            aimed(&mut spec, name, &value);
         } else {
-            let mut spec = run.spec.clone();
+            if run.technique.params().iter().any(|p| p.name == name && matches!(p.kind, ParamKind::Preset { .. })) {
+                // Another recipe is asked for as it is, without what was changed of the old one.
+                spec.set.clear();
+            }
             spec.set.insert(name.to_owned(), value);
             // Checked before the present run is given up.
             Params::new(run.technique.params(), &spec.set)?;
-            self.stop();
-            self.start(spec);
         }
+        self.stop();
+        self.start(spec);
         Ok(())
+    }
+
+    /// Shows an earlier step; what is looked at does not move on by itself.
+    fn look(&mut self, step: Option<usize>) {
+        self.change_phase(Phase::Running, Phase::Paused);
+        if let Some(run) = &mut self.run {
+            run.look(step);
+            self.publish();
+        }
+    }
+
+    fn branch(&mut self, step: usize) -> Result<()> {
+        let Some(run) = &self.run else { return Ok(()) };
+        if run.history.state(step).is_none() {
+            let reason = "this run keeps no states to branch from";
+            return Err(Error::bad_value("branch", format!("step {step}"), reason));
+        }
+        let beginning = run.beginning(self.runs + 1);
+        let job = begin(run.technique, &beginning.spec, beginning.params.clone(), run.context.clone(), None)?;
+        let mut branch = Run::new(beginning, job);
+        branch.branch_from(run, step)?;
+        self.stop();
+        self.retire();
+        self.runs += 1;
+        let started = Event::Started {
+            run: branch.id,
+            spec: Box::new(branch.spec.clone()),
+            model: branch.network.id().to_owned(),
+            params: branch.params.clone(),
+        };
+        self.run = Some(branch);
+        self.tell(started);
+        self.publish();
+        Ok(())
+    }
+
+    /// Keeps of the present run what later ones are compared with.
+    fn retire(&mut self) {
+        if let Some(past) = self.run.take().and_then(|run| run.past()) {
+            let skipped = (self.past.len() + 1).saturating_sub(PAST);
+            self.past = self.past.iter().skip(skipped).cloned().chain([past]).collect();
+        }
     }
 
     fn stop(&mut self) {
@@ -287,7 +356,7 @@ impl Worker {
         }
     }
 
-    fn save(&mut self, folder: &Path, display: &Display) -> Result<()> {
+    fn save(&mut self, folder: &Path, display: &Display, record: bool) -> Result<()> {
         let Some(run) = &self.run else {
             return Err(Error::bad_value("save", folder.display(), "there is no run to save yet"));
         };
@@ -298,14 +367,14 @@ impl Worker {
         let Some(run) = &self.run else { return Ok(()) };
         let weights_sha256 = self.networks.sha256(&run.network).unwrap_or_default();
         let around = Surroundings { device: &self.options.device, threads: self.threads, weights_sha256, top_after };
-        let (files, manifest) = save(run, around, folder, display)?;
+        let (files, manifest) = save(run, around, folder, display, record)?;
         self.tell(Event::Saved { run: run.id, folder: folder.to_owned(), files, manifest: Box::new(manifest) });
         Ok(())
     }
 
     fn publish(&self) {
         if let Some(run) = &self.run {
-            self.snapshots.send_replace(Arc::new(run.snapshot(&self.options.device, self.threads)));
+            self.snapshots.send_replace(Arc::new(run.snapshot(&self.options.device, self.threads, self.past.clone())));
         }
     }
 

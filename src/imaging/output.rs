@@ -1,8 +1,10 @@
 //! Files that are whole or not there: everything is written beside its place and then renamed.
 
-use super::Picture;
+use super::{Picture, resize};
 use crate::error::{Error, Result};
-use image::{ExtendedColorType, ImageEncoder, codecs::png::PngEncoder};
+use image::codecs::gif::{GifEncoder, Repeat};
+use image::codecs::png::PngEncoder;
+use image::{Delay, ExtendedColorType, Frame, ImageEncoder};
 use serde::Serialize;
 use std::io::Write;
 use std::path::Path;
@@ -44,6 +46,29 @@ pub fn write_png(path: &Path, picture: &Picture) -> Result<()> {
     PngEncoder::new(&mut bytes)
         .write_image(&picture.rgb, picture.width, picture.height, ExtendedColorType::Rgb8)
         .map_err(|e| Error::Output { path: path.to_owned(), source: std::io::Error::other(e) })?;
+    write_atomically(path, &bytes)
+}
+
+/// Writes an animated GIF that repeats: ten pictures a second, the last one for two seconds. Pictures of other sizes
+/// are brought to that of the last.
+///
+/// # Errors
+/// [`Error::Output`].
+pub fn write_gif(path: &Path, pictures: &[Picture]) -> Result<()> {
+    let failed = |e| Error::Output { path: path.to_owned(), source: std::io::Error::other(e) };
+    let mut bytes = Vec::new();
+    {
+        let mut encoder = GifEncoder::new_with_speed(&mut bytes, 10);
+        encoder.set_repeat(Repeat::Infinite).map_err(&failed)?;
+        for (i, picture) in pictures.iter().enumerate() {
+            let last = &pictures[pictures.len() - 1];
+            let picture = resize(picture, last.width, last.height);
+            let ms = if i + 1 == pictures.len() { 2000 } else { 100 };
+            let image = image::DynamicImage::ImageRgb8(picture.to_image()).into_rgba8();
+            let frame = Frame::from_parts(image, 0, 0, Delay::from_numer_denom_ms(ms, 1));
+            encoder.encode_frame(frame).map_err(&failed)?;
+        }
+    }
     write_atomically(path, &bytes)
 }
 

@@ -45,6 +45,14 @@ impl Preprocess {
         self.swap(&scaled)
     }
 
+    /// The gradient at the pixels as the gradient at the network's input: the other way round.
+    ///
+    /// # Errors
+    /// If the tensor does not have three channels.
+    pub fn gradient_at_input(&self, gradient: &Tensor) -> Result<Tensor> {
+        Ok((self.swap(gradient)?.broadcast_mul(&self.std(gradient.device())?)? / 255.0)?)
+    }
+
     /// The input space's values clamped to those of valid pixels.
     ///
     /// # Errors

@@ -24,6 +24,18 @@ impl Adam {
         Ok(Self { mean: x.zeros_like()?, variance: x.zeros_like()?, updates: 0 })
     }
 
+    /// The moments of a run that is taken up again.
+    #[must_use]
+    pub fn resumed(mean: Tensor, variance: Tensor, updates: i32) -> Self {
+        Self { mean, variance, updates }
+    }
+
+    /// Mean and variance of the gradient, and the updates they stand for.
+    #[must_use]
+    pub fn moments(&self) -> (&Tensor, &Tensor, i32) {
+        (&self.mean, &self.variance, self.updates)
+    }
+
     /// `x` after one descent step against `gradient` with the given step size.
     ///
     /// # Errors

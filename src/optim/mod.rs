@@ -5,12 +5,18 @@
 
 mod adam;
 mod ascent;
+mod lbfgs;
+mod parameterisation;
 mod random;
 mod resample;
 mod transforms;
+mod warp;
 
 pub use adam::Adam;
 pub use ascent::unit;
+pub use lbfgs::{Lbfgs, Moved, Slope};
+pub use parameterisation::{Basis, Parameterisation};
 pub use random::{noise, step_rng};
 pub use resample::{Corners, bilinear};
 pub use transforms::{gaussian_blur, jitter, total_variation};
+pub use warp::{Transforms, Warp};

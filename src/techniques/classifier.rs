@@ -55,3 +55,10 @@ pub(super) fn logits_and_gradient(network: &Network, x: &Tensor, class: usize) -
 pub(super) fn top_class(logits: &[f32]) -> usize {
     logits.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).map_or(0, |(i, _)| i)
 }
+
+/// The probability of a class under a softmax of `logits`.
+pub(super) fn probability(logits: &[f32], class: usize) -> f32 {
+    let highest = logits[top_class(logits)];
+    let total: f32 = logits.iter().map(|z| (z - highest).exp()).sum();
+    (logits[class] - highest).exp() / total
+}

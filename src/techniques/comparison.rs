@@ -3,7 +3,7 @@
 use super::attribution::{Method, Scene, Subject, Tracing, layer_of};
 use super::classifier::{require_classes, seen_by};
 use super::similarity::rank_correlations;
-use super::{Context, Job, Panel, Params, Progress, Technique, View, class_fact};
+use super::{Aim, Context, Job, Panel, Params, Progress, Technique, View, class_fact};
 use crate::error::{Error, Result};
 use crate::nets::{LayerName, labels};
 use serde_json::{Map, Value, json};
@@ -106,10 +106,12 @@ impl Job for Comparison {
         let total = self.panels.iter().map(|(_, t)| t.total()).max().unwrap_or(1);
         let done = self.panels.iter().all(|(_, t)| t.is_done());
         let logits = (self.made() <= 1).then(|| self.scene.logits.clone());
-        Ok(Progress { step: self.made(), total, figures, logits, done })
+        Ok(Progress { step: self.made(), total, figures, logits, done, ..Progress::default() })
     }
 
-    fn set(&mut self, _params: &Params) {}
+    fn set(&mut self, _: &Params, _: &Aim) -> Result<()> {
+        Ok(())
+    }
 
     fn view(&self) -> Result<View> {
         let panel = |(title, tracing): &(String, Tracing)| {

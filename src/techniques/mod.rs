@@ -11,6 +11,8 @@ pub mod evaluation;
 mod params;
 mod pixels;
 mod similarity;
+mod state;
+mod stopping;
 pub mod style;
 mod tables;
 mod visualization;
@@ -18,9 +20,10 @@ mod visualization;
 pub use attribution::Method;
 pub use classifier::classify;
 pub use comparison::{COMPARED, Variation, compare};
-pub use params::{ParamKind, ParamSpec, ParamValue, Params, spec};
+pub use params::{ParamKind, ParamSpec, ParamValue, Params, Preset, spec};
 pub use pixels::{picture_from_pixels, pixels_from_picture};
 pub use similarity::rank_correlation;
+pub use state::State;
 pub use tables::tables;
 
 use crate::error::{Error, Result, did_you_mean};
@@ -32,16 +35,27 @@ use std::sync::Arc;
 /// Every technique, in the order of the dashboard's arrow keys: the attribution methods, then the others.
 pub static TECHNIQUES: &[&dyn Technique] = &join();
 
-const OTHERS: &[&dyn Technique] = &[&visualization::ClassVisualization, &adversarial::Fooling, &style::StyleTransfer];
+const VISUALIZATIONS: [&dyn Technique; 3] =
+    [&visualization::ClassVisualization, &visualization::FeatureVisualization, &visualization::DeepDream];
 
-const COUNT: usize = attribution::METHODS.len() + OTHERS.len();
+const STYLES: [&dyn Technique; 1] = [&style::StyleTransfer];
+
+const COUNT: usize = attribution::METHODS.len() + VISUALIZATIONS.len() + adversarial::ATTACKS.len() + STYLES.len();
 
 const fn join() -> [&'static dyn Technique; COUNT] {
-    let mut all: [&'static dyn Technique; COUNT] = [OTHERS[0]; COUNT];
+    let mut all: [&'static dyn Technique; COUNT] = [STYLES[0]; COUNT];
     let mut i = 0;
     while i < COUNT {
-        let methods = attribution::METHODS.len();
-        all[i] = if i < methods { attribution::METHODS[i] } else { OTHERS[i - methods] };
+        let attacks = attribution::METHODS.len() + VISUALIZATIONS.len();
+        all[i] = if i < attribution::METHODS.len() {
+            attribution::METHODS[i]
+        } else if i < attacks {
+            VISUALIZATIONS[i - attribution::METHODS.len()]
+        } else if i < attacks + adversarial::ATTACKS.len() {
+            adversarial::ATTACKS[i - attacks]
+        } else {
+            STYLES[i - attacks - adversarial::ATTACKS.len()]
+        };
         i += 1;
     }
     all
@@ -89,8 +103,10 @@ pub enum Need {
 pub struct Needs {
     /// A photo.
     pub picture: Need,
-    /// A style picture.
+    /// A style picture, or several.
     pub style: Need,
+    /// A picture of where it counts.
+    pub mask: Need,
     /// A picture to start from.
     pub init: Need,
     /// A class to explain or show; the default is the photo's top class.
@@ -99,6 +115,8 @@ pub struct Needs {
     pub target: Need,
     /// A layer.
     pub layer: Need,
+    /// All the photos at once, not one job a photo.
+    pub together: bool,
 }
 
 impl Needs {
@@ -106,10 +124,12 @@ impl Needs {
     pub const NOTHING: Self = Self {
         picture: Need::None,
         style: Need::None,
+        mask: Need::None,
         init: Need::None,
         class: Need::None,
         target: Need::None,
         layer: Need::None,
+        together: false,
     };
 }
 
@@ -120,8 +140,12 @@ pub struct Context {
     pub network: Arc<Network>,
     /// The photo, at its own size.
     pub picture: Option<Picture>,
-    /// The style picture, at its own size.
-    pub style: Option<Picture>,
+    /// The photos beside it, for a technique that works on many together.
+    pub others: Vec<Picture>,
+    /// The style pictures, at their own sizes.
+    pub styles: Vec<Picture>,
+    /// Where it counts: white in full, black not at all.
+    pub mask: Option<Picture>,
     /// The picture to start from, at its own size.
     pub init: Option<Picture>,
     /// The class to explain or show.
@@ -132,6 +156,25 @@ pub struct Context {
     pub layer: Option<LayerName>,
     /// Seed of everything random.
     pub seed: u64,
+}
+
+/// What a job is about and may turn to while it runs.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Aim {
+    /// The class to explain or show.
+    pub class: Option<usize>,
+    /// The class to be mistaken for.
+    pub target: Option<usize>,
+    /// The layer to look at.
+    pub layer: Option<LayerName>,
+}
+
+impl Context {
+    /// What the job is about at its start.
+    #[must_use]
+    pub fn aim(&self) -> Aim {
+        Aim { class: self.class, target: self.target, layer: self.layer.clone() }
+    }
 }
 
 /// A technique.
@@ -152,6 +195,17 @@ pub trait Technique: Sync {
     fn params(&self) -> &'static [ParamSpec] {
         &[]
     }
+    /// Its parameters as they are unless set.
+    ///
+    /// # Panics
+    /// If its declaration contradicts itself, which a test of the registry rules out.
+    fn defaults(&self) -> Params {
+        Params::new(self.params(), &std::collections::BTreeMap::new()).expect("sound declarations")
+    }
+    /// The parts of its [`Aim`] that a running job can turn to: `class`, `target`, `layer`.
+    fn steered(&self) -> &'static [&'static str] {
+        &[]
+    }
     /// The model it runs on unless told otherwise.
     fn default_model(&self) -> &'static str {
         "tf_efficientnet_lite0"
@@ -168,7 +222,7 @@ pub trait Technique: Sync {
 }
 
 /// How far a job is after a step.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Progress {
     /// Updates made so far; the first step looks at the start and makes none.
     pub step: usize,
@@ -178,6 +232,8 @@ pub struct Progress {
     pub figures: Vec<(&'static str, f64)>,
     /// The logits of what the step looked at, if it saw any.
     pub logits: Option<Vec<f32>>,
+    /// What happened in this step and is worth a mark on the curves.
+    pub notes: Vec<String>,
     /// Whether there is nothing left to do.
     pub done: bool,
 }
@@ -189,6 +245,12 @@ pub struct View {
     pub input: Option<Picture>,
     /// The picture made so far.
     pub result: Option<Picture>,
+    /// What was added to the input to make the result, magnified around grey.
+    pub perturbation: Option<Picture>,
+    /// The same raw, `[3, H, W]`, where it is the thing that is looked for.
+    pub perturbation_values: Option<Array>,
+    /// What was found out about the result, in words: name and value.
+    pub findings: Vec<(String, String)>,
     /// The map made so far, raw.
     pub heat: Option<HeatMap>,
     /// The attribution `[3, H, W]` behind the map, where the technique has channels.
@@ -219,8 +281,25 @@ pub trait Job: Send {
     /// If the computation fails.
     fn step(&mut self) -> Result<Progress>;
 
-    /// Changes a live parameter; the value has been checked against its declaration.
-    fn set(&mut self, params: &Params);
+    /// Turns to new values of live parameters, checked against their declaration, and to a new aim where the
+    /// technique is [steered](Technique::steered).
+    ///
+    /// # Errors
+    /// If the new values do not fit the job; it then goes on with the old ones.
+    fn set(&mut self, params: &Params, aim: &Aim) -> Result<()>;
+
+    /// Everything the job needs to go on from here exactly as it would; `None` where it cannot.
+    fn save_state(&self) -> Option<State> {
+        None
+    }
+
+    /// Goes back, or on, to a state saved by a job of the same beginning. Parameters and aim are not part of it.
+    ///
+    /// # Errors
+    /// If the state is not one of such a job.
+    fn load_state(&mut self, _state: &State) -> Result<()> {
+        Err(State::foreign())
+    }
 
     /// What there is to see.
     ///
@@ -262,6 +341,13 @@ mod tests {
         for technique in TECHNIQUES {
             assert!(crate::nets::model(technique.default_model()).is_ok());
             let defaults = Params::new(technique.params(), &BTreeMap::new()).expect("defaults");
+            for recipe in technique.params() {
+                let ParamKind::Preset { options, .. } = recipe.kind else { continue };
+                for preset in options {
+                    let given = BTreeMap::from([(recipe.name.to_owned(), ParamValue::Text(preset.id.to_owned()))]);
+                    Params::new(technique.params(), &given).expect(preset.id);
+                }
+            }
             for spec in technique.params() {
                 let default = defaults.get(spec.name).expect("declared").clone();
                 assert!(spec.check(default).is_ok(), "{} of {}", spec.name, technique.id());

@@ -47,6 +47,31 @@ pub enum ParamKind {
         /// Value unless set.
         default: &'static str,
     },
+    /// One of several recipes: it sets other parameters, each of which can still be set on its own.
+    Preset {
+        /// The recipes.
+        options: &'static [Preset],
+        /// The recipe unless set.
+        default: &'static str,
+    },
+    /// Words or numbers in a row.
+    Text {
+        /// Value unless set.
+        default: &'static str,
+        /// What it takes, in words.
+        takes: &'static str,
+    },
+}
+
+/// A recipe: values for several parameters at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Preset {
+    /// Its name.
+    pub id: &'static str,
+    /// What it is for, in a few words.
+    pub about: &'static str,
+    /// The values it sets, as they would be typed.
+    pub values: &'static [(&'static str, &'static str)],
 }
 
 /// A parameter's value.
@@ -73,13 +98,63 @@ impl std::fmt::Display for ParamValue {
 }
 
 impl ParamSpec {
+    const fn new(name: &'static str, kind: ParamKind, help: &'static str) -> Self {
+        Self { name, kind, unit: "", help, live: true }
+    }
+
+    /// A live number in `min..=max`.
+    #[must_use]
+    pub const fn float(name: &'static str, [min, max]: [f64; 2], default: f64, help: &'static str) -> Self {
+        Self::new(name, ParamKind::Float { min, max, default }, help)
+    }
+
+    /// A live whole number in `min..=max`.
+    #[must_use]
+    pub const fn int(name: &'static str, [min, max]: [i64; 2], default: i64, help: &'static str) -> Self {
+        Self::new(name, ParamKind::Int { min, max, default }, help)
+    }
+
+    /// A live choice among words, the first of which is the default.
+    #[must_use]
+    pub const fn choice(name: &'static str, options: &'static [&'static str], help: &'static str) -> Self {
+        Self::new(name, ParamKind::Choice { options, default: options[0] }, help)
+    }
+
+    /// A choice among recipes, the first of which is the default; a new one starts the job anew.
+    #[must_use]
+    pub const fn preset(name: &'static str, options: &'static [Preset], help: &'static str) -> Self {
+        Self::new(name, ParamKind::Preset { options, default: options[0].id }, help).fixed()
+    }
+
+    /// A row of words or numbers; a new one starts the job anew.
+    #[must_use]
+    pub const fn text(name: &'static str, default: &'static str, takes: &'static str, help: &'static str) -> Self {
+        Self::new(name, ParamKind::Text { default, takes }, help).fixed()
+    }
+
+    /// The same in a unit.
+    #[must_use]
+    pub const fn in_unit(mut self, unit: &'static str) -> Self {
+        self.unit = unit;
+        self
+    }
+
+    /// The same, but a new value starts the job anew.
+    #[must_use]
+    pub const fn fixed(mut self) -> Self {
+        self.live = false;
+        self
+    }
+
     /// The value unless set.
     #[must_use]
     pub fn default_value(&self) -> ParamValue {
         match self.kind {
             ParamKind::Int { default, .. } => ParamValue::Int(default),
             ParamKind::Float { default, .. } => ParamValue::Float(default),
-            ParamKind::Choice { default, .. } => ParamValue::Text(default.to_owned()),
+            ParamKind::Choice { default, .. }
+            | ParamKind::Preset { default, .. }
+            | ParamKind::Text { default, .. } => ParamValue::Text(default.to_owned()),
         }
     }
 
@@ -91,7 +166,18 @@ impl ParamSpec {
             ParamKind::Float { min, max, .. } => {
                 format!("a number from {} to {}", ParamValue::Float(min), ParamValue::Float(max))
             }
-            ParamKind::Choice { options, .. } => format!("one of {}", options.join(", ")),
+            ParamKind::Choice { .. } | ParamKind::Preset { .. } => format!("one of {}", self.words().join(", ")),
+            ParamKind::Text { takes, .. } => takes.to_owned(),
+        }
+    }
+
+    /// The words it takes; none if it is no choice.
+    #[must_use]
+    pub fn words(&self) -> Vec<&'static str> {
+        match self.kind {
+            ParamKind::Choice { options, .. } => options.to_vec(),
+            ParamKind::Preset { options, .. } => options.iter().map(|p| p.id).collect(),
+            _ => vec![],
         }
     }
 
@@ -104,7 +190,9 @@ impl ParamSpec {
         let value = match self.kind {
             ParamKind::Int { .. } => text.parse().ok().map(ParamValue::Int),
             ParamKind::Float { .. } => parse_number(text).map(ParamValue::Float),
-            ParamKind::Choice { .. } => Some(ParamValue::Text(text.to_owned())),
+            ParamKind::Choice { .. } | ParamKind::Preset { .. } | ParamKind::Text { .. } => {
+                Some(ParamValue::Text(text.to_owned()))
+            }
         };
         self.check(value.unwrap_or_else(|| ParamValue::Text(text.to_owned())))
     }
@@ -125,7 +213,10 @@ impl ParamSpec {
                     Err(Error::bad_value(self.name, value, format!("it takes {}", self.range())))
                 };
             }
-            (ParamKind::Choice { options, .. }, ParamValue::Text(v)) => options.contains(&v.as_str()),
+            (ParamKind::Choice { .. } | ParamKind::Preset { .. }, ParamValue::Text(v)) => {
+                self.words().contains(&v.as_str())
+            }
+            (ParamKind::Text { .. }, ParamValue::Text(_)) => true,
             _ => false,
         };
         if fits { Ok(value) } else { Err(Error::bad_value(self.name, value, format!("it takes {}", self.range()))) }
@@ -142,7 +233,8 @@ impl ParamSpec {
             (ParamKind::Float { min, max, default }, ParamValue::Float(v)) => {
                 ParamValue::Float(notch(*v, *default, up).clamp(*min, *max))
             }
-            (ParamKind::Choice { options, .. }, ParamValue::Text(v)) => {
+            (ParamKind::Choice { .. } | ParamKind::Preset { .. }, ParamValue::Text(v)) => {
+                let options = self.words();
                 let at = options.iter().position(|o| o == v).unwrap_or(0);
                 let next = if up { at + 1 } else { at + options.len() - 1 };
                 ParamValue::Text(options[next % options.len()].to_owned())
@@ -185,12 +277,24 @@ fn parse_number(text: &str) -> Option<f64> {
 pub struct Params(BTreeMap<String, ParamValue>);
 
 impl Params {
-    /// The defaults of `specs`, changed by `given`.
+    /// The defaults of `specs`, changed by the presets that `given` names or that are the default, changed by the
+    /// rest of `given`.
     ///
     /// # Errors
     /// [`Error::Unknown`] or [`Error::BadValue`] for a given value that does not fit.
     pub fn new(specs: &[ParamSpec], given: &BTreeMap<String, ParamValue>) -> Result<Self> {
         let mut params = Self(specs.iter().map(|s| (s.name.to_owned(), s.default_value())).collect());
+        for recipe in specs {
+            let ParamKind::Preset { options, default } = recipe.kind else { continue };
+            let chosen = match given.get(recipe.name).cloned().map(|v| recipe.check(v)).transpose()? {
+                Some(ParamValue::Text(id)) => id,
+                _ => default.to_owned(),
+            };
+            for (name, text) in options.iter().filter(|p| p.id == chosen).flat_map(|p| p.values) {
+                let value = spec(specs, name)?.parse(text)?;
+                params.0.insert((*name).to_owned(), value);
+            }
+        }
         for (name, value) in given {
             params.set(specs, name, value.clone())?;
         }
@@ -243,7 +347,7 @@ impl Params {
         }
     }
 
-    /// A declared choice.
+    /// A declared choice, preset or row of words.
     ///
     /// # Panics
     /// As [`Params::float`].

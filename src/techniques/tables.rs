@@ -12,8 +12,9 @@ pub fn tables() -> String {
         let _ = writeln!(text, "### {}{}\n", group.to_string()[..1].to_uppercase(), &group.to_string()[1..]);
         text += "| technique | shows | definition | parameters | reference |\n|---|---|---|---|---|\n";
         for t in TECHNIQUES.iter().filter(|t| t.group() == group) {
-            let params: Vec<String> =
-                t.params().iter().map(|p| format!("`{}` {}", p.name, p.default_value())).collect();
+            let defaults = t.defaults();
+            let value = |name| defaults.get(name).map(ToString::to_string).unwrap_or_default();
+            let params: Vec<String> = t.params().iter().map(|p| format!("`{}` {}", p.name, value(p.name))).collect();
             let params = params.join(", ");
             let row = [&format!("`{}`", t.id()), t.about(), t.definition(), &params, t.reference()];
             let _ = writeln!(text, "| {} |", row.map(cell).join(" | "));

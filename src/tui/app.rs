@@ -306,7 +306,7 @@ impl App {
             Action::PickStyle if self.current().needs().style == Need::None => {
                 self.say("this technique has no style picture");
             }
-            Action::PickStyle => self.dialog = Some(Box::new(FilePicker::styles(self.spec.style.as_ref()))),
+            Action::PickStyle => self.dialog = Some(Box::new(FilePicker::styles(self.spec.styles.first()))),
             Action::NextFocus => {
                 self.shown_picture += 1;
                 self.focus = match self.focus {
@@ -361,7 +361,7 @@ impl App {
                 self.start();
             }
             Action::SetStyle(source) => {
-                self.spec.style = Some(source);
+                self.spec.styles = vec![source];
                 self.start();
             }
             Action::SetLayer(layer) => {
@@ -436,7 +436,7 @@ impl App {
         let seconds = stamp.map_or(0, |s| s.as_secs());
         let name = format!("{}-{}-{}", self.snapshot.technique, seconds, self.snapshot.step);
         let (folder, display) = (self.save_folder.join(name), self.display.clone());
-        self.outbox.push(Command::Save { folder, display });
+        self.outbox.push(Command::Save { folder, display, record: false });
     }
 
     fn select(&mut self, down: bool) {

@@ -97,7 +97,9 @@ pub fn context(network: &Arc<Network>) -> Context {
     Context {
         network: network.clone(),
         picture: None,
-        style: None,
+        others: vec![],
+        styles: vec![],
+        mask: None,
         init: None,
         class: None,
         target: None,

@@ -1,6 +1,6 @@
 //! The job around a method: at once, or update by update.
 
-use super::super::{Context, Job, Params, Progress, View, class_fact};
+use super::super::{Aim, Context, Job, Params, Progress, View, class_fact};
 use super::method::{Estimator, Explain, Found, Method};
 use super::subject::Subject;
 use crate::error::Result;
@@ -126,11 +126,12 @@ impl Job for Explanation {
         let tracing = &self.tracing;
         let logits = (tracing.made <= 1).then(|| tracing.subject.scene.logits.clone());
         let (step, total, done) = (tracing.made, tracing.total(), tracing.is_done());
-        Ok(Progress { step, total, figures, logits, done })
+        Ok(Progress { step, total, figures, logits, done, ..Progress::default() })
     }
 
-    fn set(&mut self, params: &Params) {
+    fn set(&mut self, params: &Params, _: &Aim) -> Result<()> {
         self.tracing.set(params);
+        Ok(())
     }
 
     fn view(&self) -> Result<View> {

@@ -1,7 +1,7 @@
 //! The job that makes a map and scores it.
 
 use super::super::attribution::{Method, Subject, Tracing};
-use super::super::{Context, Job, Params, Progress, Technique, View};
+use super::super::{Aim, Context, Job, Params, Progress, Technique, View};
 use super::{Case, METRICS, Measure, metric};
 use crate::error::Result;
 use crate::imaging::{HeatMap, seen_in_crop};
@@ -136,11 +136,12 @@ impl Job for Scoring {
         let rest =
             if self.case.is_some() { self.measures() - self.at } else { self.tracing.total() - self.tracing.made };
         let done = self.case.is_some() && rest == 0;
-        Ok(Progress { step, total: step + rest, figures, logits, done })
+        Ok(Progress { step, total: step + rest, figures, logits, done, ..Progress::default() })
     }
 
-    fn set(&mut self, params: &Params) {
+    fn set(&mut self, params: &Params, _: &Aim) -> Result<()> {
         self.tracing.set(params);
+        Ok(())
     }
 
     fn view(&self) -> Result<View> {

@@ -3,19 +3,29 @@
 //! Each loss is divided by the squared size of what it compares with, so that one setting of the weights looks
 //! alike on every network (design after Gatys et al. 2016, arXiv:1508.06576).
 
+use super::wasserstein::{Gaussian, Wasserstein};
 use crate::error::Result;
-use candle_core::Tensor;
+use candle_core::{D, Tensor};
 
 /// Kept away from dividing by nothing: the content or style of a black picture.
-const TINY: f64 = 1e-12;
+pub(super) const TINY: f64 = 1e-12;
 
 /// The Gram matrix G = F Fᵀ / (C·H·W) `[C, C]` of activations `[1, C, H, W]`.
 ///
 /// # Errors
 /// If the activations are not of one picture.
 pub fn gram(activations: &Tensor) -> Result<Tensor> {
-    let (features, size) = flattened(activations)?;
-    Ok((features.matmul(&features.t()?)? / size)?)
+    let features = Features::of(activations, None)?;
+    Ok((features.values.matmul(&features.values.t()?)? / features.size())?)
+}
+
+/// Which statistics of a layer are the style.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StyleLoss {
+    /// ‖G − A‖² / ‖A‖² of Gram matrices.
+    Gram,
+    /// The squared Wasserstein-2 distance between normal distributions of the same mean and covariance.
+    Wasserstein,
 }
 
 /// A layer's activations of the content picture, to stay close to.
@@ -46,47 +56,133 @@ impl Content {
     }
 }
 
-/// A layer's Gram matrix of the style picture, to be matched.
+/// A layer's activations as a matrix, each place weighted.
+pub(super) struct Features {
+    /// `[C, H·W]`, times the weights.
+    pub values: Tensor,
+    /// `[1, H·W]`, where places have weights.
+    weights: Option<Tensor>,
+    /// C and the sum of squared weights: H·W where there are none.
+    pub channels: usize,
+    pub places: f64,
+    shape: candle_core::Shape,
+}
+
+impl Features {
+    /// Of activations `[1, C, H, W]` with weights `[1, 1, H, W]`.
+    pub fn of(activations: &Tensor, weights: Option<&Tensor>) -> Result<Self> {
+        let (n, c, h, w) = activations.dims4()?;
+        if n != 1 {
+            let text = format!("the style is taken of one picture at a time, not of {n}");
+            return Err(candle_core::Error::Msg(text).into());
+        }
+        let values = activations.reshape((c, h * w))?;
+        let weights = weights.map(|m| m.reshape((1, h * w))).transpose()?;
+        let (values, places) = match &weights {
+            Some(weights) => (values.broadcast_mul(weights)?, sum_of_squares(weights)?.max(TINY)),
+            None => (values, (h * w) as f64),
+        };
+        Ok(Self { values, weights, channels: c, places, shape: activations.shape().clone() })
+    }
+
+    /// Something a channel `[C, 1]` at every place `[C, H·W]`, times the weights.
+    pub fn everywhere(&self, of_channels: &Tensor) -> Result<Tensor> {
+        match &self.weights {
+            Some(weights) => Ok(of_channels.broadcast_mul(weights)?),
+            None => Ok(of_channels.broadcast_as(self.values.shape())?),
+        }
+    }
+
+    /// The weighted mean of each channel, `[C, 1]`; weights count squared, as in products of features.
+    pub fn mean(&self) -> Result<Tensor> {
+        let values = match &self.weights {
+            Some(weights) => self.values.broadcast_mul(weights)?,
+            None => self.values.clone(),
+        };
+        Ok((values.sum_keepdim(D::Minus1)? / self.places)?)
+    }
+
+    fn size(&self) -> f64 {
+        self.channels as f64 * self.places
+    }
+
+    /// A gradient at the weighted values as one at the activations.
+    pub fn pull(&self, gradient: Tensor) -> Result<Tensor> {
+        let gradient = match &self.weights {
+            Some(weights) => gradient.broadcast_mul(weights)?,
+            None => gradient,
+        };
+        Ok(gradient.reshape(&self.shape)?)
+    }
+}
+
+/// A layer's style, mixed of one or several pictures, to be matched.
 #[derive(Debug)]
-pub struct Style {
-    gram: Tensor,
-    power: f64,
+pub enum Style {
+    /// By its Gram matrix A and ‖A‖².
+    Gram(Tensor, f64),
+    /// By mean and covariance.
+    Wasserstein(Box<Wasserstein>),
 }
 
 impl Style {
-    /// Remembers the Gram matrix A of the style's activations `[1, C, H, W]`, of any size.
+    /// Remembers the style of activations `[1, C, H, W]`, each with its share of the whole, of any size.
     ///
     /// # Errors
-    /// If the activations are not of one picture.
-    pub fn new(activations: &Tensor) -> Result<Self> {
-        let gram = gram(activations)?;
-        let power = sum_of_squares(&gram)?.max(TINY);
-        Ok(Self { gram, power })
+    /// If the activations are not of one picture each, or have different channels.
+    pub fn new(kind: StyleLoss, pictures: &[(Tensor, f64)]) -> Result<Self> {
+        let total: f64 = pictures.iter().map(|(_, share)| share).sum();
+        let mix = |statistic: &dyn Fn(&Tensor) -> Result<Tensor>| -> Result<Tensor> {
+            let mut mixed: Option<Tensor> = None;
+            for (activations, share) in pictures {
+                let part = (statistic(activations)? * (share / total))?;
+                mixed = Some(match mixed {
+                    Some(mixed) => (mixed + part)?,
+                    None => part,
+                });
+            }
+            mixed.ok_or_else(|| candle_core::Error::Msg("there is no style picture".into()).into())
+        };
+        match kind {
+            StyleLoss::Gram => {
+                let gram = mix(&gram)?;
+                let power = sum_of_squares(&gram)?.max(TINY);
+                Ok(Self::Gram(gram, power))
+            }
+            StyleLoss::Wasserstein => {
+                let gaussian = |x: &Tensor| Gaussian::of(&Features::of(x, None)?);
+                let mean = mix(&|x| Ok(gaussian(x)?.mean))?;
+                let covariance = mix(&|x| Ok(gaussian(x)?.covariance))?;
+                Ok(Self::Wasserstein(Box::new(Wasserstein::new(Gaussian { mean, covariance })?)))
+            }
+        }
     }
 
-    /// ‖G − A‖² / ‖A‖², and its gradient at the activations F.
+    /// The loss, and its gradient at the activations F `[1, C, H, W]`, of which places may be weighted
+    /// `[1, 1, H, W]`.
     ///
     /// # Errors
     /// If F has other channels than the style's activations.
-    pub fn loss(&self, activations: &Tensor) -> Result<(f64, Tensor)> {
-        let (features, size) = flattened(activations)?;
-        let difference = ((features.matmul(&features.t()?)? / size)? - &self.gram)?;
-        let loss = sum_of_squares(&difference)? / self.power;
-        // G is symmetric, so both factors of F Fᵀ give the same half.
-        let gradient = (difference.matmul(&features)? * (4.0 / (self.power * size)))?;
-        Ok((loss, gradient.reshape(activations.shape())?))
+    pub fn loss(&self, activations: &Tensor, weights: Option<&Tensor>) -> Result<(f64, Tensor)> {
+        let features = Features::of(activations, weights)?;
+        match self {
+            Self::Gram(target, power) => {
+                let size = features.size();
+                let gram = (features.values.matmul(&features.values.t()?)? / size)?;
+                let difference = (gram - target)?;
+                let loss = sum_of_squares(&difference)? / power;
+                // G is symmetric, so both factors of F Fᵀ give the same half.
+                let gradient = (difference.matmul(&features.values)? * (4.0 / (power * size)))?;
+                Ok((loss, features.pull(gradient)?))
+            }
+            Self::Wasserstein(target) => {
+                let (loss, gradient) = target.loss(&features)?;
+                Ok((loss, features.pull(gradient)?))
+            }
+        }
     }
 }
 
-fn flattened(activations: &Tensor) -> Result<(Tensor, f64)> {
-    let (n, c, h, w) = activations.dims4()?;
-    if n != 1 {
-        let text = format!("Gram matrices are taken of one picture at a time, not of {n}");
-        return Err(candle_core::Error::Msg(text).into());
-    }
-    Ok((activations.reshape((c, h * w))?, (c * h * w) as f64))
-}
-
-fn sum_of_squares(x: &Tensor) -> Result<f64> {
+pub(super) fn sum_of_squares(x: &Tensor) -> Result<f64> {
     Ok(f64::from(x.sqr()?.sum_all()?.to_scalar::<f32>()?))
 }

@@ -1,9 +1,12 @@
 //! What a network can paint.
 
+mod colours;
 mod losses;
 mod objective;
+mod painting;
 mod style_transfer;
+mod wasserstein;
 
-pub use losses::gram;
-pub use objective::{Losses, Objective, Weights};
+pub use losses::{StyleLoss, gram};
+pub use objective::{CONTENT_LAYERS, Losses, Objective, Recipe, STYLE_LAYERS, Weights};
 pub use style_transfer::StyleTransfer;

@@ -1,17 +1,18 @@
 //! What style transfer minimises, as a function of the pixels.
 
-use super::losses::{Content, Style};
-use crate::error::Result;
+use super::losses::{Content, Style, StyleLoss};
+use crate::error::{Error, Result};
 use crate::kernels::ReluRule;
 use crate::nets::{LayerName, Network};
-use crate::optim::total_variation;
+use crate::optim::{Corners, Slope, bilinear, total_variation};
 use candle_core::Tensor;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Where the photo's content is compared.
-pub const CONTENT_LAYER: &str = "relu3_2";
-/// Where the painting's style is compared.
-pub const STYLE_LAYERS: [&str; 4] = ["relu1_1", "relu2_1", "relu3_1", "relu4_1"];
+/// Where the photo's content is compared unless told otherwise.
+pub const CONTENT_LAYERS: &str = "relu3_2";
+/// Where the painting's style is compared unless told otherwise.
+pub const STYLE_LAYERS: &str = "relu1_1,relu2_1,relu3_1,relu4_1";
 
 /// α, β and γ.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -24,8 +25,51 @@ pub struct Weights {
     pub tv: f64,
 }
 
+/// Where the losses are taken, and which.
+#[derive(Debug, Clone)]
+pub struct Recipe {
+    /// The content layers with their shares of the content loss.
+    pub content: Vec<(LayerName, f64)>,
+    /// The style layers with their shares of the style loss.
+    pub style: Vec<(LayerName, f64)>,
+    /// Which statistics are the style.
+    pub kind: StyleLoss,
+}
+
+impl Recipe {
+    /// Reads layers with optional weights, as in `relu1_1,relu2_1:0.5`, and checks that the network has them.
+    ///
+    /// # Errors
+    /// If there is no such layer, or a weight is no positive number.
+    pub fn parse(network: &Network, content: &str, style: &str, kind: StyleLoss) -> Result<Self> {
+        Ok(Self {
+            content: layers(network, "content_layers", content)?,
+            style: layers(network, "style_layers", style)?,
+            kind,
+        })
+    }
+}
+
+fn layers(network: &Network, name: &str, text: &str) -> Result<Vec<(LayerName, f64)>> {
+    let parts: Vec<(LayerName, f64)> = text
+        .split(',')
+        .map(|part| {
+            let (layer, weight) = part.rsplit_once(':').unwrap_or((part, "1"));
+            let weight = weight.trim().parse::<f64>().ok().filter(|w| w.is_finite() && *w >= 0.0);
+            let advice = "it takes layers with optional weights, as in relu1_1,relu2_1:0.5";
+            let weight = weight.ok_or_else(|| Error::bad_value(name, text, advice))?;
+            Ok((network.layer(layer.trim())?, weight))
+        })
+        .collect::<Result<_>>()?;
+    let total: f64 = parts.iter().map(|(_, w)| w).sum();
+    if total <= 0.0 {
+        return Err(Error::bad_value(name, text, "at least one layer has to have a weight above 0"));
+    }
+    Ok(parts.into_iter().filter(|(_, w)| *w > 0.0).map(|(layer, w)| (layer, w / total)).collect())
+}
+
 /// The losses at a picture, unweighted, and the gradient of their weighted sum.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Losses {
     /// mean((F − P)²) / mean(P²).
     pub content: f64,
@@ -39,31 +83,79 @@ pub struct Losses {
     pub gradient: Tensor,
 }
 
-/// L(x) = α·content(x) + β·style(x) + γ·TV(x) for one photo and one painting.
+impl Slope for Losses {
+    fn value(&self) -> f64 {
+        self.total
+    }
+    fn gradient(&self) -> &Tensor {
+        &self.gradient
+    }
+}
+
+/// L(x) = α·content(x) + β·style(x) + γ·TV(x) for one photo and one or several paintings.
 #[derive(Debug)]
 pub struct Objective {
     network: Arc<Network>,
-    /// The style layers, then the content layer.
-    layers: Vec<LayerName>,
-    content: Content,
-    styles: Vec<Style>,
+    content: Vec<(LayerName, f64, Content)>,
+    style: Vec<(LayerName, f64, Style)>,
+    /// Where the style counts `[1, 1, H, W]`, by layer.
+    masks: BTreeMap<String, Tensor>,
+    taps: Vec<LayerName>,
 }
 
 impl Objective {
-    /// Looks once at the photo `[1, 3, H, W]` and the painting `[1, 3, H', W']`, pixels in `[0, 1]`.
+    /// Looks once at the photo `[1, 3, H, W]` and the paintings `[1, 3, H', W']`, pixels in `[0, 1]`, each painting
+    /// with its weight; the style of the result is taken where `mask` `[1, 1, H, W]` is not 0.
     ///
     /// # Errors
     /// If the network lacks a layer or a picture is too small for it.
-    pub fn new(network: Arc<Network>, photo: &Tensor, painting: &Tensor) -> Result<Self> {
-        let layers: Vec<LayerName> = STYLE_LAYERS.iter().chain([&CONTENT_LAYER]).map(|&l| l.into()).collect();
-        let (style_layers, content_layer) = layers.split_at(STYLE_LAYERS.len());
-        let see = |pixels: &Tensor, layers: &[LayerName]| {
-            network.infer(&network.preprocess().input_from_pixels(pixels)?, layers)
+    pub fn new(
+        network: Arc<Network>,
+        photo: &Tensor,
+        paintings: &[(Tensor, f64)],
+        recipe: &Recipe,
+        mask: Option<&Tensor>,
+    ) -> Result<Self> {
+        let see = |pixels: &Tensor, layers: &[(LayerName, f64)]| {
+            let layers: Vec<LayerName> = layers.iter().map(|(layer, _)| layer.clone()).collect();
+            network.infer(&network.preprocess().input_from_pixels(pixels)?, &layers)
         };
-        let content = Content::new(see(photo, content_layer)?.get(&content_layer[0])?)?;
-        let seen = see(painting, style_layers)?;
-        let styles = style_layers.iter().map(|l| Style::new(&seen.get(l)?)).collect::<Result<_>>()?;
-        Ok(Self { network, layers, content, styles })
+        let seen = see(photo, &recipe.content)?;
+        let content = recipe
+            .content
+            .iter()
+            .map(|(layer, share)| Ok((layer.clone(), *share, Content::new(seen.get(layer)?)?)))
+            .collect::<Result<Vec<_>>>()?;
+        let mut activations: Vec<Vec<(Tensor, f64)>> = recipe.style.iter().map(|_| vec![]).collect();
+        for (painting, weight) in paintings {
+            let seen = see(painting, &recipe.style)?;
+            for ((layer, _), list) in recipe.style.iter().zip(&mut activations) {
+                list.push((seen.get(layer)?, *weight));
+            }
+        }
+        let style = recipe
+            .style
+            .iter()
+            .zip(&activations)
+            .map(|((layer, share), pictures)| Ok((layer.clone(), *share, Style::new(recipe.kind, pictures)?)))
+            .collect::<Result<Vec<_>>>()?;
+        let mut masks = BTreeMap::new();
+        if let Some(mask) = mask {
+            let (_, _, h, w) = photo.dims4()?;
+            for layer in network.layers(h, w)? {
+                if style.iter().any(|(l, ..)| *l == layer.name) {
+                    let small = bilinear(mask, (layer.shape[1], layer.shape[2]), Corners::Centred)?;
+                    masks.insert(layer.name.to_string(), small);
+                }
+            }
+        }
+        let mut taps: Vec<LayerName> = vec![];
+        for layer in style.iter().map(|(l, ..)| l).chain(content.iter().map(|(l, ..)| l)) {
+            if !taps.contains(layer) {
+                taps.push(layer.clone());
+            }
+        }
+        Ok(Self { network, content, style, masks, taps })
     }
 
     /// The losses at pixels `x` `[1, 3, H, W]`, which has the photo's size.
@@ -72,18 +164,27 @@ impl Objective {
     /// If `x` has another size than the photo.
     pub fn evaluate(&self, x: &Tensor, weights: &Weights) -> Result<Losses> {
         let preprocess = self.network.preprocess();
-        let activations = self.network.forward(&preprocess.input_from_pixels(x)?, &self.layers)?;
-        let (style_layers, content_layer) = self.layers.split_at(self.styles.len());
-        let mut seeds = Vec::with_capacity(self.layers.len());
+        let activations = self.network.forward(&preprocess.input_from_pixels(x)?, &self.taps)?;
+        let mut seeds: Vec<(LayerName, Tensor)> = Vec::with_capacity(self.taps.len());
+        let mut add = |layer: &LayerName, seed: Tensor| -> Result<()> {
+            match seeds.iter_mut().find(|(l, _)| l == layer) {
+                Some((_, sum)) => *sum = (&*sum + seed)?,
+                None => seeds.push((layer.clone(), seed)),
+            }
+            Ok(())
+        };
         let mut style = 0.0;
-        let share = 1.0 / self.styles.len() as f64;
-        for (layer, target) in style_layers.iter().zip(&self.styles) {
-            let (loss, gradient) = target.loss(&activations.get(layer)?)?;
+        for (layer, share, target) in &self.style {
+            let (loss, gradient) = target.loss(&activations.get(layer)?, self.masks.get(layer.as_str()))?;
             style += loss * share;
-            seeds.push((layer.clone(), (gradient * (weights.style * share))?));
+            add(layer, (gradient * (weights.style * share))?)?;
         }
-        let (content, gradient) = self.content.loss(&activations.get(&content_layer[0])?)?;
-        seeds.push((content_layer[0].clone(), (gradient * weights.content)?));
+        let mut content = 0.0;
+        for (layer, share, target) in &self.content {
+            let (loss, gradient) = target.loss(&activations.get(layer)?)?;
+            content += loss * share;
+            add(layer, (gradient * (weights.content * share))?)?;
+        }
         let input = [LayerName::INPUT.into()];
         let gradients = self.network.backward(&activations, &seeds, &input, ReluRule::Standard)?;
         let (tv, smoothing) = total_variation(x)?;

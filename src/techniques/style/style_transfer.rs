@@ -1,69 +1,59 @@
 //! Neural style transfer: a photo repainted in the manner of a painting.
 
-use super::super::{
-    Context, Group, Job, Need, Needs, ParamKind, ParamSpec, Params, Progress, Technique, View, picture_from_pixels,
-    pixels_from_picture,
-};
-use super::objective::{CONTENT_LAYER, Objective, STYLE_LAYERS, Weights};
+use super::super::stopping::PLATEAU;
+use super::super::{Context, Group, Job, Need, Needs, ParamSpec, Params, Preset, Technique};
+use super::colours::{grey_matched, matched};
+use super::losses::StyleLoss;
+use super::objective::{CONTENT_LAYERS, Recipe, STYLE_LAYERS};
+use super::painting::{Painting, Studio, refuse_what_does_not_fit};
 use crate::error::{Error, Result};
-use crate::imaging::{Picture, fit_longer_side, resize};
-use crate::optim::{Adam, noise, step_rng};
-use candle_core::Tensor;
+use crate::imaging::{Picture, fit_longer_side};
 
-/// Adam on α·content + β·style + γ·TV over the pixels, clamped to `[0, 1]` after each update (Gatys, Ecker &
-/// Bethge 2016; losses divided by the size of what they compare with, see `losses`).
+/// The smallest longer side that painting begins at: below it there is nothing to arrange.
+const SMALLEST: u32 = 96;
+/// How far a mask's shape may be from the photo's.
+const SAME_SHAPE: f64 = 0.02;
+
+/// α·content + β·style + γ·TV over the pixels, clamped to `[0, 1]` after each update (Gatys, Ecker & Bethge 2016;
+/// losses divided by the size of what they compare with, see `losses`). The schedule from coarse to fine with averaged
+/// iterates and moments carried over is that of crowsonkb/style-transfer-pytorch.
 pub struct StyleTransfer;
 
 const PARAMS: &[ParamSpec] = &[
-    ParamSpec {
-        name: "style_weight",
-        kind: ParamKind::Float { min: 0.0, max: 1e6, default: 20.0 },
-        unit: "",
-        help: "β, how much the painting's manner counts",
-        live: true,
-    },
-    ParamSpec {
-        name: "content_weight",
-        kind: ParamKind::Float { min: 0.0, max: 1e6, default: 1.0 },
-        unit: "",
-        help: "α, how much the photo's content counts",
-        live: true,
-    },
-    ParamSpec {
-        name: "tv_weight",
-        kind: ParamKind::Float { min: 0.0, max: 1e6, default: 5.0 },
-        unit: "",
-        help: "γ, how much smoothness counts (total variation)",
-        live: true,
-    },
-    ParamSpec {
-        name: "step_size",
-        kind: ParamKind::Float { min: 0.0, max: 10.0, default: 0.03 },
-        unit: "",
-        help: "Adam's step size, in pixels' range of 0 to 1",
-        live: true,
-    },
-    ParamSpec {
-        name: "steps",
-        kind: ParamKind::Int { min: 1, max: 100_000, default: 400 },
-        unit: "steps",
-        help: "updates of the picture",
-        live: true,
-    },
-    ParamSpec {
-        name: "size",
-        kind: ParamKind::Int { min: 32, max: 2048, default: 256 },
-        unit: "px",
-        help: "longer side of the result; the photo keeps its shape",
-        live: false,
-    },
-    ParamSpec {
-        name: "init",
-        kind: ParamKind::Choice { options: &["content", "noise"], default: "content" },
-        unit: "",
-        help: "what to start from, unless --init gives a picture",
-        live: false,
-    },
+    ParamSpec::preset(
+        "preset",
+        &[
+            Preset { id: "fast", about: "two sizes up to 256 pixels, for watching", values: &[] },
+            Preset {
+                id: "fine",
+                about: "from coarse to fine up to 512 pixels",
+                values: &[("size", "512"), ("scales", "5"), ("steps", "500"), ("style_weight", "40")],
+            },
+            Preset {
+                id: "gatys",
+                about: "one size, L-BFGS, no averaging, as in the paper",
+                values: &[("optimizer", "lbfgs"), ("scales", "1"), ("steps", "200"), ("average", "0"), ("tv_weight", "1")],
+            },
+        ],
+        "which recipe",
+    ),
+    ParamSpec::float("style_weight", [0.0, 1e6], 20.0, "β, how much the painting's manner counts"),
+    ParamSpec::float("content_weight", [0.0, 1e6], 1.0, "α, how much the photo's content counts"),
+    ParamSpec::float("tv_weight", [0.0, 1e6], 5.0, "γ, how much smoothness counts (total variation)"),
+    ParamSpec::float("step_size", [0.0, 10.0], 0.03, "Adam's step size, in pixels' range of 0 to 1"),
+    ParamSpec::int("steps", [1, 100_000], 150, "updates of the picture, shared out evenly among the sizes").in_unit("steps"),
+    ParamSpec::float("average", [0.0, 0.999], 0.9, "how much of the average of the updates before goes on counting; 0 shows each as it is"),
+    ParamSpec::int("size", [32, 4096], 256, "longer side of the result; the photo keeps its shape").in_unit("px").fixed(),
+    ParamSpec::int("scales", [1, 10], 2, "sizes on the way, each √2 times the one before").fixed(),
+    ParamSpec::choice("optimizer", &["adam", "lbfgs"], "how the picture is moved").fixed(),
+    ParamSpec::choice("init", &["content", "noise"], "what to start from, unless --init gives a picture").fixed(),
+    ParamSpec::float("style_scale", [0.05, 8.0], 1.0, "size of the paintings against the result: larger ones make larger strokes").fixed(),
+    ParamSpec::text("style_weights", "1", "a weight for each --style, as in 2,1", "how much each painting counts"),
+    ParamSpec::choice("style_loss", &["gram", "wasserstein"], "Gram matrices, or mean and covariance").fixed(),
+    ParamSpec::text("style_layers", STYLE_LAYERS, "layers with optional weights, as in relu1_1,relu2_1:0.5", "where the style is compared"),
+    ParamSpec::text("content_layers", CONTENT_LAYERS, "layers with optional weights, as in relu3_2,relu4_1:0.5", "where the content is compared"),
+    ParamSpec::choice("colours", &["painting", "luminance", "histogram"], "the painting's colours, the photo's own under painted light, or the photo's palette").fixed(),
+    PLATEAU,
 ];
 
 impl Technique for StyleTransfer {
@@ -77,13 +67,14 @@ impl Technique for StyleTransfer {
         "a photo repainted in the manner of a painting"
     }
     fn definition(&self) -> &'static str {
-        "Adam on α·mean((F−P)²)/mean(P²) + β·mean_l ‖G_l−A_l‖²/‖A_l‖² + γ·TV over pixels in [0, 1]; G = F·Fᵀ/(C·H·W); content at relu3_2, style at relu1_1, relu2_1, relu3_1, relu4_1"
+        "Adam or L-BFGS on α·mean((F−P)²)/mean(P²) + β·mean_l ‖G_l−A_l‖²/‖A_l‖² + γ·TV over pixels in [0, 1]; G = F·Fᵀ/(C·H·W); content at relu3_2, style at relu1_1, relu2_1, relu3_1, relu4_1; from coarse to fine by √2; or with the Wasserstein-2 distance of mean and covariance as style loss"
     }
     fn reference(&self) -> &'static str {
-        "Gatys, Ecker & Bethge 2016, arXiv:1508.06576"
+        "Gatys, Ecker & Bethge 2016, arXiv:1508.06576; colours: arXiv:1606.05897; schedule: crowsonkb/style-transfer-pytorch"
     }
     fn needs(&self) -> Needs {
-        Needs { picture: Need::Required, style: Need::Required, init: Need::Optional, ..Needs::NOTHING }
+        let (optional, required) = (Need::Optional, Need::Required);
+        Needs { picture: required, style: required, mask: optional, init: optional, ..Needs::NOTHING }
     }
     fn params(&self) -> &'static [ParamSpec] {
         PARAMS
@@ -93,82 +84,104 @@ impl Technique for StyleTransfer {
     }
     fn start(&'static self, context: Context, params: Params) -> Result<Box<dyn Job>> {
         let missing = |what| Error::Missing { technique: self.id(), what };
-        let content = context.picture.ok_or(missing("a picture: give an image file"))?;
-        let style = context.style.ok_or(missing("a style picture: give --style"))?;
+        let photo = context.picture.ok_or(missing("a picture: give an image file"))?;
+        if context.styles.is_empty() {
+            return Err(missing("a style picture: give --style"));
+        }
         let network = context.network;
-        for layer in STYLE_LAYERS.into_iter().chain([CONTENT_LAYER]) {
-            network.layer(layer)?;
+        let kind = if params.choice("style_loss") == "wasserstein" { StyleLoss::Wasserstein } else { StyleLoss::Gram };
+        let recipe =
+            Recipe::parse(&network, params.choice("content_layers"), params.choice("style_layers"), kind)?;
+        let prepared = |painting: &Picture| match params.choice("colours") {
+            "luminance" => grey_matched(painting, &photo),
+            "histogram" => matched(painting, &photo),
+            _ => painting.clone(),
+        };
+        let weights = style_weights(params.choice("style_weights"), context.styles.len())?;
+        let paintings: Vec<(Picture, f64)> = context.styles.iter().map(prepared).zip(weights).collect();
+        if let Some(mask) = &context.mask {
+            check_mask(mask, &photo)?;
         }
         let size = params.count("size") as u32;
-        let content = fit_longer_side(&content, size);
-        let style = fit_longer_side(&style, size);
-        for (picture, which) in [(&content, "photo"), (&style, "style picture")] {
-            let fits = network.layers(picture.height as usize, picture.width as usize).is_ok();
-            if !fits {
+        let sizes = sizes(size, params.count("scales"));
+        let smallest = f64::from(sizes[0]);
+        let style_side = (smallest * params.float("style_scale")).round() as u32;
+        let all = std::iter::once(("photo", &photo, sizes[0]))
+            .chain(paintings.iter().map(|(painting, _)| ("style picture", painting, style_side)));
+        for (which, picture, side) in all {
+            let picture = fit_longer_side(picture, side);
+            if network.layers(picture.height as usize, picture.width as usize).is_err() {
                 let so = format!("{}×{} pixels", picture.width, picture.height);
                 let advice = format!("the {which} would be {so}, too thin for the network; make it larger");
                 return Err(Error::bad_value("size", size, advice));
             }
         }
-        let content_pixels = pixels_from_picture(&content, network.device())?;
-        let shape = content_pixels.dims().to_vec();
-        let x = match (&context.init, params.choice("init")) {
-            (Some(init), _) => pixels_from_picture(&resize(init, content.width, content.height), network.device())?,
-            (None, "noise") => {
-                let grain = noise(&mut step_rng(context.seed, 0), &shape, network.device())?;
-                ((grain * 0.2)? + 0.5)?.clamp(0f32, 1f32)?
-            }
-            (None, _) => content_pixels.clone(),
-        };
-        let style_pixels = pixels_from_picture(&style, network.device())?;
-        let objective = Objective::new(network, &content_pixels, &style_pixels)?;
-        Ok(Box::new(Painting { adam: Adam::new(&x)?, objective, params, content, x, gradient: None, step: 0 }))
+        let full = fit_longer_side(&photo, size);
+        refuse_what_does_not_fit(&network, (full.height, full.width))?;
+        let (seed, mask, init) = (context.seed, context.mask, context.init);
+        Ok(Box::new(Painting::start(Studio { network, params, recipe, seed, photo, paintings, mask, init, sizes })?))
     }
 }
 
-struct Painting {
-    objective: Objective,
-    params: Params,
-    /// The photo at the size of the result.
-    content: Picture,
-    /// Pixels `[1, 3, H, W]`.
-    x: Tensor,
-    adam: Adam,
-    gradient: Option<Tensor>,
-    step: usize,
+/// Longer sides up to `size`, each √2 times the one before, none of them tiny.
+fn sizes(size: u32, scales: usize) -> Vec<u32> {
+    let side = |below: usize| (f64::from(size) / 2f64.powf(below as f64 / 2.0)).round() as u32;
+    let mut sizes: Vec<u32> = (0..scales).rev().map(side).filter(|s| *s >= SMALLEST || *s == size).collect();
+    sizes.dedup();
+    sizes
 }
 
-impl Job for Painting {
-    fn step(&mut self) -> Result<Progress> {
-        if let Some(gradient) = self.gradient.take() {
-            let moved = self.adam.step(&self.x, &gradient, self.params.float("step_size"))?;
-            self.x = moved.clamp(0f32, 1f32)?;
-            self.step += 1;
+/// A weight for each of the paintings.
+fn style_weights(text: &str, paintings: usize) -> Result<Vec<f64>> {
+    let weight = |part: &str| part.trim().parse::<f64>().ok().filter(|w| w.is_finite() && *w >= 0.0);
+    let weights: Option<Vec<f64>> = text.split(',').map(weight).collect();
+    let mut weights =
+        weights.ok_or_else(|| Error::bad_value("style_weights", text, "it takes numbers from 0 on, as in 2,1"))?;
+    if weights.len() == 1 {
+        weights = vec![weights[0]; paintings];
+    }
+    if weights.len() != paintings {
+        let advice = format!("it takes one weight for each --style: {paintings}");
+        return Err(Error::bad_value("style_weights", text, advice));
+    }
+    if weights.iter().sum::<f64>() <= 0.0 {
+        return Err(Error::bad_value("style_weights", text, "at least one of them has to be above 0"));
+    }
+    Ok(weights)
+}
+
+/// A mask may be larger or smaller than the photo, but has to have its shape, and somewhere to paint.
+fn check_mask(mask: &Picture, photo: &Picture) -> Result<()> {
+    let shape = |p: &Picture| f64::from(p.width) / f64::from(p.height);
+    let so = format!("{}×{}", mask.width, mask.height);
+    if (shape(mask) / shape(photo) - 1.0).abs() > SAME_SHAPE {
+        let advice = format!("it has to have the photo's shape, {}×{}", photo.width, photo.height);
+        return Err(Error::bad_value("--mask", so, advice));
+    }
+    if mask.rgb.iter().all(|v| *v == 0) {
+        return Err(Error::bad_value("--mask", so, "it is all black: nothing would be painted"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_grow_by_the_root_of_two() {
+        assert_eq!(sizes(512, 5), [128, 181, 256, 362, 512]);
+        assert_eq!(sizes(256, 1), [256]);
+        assert_eq!(sizes(100, 3), [100]);
+        assert_eq!(sizes(64, 4), [64]);
+    }
+
+    #[test]
+    fn weights_fit_the_paintings() {
+        assert_eq!(style_weights("2", 3).expect("the same for all"), [2.0; 3]);
+        assert_eq!(style_weights("2, 1", 2).expect("two"), [2.0, 1.0]);
+        for (bad, count) in [("", 1), ("x", 1), ("1,2", 3), ("0,0", 2), ("-1", 1), ("inf", 1)] {
+            assert!(style_weights(bad, count).is_err(), "{bad}");
         }
-        let [content, style, tv] = ["content_weight", "style_weight", "tv_weight"].map(|n| self.params.float(n));
-        let found = self.objective.evaluate(&self.x, &Weights { content, style, tv })?;
-        self.gradient = Some(found.gradient);
-        let total = self.params.count("steps");
-        Ok(Progress {
-            step: self.step,
-            total,
-            figures: vec![
-                ("loss", found.total),
-                ("content", found.content),
-                ("style", found.style),
-                ("tv", found.tv),
-            ],
-            logits: None,
-            done: self.step >= total,
-        })
-    }
-
-    fn set(&mut self, params: &Params) {
-        self.params = params.clone();
-    }
-
-    fn view(&self) -> Result<View> {
-        let (input, result) = (Some(self.content.clone()), Some(picture_from_pixels(&self.x)?));
-        Ok(View { input, result, ..View::default() })
     }
 }

@@ -1,5 +1,12 @@
-//! What a class looks like to a network.
+//! What a class, a channel or a layer looks like to a network.
 
+mod ascent;
 mod class_visualization;
+mod deepdream;
+mod feature_visualization;
+mod goal;
+mod growth;
 
 pub use class_visualization::ClassVisualization;
+pub use deepdream::DeepDream;
+pub use feature_visualization::FeatureVisualization;

@@ -35,7 +35,7 @@ impl Pane for Style {
 
     fn render(&self, frame: &mut Frame<'_>, area: Rect, app: &mut App, canvas: &mut Canvas<'_>) {
         let picture = app.snapshot.style.clone();
-        let foot = caption(&App::name_of(app.spec.style.as_ref()), picture.as_ref(), area);
+        let foot = caption(&App::name_of(app.spec.styles.first()), picture.as_ref(), area);
         let inside = framed(frame, area, app, false, " style ", foot);
         put(frame, "style", picture, inside, app, canvas);
     }
@@ -104,7 +104,7 @@ fn shared(app: &mut App) -> (String, Option<Picture>) {
         all.push((format!("input · {}", App::name_of(app.spec.picture.as_ref())), Some(input)));
     }
     if let Some(style) = app.snapshot.style.clone() {
-        all.push((format!("style · {}", App::name_of(app.spec.style.as_ref())), Some(style)));
+        all.push((format!("style · {}", App::name_of(app.spec.styles.first())), Some(style)));
     }
     all.swap_remove(app.shown_picture % all.len())
 }

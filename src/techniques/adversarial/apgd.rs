@@ -1,0 +1,137 @@
+//! Auto-PGD: projected ascent with momentum that finds its step size by itself (Croce & Hein 2020, algorithm 1).
+
+use super::super::State;
+use super::scene::{Norm, Scene, Sight};
+use crate::error::Result;
+use crate::optim::{noise, step_rng};
+use candle_core::Tensor;
+use serde::{Deserialize, Serialize};
+
+/// α, the share of the new step against the momentum.
+const STEP_SHARE: f64 = 0.75;
+/// ρ, the share of updates between two checkpoints that have to raise the loss.
+const ENOUGH: f64 = 0.75;
+
+/// One run of `steps` updates.
+pub(super) struct Apgd {
+    norm: Norm,
+    before: Option<Tensor>,
+    best: Option<Tensor>,
+    best_gradient: Option<Tensor>,
+    course: Course,
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+struct Course {
+    steps: usize,
+    made: usize,
+    step_size: f64,
+    best: f64,
+    last: f64,
+    /// Updates since the last checkpoint that raised the loss.
+    raised: usize,
+    checkpoint: usize,
+    /// Updates from the last checkpoint to the next.
+    stretch: usize,
+    best_at_checkpoint: f64,
+    halved: bool,
+}
+
+impl Apgd {
+    pub fn new(norm: Norm, epsilon: f64, steps: usize) -> Self {
+        let stretch = share(steps, 0.22);
+        let course = Course {
+            steps,
+            made: 0,
+            step_size: 2.0 * epsilon,
+            best: f64::NEG_INFINITY,
+            last: f64::NEG_INFINITY,
+            raised: 0,
+            checkpoint: stretch,
+            stretch,
+            best_at_checkpoint: f64::NEG_INFINITY,
+            halved: true,
+        };
+        Self { norm, before: None, best: None, best_gradient: None, course }
+    }
+
+    /// A random picture at distance ε.
+    pub fn start(norm: Norm, scene: &Scene, epsilon: f64, run: usize) -> Result<Tensor> {
+        let grain = noise(&mut step_rng(scene.seed, run), scene.original.dims(), scene.original.device())?;
+        let direction = match norm {
+            Norm::Linf => {
+                let largest = f64::from(grain.abs()?.max_all()?.to_scalar::<f32>()?).max(1e-12);
+                (grain / largest)?
+            }
+            Norm::L2 => norm.direction(&grain)?,
+        };
+        norm.project(&(&scene.original + (direction * epsilon)?)?, &scene.original, epsilon)
+    }
+
+    pub fn is_over(&self) -> bool {
+        self.course.made >= self.course.steps
+    }
+
+    /// The next picture.
+    pub fn next(&mut self, scene: &Scene, epsilon: f64, x: &Tensor, seen: &Sight) -> Result<Tensor> {
+        let course = &mut self.course;
+        if course.made > 0 && seen.loss > course.last {
+            course.raised += 1;
+        }
+        course.last = seen.loss;
+        if seen.loss > course.best {
+            course.best = seen.loss;
+            (self.best, self.best_gradient) = (Some(x.clone()), Some(seen.gradient.clone()));
+        }
+        let (mut x, mut gradient) = (x.clone(), seen.gradient.clone());
+        if course.made >= course.checkpoint {
+            let few = (course.raised as f64) < ENOUGH * course.stretch as f64;
+            let stuck = !course.halved && course.best <= course.best_at_checkpoint;
+            course.halved = few || stuck;
+            if course.halved {
+                course.step_size /= 2.0;
+                if let (Some(best), Some(best_gradient)) = (&self.best, &self.best_gradient) {
+                    (x, gradient) = (best.clone(), best_gradient.clone());
+                }
+            }
+            course.stretch = course.stretch.saturating_sub(share(course.steps, 0.03)).max(share(course.steps, 0.06));
+            course.checkpoint += course.stretch;
+            course.best_at_checkpoint = course.best;
+            course.raised = 0;
+        }
+        course.made += 1;
+        let step = (self.norm.direction(&gradient)? * course.step_size)?;
+        let straight = self.norm.project(&(&x + step)?, &scene.original, epsilon)?;
+        let next = match &self.before {
+            Some(before) => {
+                let momentum = ((&x - before)? * (1.0 - STEP_SHARE))?;
+                let mixed = ((&x + ((straight - &x)? * STEP_SHARE)?)? + momentum)?;
+                self.norm.project(&mixed, &scene.original, epsilon)?
+            }
+            None => straight,
+        };
+        self.before = Some(x);
+        Ok(next)
+    }
+
+    pub fn save(&self) -> State {
+        let state = State::default().with_some("before", self.before.as_ref()).with_some("best", self.best.as_ref());
+        state.with_some("best_gradient", self.best_gradient.as_ref()).with_value("course", &self.course)
+    }
+
+    pub fn load(norm: Norm, state: &State) -> Result<Self> {
+        let tensor = |name| state.tensors.get(name).cloned();
+        Ok(Self {
+            norm,
+            before: tensor("before"),
+            best: tensor("best"),
+            best_gradient: tensor("best_gradient"),
+            course: state.value("course")?,
+        })
+    }
+}
+
+/// A share of the updates, at least one.
+fn share(steps: usize, share: f64) -> usize {
+    ((steps as f64 * share).ceil() as usize).max(1)
+}

@@ -1,0 +1,35 @@
+//! The fast gradient sign method.
+
+use super::super::Params;
+use super::attack::{Attack, Rule, Targets};
+use super::budget::EPSILON;
+use super::scene::{Norm, Scene, Sight};
+use crate::error::Result;
+use candle_core::Tensor;
+
+pub(super) static FGSM: Attack = Attack {
+    id: "fgsm",
+    about: "one step of size ε along the sign of the gradient",
+    definition: "x = clamp(x + ε·sign(∂CE(z, c)/∂x)); towards a target: x − ε·sign(∂CE(z, t)/∂x)",
+    reference: "Goodfellow, Shlens & Szegedy 2015, arXiv:1412.6572",
+    targets: Targets::Optional,
+    params: &[EPSILON],
+    rule: |_, _| Ok(Box::new(Fgsm)),
+};
+
+struct Fgsm;
+
+impl Rule for Fgsm {
+    fn next(&mut self, scene: &Scene, params: &Params, _: &Tensor, seen: &Sight) -> Result<Tensor> {
+        let step = (Norm::Linf.direction(&seen.gradient)? * params.float("epsilon"))?;
+        Ok((&scene.original + step)?.clamp(0f32, 1f32)?)
+    }
+
+    fn limit(&self, params: &Params) -> Option<f64> {
+        Some(params.float("epsilon"))
+    }
+
+    fn total(&self, _: &Params) -> usize {
+        1
+    }
+}

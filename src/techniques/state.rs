@@ -1,0 +1,117 @@
+//! A job between two steps, kept: what history, branches and checkpoints are made of.
+
+use crate::error::Result;
+use candle_core::Tensor;
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// Tensors and numbers by name. Tensors are shared, not copied.
+#[derive(Debug, Clone, Default)]
+pub struct State {
+    /// The tensors.
+    pub tensors: BTreeMap<String, Tensor>,
+    /// Everything else.
+    pub values: BTreeMap<String, Value>,
+}
+
+impl State {
+    /// The same with a tensor more.
+    #[must_use]
+    pub fn with(mut self, name: &str, tensor: &Tensor) -> Self {
+        self.tensors.insert(name.to_owned(), tensor.clone());
+        self
+    }
+
+    /// The same with a tensor more, if there is one.
+    #[must_use]
+    pub fn with_some(self, name: &str, tensor: Option<&Tensor>) -> Self {
+        match tensor {
+            Some(tensor) => self.with(name, tensor),
+            None => self,
+        }
+    }
+
+    /// The same with a value more.
+    ///
+    /// # Panics
+    /// If the value cannot be JSON: a map with keys that are no words.
+    #[must_use]
+    pub fn with_value(mut self, name: &str, value: impl serde::Serialize) -> Self {
+        self.values.insert(name.to_owned(), serde_json::to_value(value).expect("plain data"));
+        self
+    }
+
+    /// A tensor by name.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn tensor(&self, name: &str) -> Result<Tensor> {
+        self.tensors.get(name).cloned().ok_or_else(Self::foreign)
+    }
+
+    /// A value by name.
+    ///
+    /// # Errors
+    /// If there is none of this type.
+    pub fn value<T: serde::de::DeserializeOwned>(&self, name: &str) -> Result<T> {
+        let value = self.values.get(name).cloned().ok_or_else(Self::foreign)?;
+        serde_json::from_value(value).map_err(|_| Self::foreign())
+    }
+
+    /// The same with its names behind a prefix, to be part of a larger state.
+    #[must_use]
+    pub fn under(self, prefix: &str) -> Self {
+        let name = |name: String| format!("{prefix}.{name}");
+        Self {
+            tensors: self.tensors.into_iter().map(|(n, t)| (name(n), t)).collect(),
+            values: self.values.into_iter().map(|(n, v)| (name(n), v)).collect(),
+        }
+    }
+
+    /// Both together.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.tensors.extend(other.tensors);
+        self.values.extend(other.values);
+        self
+    }
+
+    /// The part whose names begin with a prefix.
+    #[must_use]
+    pub fn part(&self, prefix: &str) -> Self {
+        let within = |name: &String| Some(name.strip_prefix(prefix)?.strip_prefix('.')?.to_owned());
+        Self {
+            tensors: self.tensors.iter().filter_map(|(n, t)| Some((within(n)?, t.clone()))).collect(),
+            values: self.values.iter().filter_map(|(n, v)| Some((within(n)?, v.clone()))).collect(),
+        }
+    }
+
+    /// Bytes its tensors hold.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.tensors.values().map(|t| t.elem_count() * t.dtype().size_in_bytes()).sum()
+    }
+
+    /// What is said of a state that is not the job's own.
+    pub(super) fn foreign() -> crate::Error {
+        candle_core::Error::Msg("this state belongs to another kind of run".into()).into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use candle_core::{DType, Device};
+
+    #[test]
+    fn parts_come_back_whole() -> Result<()> {
+        let x = Tensor::zeros((2, 3), DType::F32, &Device::Cpu)?;
+        let inner = State::default().with("x", &x).with_value("step", 7usize);
+        let whole = State::default().with("x", &x).and(inner.under("adam"));
+        assert_eq!(whole.bytes(), 48);
+        assert_eq!(whole.part("adam").value::<usize>("step")?, 7);
+        assert!(whole.value::<usize>("step").is_err() && whole.tensor("y").is_err());
+        assert!(whole.part("ada").tensors.is_empty());
+        Ok(())
+    }
+}

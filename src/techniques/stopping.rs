@@ -1,0 +1,158 @@
+//! When an optimisation has done enough, or has gone wrong.
+
+use super::{ParamSpec, Params, State};
+use crate::error::{Error, Result};
+use serde::{Deserialize, Serialize};
+
+/// An objective has moved if it is better by this share of its size.
+const MOVED: f64 = 1e-3;
+/// Weight of the past in the smoothed objective: random transformations make it jump.
+const SMOOTHING: f64 = 0.9;
+/// A loss this many times the smallest so far is lost at once,
+const LOST: f64 = 20.0;
+/// and one this many times it for [`PATIENCE`] steps as well.
+const WORSE: f64 = 3.0;
+const PATIENCE: usize = 8;
+
+/// How many updates.
+pub(super) const fn steps(default: i64) -> ParamSpec {
+    ParamSpec::int("steps", [1, 100_000], default, "stop after so many updates").in_unit("steps")
+}
+
+/// When to stop for want of improvement.
+pub(super) const PLATEAU: ParamSpec =
+    ParamSpec::int("plateau", [0, 100_000], 0, "stop after so many updates without improvement; 0 never does")
+        .in_unit("steps");
+
+/// At which probability to stop.
+pub(super) const TARGET_PROBABILITY: ParamSpec = ParamSpec::float(
+    "target_probability",
+    [0.0, 1.0],
+    0.0,
+    "stop when the class shown or aimed at has this probability; 0 never does",
+);
+
+/// Why a run ends.
+pub(super) fn reason(
+    params: &Params,
+    step: usize,
+    objective: Option<&Watch>,
+    probability: Option<f32>,
+) -> Option<&'static str> {
+    if step >= params.count("steps") {
+        return Some("steps");
+    }
+    early(params, step, objective, probability)
+}
+
+/// Why a run ends before its last step.
+pub(super) fn early(
+    params: &Params,
+    step: usize,
+    objective: Option<&Watch>,
+    probability: Option<f32>,
+) -> Option<&'static str> {
+    let wanted = |name: &str| params.get(name).is_some();
+    if let Some(watch) = objective.filter(|_| wanted("plateau")) {
+        let patience = params.count("plateau");
+        if patience > 0 && watch.since_improvement(step) >= patience {
+            return Some("plateau");
+        }
+    }
+    if let Some(p) = probability.filter(|_| wanted("target_probability")) {
+        let enough = params.float("target_probability");
+        if enough > 0.0 && f64::from(p) >= enough {
+            return Some("target probability");
+        }
+    }
+    None
+}
+
+/// Follows an objective that is to become small.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(super) struct Watch {
+    smoothed: Option<f64>,
+    best: Option<(f64, usize)>,
+    lowest: Option<(f64, usize)>,
+    worse: usize,
+}
+
+impl Watch {
+    /// Takes the objective after an update.
+    pub fn see(&mut self, step: usize, objective: f64) {
+        let smoothed = self.smoothed.map_or(objective, |s| SMOOTHING * s + (1.0 - SMOOTHING) * objective);
+        self.smoothed = Some(smoothed);
+        if self.best.is_none_or(|(best, _)| smoothed < best - MOVED * best.abs()) {
+            self.best = Some((smoothed, step));
+        }
+    }
+
+    /// Takes a loss, which is never negative, after an update.
+    ///
+    /// # Errors
+    /// [`Error::Diverged`] if it has grown out of hand.
+    pub fn see_loss(&mut self, step: usize, loss: f64) -> Result<()> {
+        self.see(step, loss);
+        let (lowest, at) = *self.lowest.get_or_insert((loss, step));
+        let floor = lowest.max(1e-9);
+        self.worse = if loss > WORSE * floor { self.worse + 1 } else { 0 };
+        if !loss.is_finite() || loss > LOST * floor || self.worse >= PATIENCE {
+            return Err(Error::Diverged { what: "the loss".into(), step, good: Some(at) });
+        }
+        if loss < lowest {
+            self.lowest = Some((loss, step));
+        }
+        Ok(())
+    }
+
+    /// Begins anew: the objective is another one from here on.
+    pub fn forget(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Updates since it was last better than ever before.
+    pub fn since_improvement(&self, step: usize) -> usize {
+        self.best.map_or(0, |(_, at)| step.saturating_sub(at))
+    }
+
+    pub fn save(&self, state: State) -> State {
+        state.with_value("watch", self)
+    }
+
+    pub fn load(state: &State) -> Result<Self> {
+        state.value("watch")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flat_objective_is_a_plateau_and_a_falling_one_is_not() {
+        let mut watch = Watch::default();
+        for step in 0..50 {
+            watch.see(step, 1.0 / (1.0 + step as f64));
+        }
+        assert!(watch.since_improvement(49) <= 1);
+        for step in 50..150 {
+            watch.see(step, 0.02);
+        }
+        assert!(watch.since_improvement(149) > 20, "{}", watch.since_improvement(149));
+    }
+
+    #[test]
+    fn growth_is_noticed_and_its_best_step_named() {
+        let mut watch = Watch::default();
+        for (step, loss) in [10.0, 8.0, 7.0, 9.0, 12.0].into_iter().enumerate() {
+            watch.see_loss(step, loss).expect("noise");
+        }
+        let error = watch.see_loss(5, 7.0 * 21.0).expect_err("lost");
+        assert!(matches!(error, Error::Diverged { good: Some(2), .. }), "{error}");
+        let mut slow = Watch::default();
+        slow.see_loss(0, 1.0).expect("the start");
+        let outcome = (1..=PATIENCE).map(|step| slow.see_loss(step, 4.0)).collect::<Result<Vec<_>>>();
+        assert!(outcome.is_err());
+        assert!(slow.see_loss(9, f64::NAN).is_err());
+    }
+}
