@@ -103,12 +103,17 @@ pub enum Error {
     #[error("the engine ended unexpectedly; see the log file for its last words")]
     EngineGone,
     /// A computation that candle refused.
-    #[error("the computation failed: {0}")]
+    #[error("the computation failed: {}", first_line(.0))]
     Compute(#[from] candle_core::Error),
 }
 
 fn tail(hint: &str) -> String {
     if hint.is_empty() { String::new() } else { format!("; {hint}") }
+}
+
+/// candle puts a backtrace under its message where the environment asks for one.
+fn first_line(error: &candle_core::Error) -> String {
+    error.to_string().lines().next().unwrap_or_default().to_owned()
 }
 
 fn kept(good: &Option<usize>) -> String {

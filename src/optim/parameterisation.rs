@@ -20,12 +20,15 @@ const MARGIN: f32 = 0.02;
 const COLOURS: [[f32; 3]; 3] = [[0.26, 0.09, 0.02], [0.27, 0.00, -0.05], [0.27, -0.09, 0.03]];
 
 /// What a parameter stands for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Basis {
     /// One pixel.
     Pixels,
-    /// One wave over the whole image, of size 1/frequency.
-    Fourier,
+    /// One wave over the whole image, of size 1/frequency to the power of `decay`; lucid has 1.
+    Fourier {
+        /// How much weaker finer waves are.
+        decay: f64,
+    },
 }
 
 /// The way from parameters `[N, 3, H, W]` to pixels `[N, 3, H, W]` in `(0, 1)`, and of gradients back.
@@ -48,12 +51,13 @@ impl Parameterisation {
         let (height, width) = size;
         let waves = match basis {
             Basis::Pixels => None,
-            Basis::Fourier => {
+            Basis::Fourier { decay } => {
                 let longest = 1.0 / height.max(width) as f64;
                 let frequency = |k: usize, n: usize| k.div_ceil(2) as f64 / n as f64;
                 let sizes = (0..height * width).map(|i| {
                     let f = frequency(i / width, height).hypot(frequency(i % width, width));
-                    (SQRT_2 / FOURIER_SCALE / f.max(longest)) as f32
+                    // The longest wave has the same size whatever the decay.
+                    (SQRT_2 / FOURIER_SCALE / longest * (longest / f.max(longest)).powf(decay)) as f32
                 });
                 let sizes = Tensor::from_iter(sizes, device)?.reshape((height, width))?;
                 Some((waves(height, device)?, waves(width, device)?, sizes))
@@ -175,7 +179,7 @@ mod tests {
 
     #[test]
     fn pixels_have_parameters_and_back() -> Result<()> {
-        for (basis, decorrelated) in [(Basis::Pixels, false), (Basis::Pixels, true), (Basis::Fourier, true)] {
+        for (basis, decorrelated) in [(Basis::Pixels, false), (Basis::Pixels, true), (Basis::Fourier { decay: 1.0 }, true)] {
             for size in [(6, 8), (7, 5)] {
                 let p = Parameterisation::new(basis, decorrelated, size, &Device::Cpu)?;
                 let pixels = sigmoid(&noise(&mut step_rng(3, 0), &[2, 3, size.0, size.1], &Device::Cpu)?)?;
@@ -189,7 +193,7 @@ mod tests {
 
     #[test]
     fn gradients_come_back_as_they_should() -> Result<()> {
-        for (basis, decorrelated) in [(Basis::Pixels, true), (Basis::Fourier, false), (Basis::Fourier, true)] {
+        for (basis, decorrelated) in [(Basis::Pixels, true), (Basis::Fourier { decay: 1.0 }, false), (Basis::Fourier { decay: 1.5 }, true)] {
             let p = Parameterisation::new(basis, decorrelated, (6, 5), &Device::Cpu)?;
             let x = (p.random(1, &mut step_rng(1, 0))? * 20.0)?;
             let seed = noise(&mut step_rng(1, 1), &[1, 3, 6, 5], &Device::Cpu)?;

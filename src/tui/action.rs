@@ -1,9 +1,10 @@
 //! What a person can do.
 
 use crate::engine::{Compared, Source};
+use crate::techniques::ParamValue;
 
 /// Something a key or a dialog asks for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Action {
     /// The next technique.
     NextTechnique,
@@ -21,6 +22,18 @@ pub enum Action {
     Stop,
     /// Write the files.
     Save,
+    /// Write the files and an animation of the run.
+    Record,
+    /// Look at another of the kept steps, so many places away.
+    Scrub(i8),
+    /// A new run from the step that is looked at.
+    Branch,
+    /// Choose an earlier run to compare with, or end the comparison.
+    PickRival,
+    /// Type the selected parameter's value.
+    TypeValue,
+    /// Any class but the photo's own will do.
+    ClearTarget,
     /// Open the picker of techniques.
     PickTechnique,
     /// Open the picker of the layer.
@@ -79,6 +92,10 @@ pub enum Action {
     SetStyle(Source),
     /// Look at this layer.
     SetLayer(String),
+    /// Give a parameter this value.
+    SetValue(&'static str, ParamValue),
+    /// Show this run beside the present one.
+    SetRival(u64),
     /// Make these maps side by side.
     Compare(Vec<Compared>),
 }

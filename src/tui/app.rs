@@ -6,6 +6,7 @@ use super::keymap;
 use super::painted::Painted;
 use super::theme::Theme;
 use crate::engine::{Command, Event, JobSpec, Phase, Snapshot, Source};
+use crate::imaging::samples::PHOTOS;
 use crate::imaging::{Display, HeatMap, Picture};
 use crate::picture::Protocol;
 use crate::techniques::{Need, ParamSpec, ParamValue, TECHNIQUES, Technique};
@@ -88,8 +89,12 @@ pub struct App {
     pub(super) shown_picture: usize,
     pub(super) line: Line,
     pub(super) spec: JobSpec,
+    /// The earlier step that was asked for last.
+    pub(super) looking: Option<usize>,
+    /// The run that the present one is shown beside.
+    pub(super) rival: Option<u64>,
     /// Parameters changed by the person, a technique at a time.
-    settings: HashMap<&'static str, BTreeMap<String, ParamValue>>,
+    pub(super) settings: HashMap<&'static str, BTreeMap<String, ParamValue>>,
     /// What the network took the present photo for.
     pub(super) photo_class: Option<usize>,
     save_folder: PathBuf,
@@ -120,6 +125,8 @@ impl App {
             shown_picture: 0,
             line: Line { protocol: Protocol::Halfblocks, bytes_per_second: 0.0 },
             spec: setup.spec,
+            looking: None,
+            rival: None,
             settings,
             photo_class: None,
             save_folder: setup.save_folder,
@@ -190,7 +197,11 @@ impl App {
     pub(super) fn value(&self, spec: &ParamSpec) -> ParamValue {
         let running = self.snapshot.params.get(spec.name).filter(|_| self.is_current());
         let chosen = || self.settings.get(self.current().id()).and_then(|s| s.get(spec.name));
-        running.or_else(chosen).cloned().unwrap_or_else(|| spec.default_value())
+        running
+            .or_else(chosen)
+            .cloned()
+            .or_else(|| self.current().defaults().get(spec.name).cloned())
+            .unwrap_or_else(|| spec.default_value())
     }
 
     /// Takes a key press.
@@ -218,6 +229,9 @@ impl App {
         let explains = self.current().needs().picture != Need::None && self.is_current();
         if explains && snapshot.step <= 1 && self.photo_class.is_none() {
             self.photo_class = snapshot.top.first().map(|p| p.index);
+        }
+        if snapshot.run != self.snapshot.run || snapshot.phase == Phase::Running {
+            self.looking = None;
         }
         self.snapshot = snapshot;
     }
@@ -292,7 +306,19 @@ impl App {
             },
             Action::Restart => self.start(),
             Action::Stop => self.outbox.push(Command::Stop),
-            Action::Save => self.save(),
+            Action::Save => self.save(false),
+            Action::Record => self.save(true),
+            Action::Scrub(by) => self.scrub(by.into()),
+            Action::Branch => self.branch(),
+            Action::PickRival => self.pick_rival(),
+            Action::SetRival(run) => self.rival = Some(run),
+            Action::TypeValue => self.type_value(),
+            Action::SetValue(name, value) => {
+                if let Some(spec) = self.params().iter().find(|spec| spec.name == name) {
+                    self.set_value(spec, value);
+                }
+            }
+            Action::ClearTarget => self.clear_target(),
             Action::PickClass => self.pick_class(),
             Action::PickTechnique => {
                 let items = TECHNIQUES.iter().map(|t| format!("{:<22} {}", t.id(), t.about())).collect();
@@ -347,11 +373,11 @@ impl App {
             Action::Quit => self.leave(),
             Action::SetClass(class) => {
                 self.spec.class = Some(class);
-                self.start();
+                self.turn_to("class", ParamValue::Int(class as i64));
             }
             Action::SetTarget(class) => {
                 self.spec.target = Some(class);
-                self.start();
+                self.turn_to("target", ParamValue::Int(class as i64));
             }
             Action::SetPicture(source) => {
                 self.spec.picture = Some(source);
@@ -365,8 +391,8 @@ impl App {
                 self.start();
             }
             Action::SetLayer(layer) => {
-                self.spec.layer = Some(layer);
-                self.start();
+                self.spec.layer = Some(layer.clone());
+                self.turn_to("layer", ParamValue::Text(layer));
             }
             Action::Compare(maps) => {
                 self.spec.compare = maps;
@@ -421,6 +447,11 @@ impl App {
         if needs.class == Need::Required && spec.class.is_none() {
             spec.class = self.photo_class.or(Some(235));
         }
+        if needs.together && spec.others.is_empty() {
+            let other = |name: &&str| spec.picture != Some(Source::Sample((*name).to_owned()));
+            let names = PHOTOS.iter().map(|photo| photo.name).filter(other);
+            spec.others = names.map(|name| Source::Sample(name.to_owned())).collect();
+        }
         if needs.target == Need::Required && spec.target.is_none() {
             // Something no photo shows by chance.
             spec.target = Some(1);
@@ -428,7 +459,7 @@ impl App {
         spec
     }
 
-    fn save(&mut self) {
+    fn save(&mut self, record: bool) {
         if self.snapshot.run == 0 {
             return;
         }
@@ -436,7 +467,7 @@ impl App {
         let seconds = stamp.map_or(0, |s| s.as_secs());
         let name = format!("{}-{}-{}", self.snapshot.technique, seconds, self.snapshot.step);
         let (folder, display) = (self.save_folder.join(name), self.display.clone());
-        self.outbox.push(Command::Save { folder, display, record: false });
+        self.outbox.push(Command::Save { folder, display, record });
     }
 
     fn select(&mut self, down: bool) {
@@ -449,28 +480,6 @@ impl App {
                 self.selected = if down { (self.selected + 1).min(last) } else { self.selected.saturating_sub(1) };
             }
         }
-    }
-
-    fn nudge(&mut self, up: bool) {
-        let Some(spec) = self.params().get(self.selected) else {
-            return self.say("this technique has no parameters");
-        };
-        let old = self.value(spec);
-        let value = spec.nudged(&old, up);
-        if value == old {
-            return self.say(&format!("{} takes {}", spec.name, spec.range()));
-        }
-        let settings = self.settings.entry(self.current().id()).or_default();
-        settings.insert(spec.name.to_owned(), value.clone());
-        let name = spec.name.to_owned();
-        // Shown at once; the engine's next snapshot confirms it.
-        let mut snapshot = (*self.snapshot).clone();
-        if self.snapshot.technique == self.current().id()
-            && snapshot.params.set(self.params(), &name, value.clone()).is_ok()
-        {
-            self.snapshot = Arc::new(snapshot);
-        }
-        self.outbox.push(Command::Set { name, value });
     }
 
     /// The map that the display keys are about.

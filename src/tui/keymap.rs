@@ -58,7 +58,26 @@ pub const BINDINGS: &[Binding] = &[
     binding(".", "step", "one step of a paused run", &[(KeyCode::Char('.'), Action::Step)]),
     binding("x", "stop", "end the run and keep what it has", &[(KeyCode::Char('x'), Action::Stop)]),
     binding("r", "restart", "start the run from its beginning", &[(KeyCode::Char('r'), Action::Restart)]),
+    binding(
+        "[ ]",
+        "history",
+        "look at earlier or later steps; { and } go ten at a time",
+        &[
+            (KeyCode::Char('['), Action::Scrub(-1)),
+            (KeyCode::Char(']'), Action::Scrub(1)),
+            (KeyCode::Char('{'), Action::Scrub(-10)),
+            (KeyCode::Char('}'), Action::Scrub(10)),
+        ],
+    ),
+    binding("b", "branch", "a new run from the step that is looked at", &[(KeyCode::Char('b'), Action::Branch)]),
+    binding(
+        "d",
+        "",
+        "compare with an earlier run: pictures side by side, curves together; again for one",
+        &[(KeyCode::Char('d'), Action::PickRival)],
+    ),
     binding("c", "class", "choose the class, or the target of an attack", &[(KeyCode::Char('c'), Action::PickClass)]),
+    binding("u", "", "no target: any class but the photo's own", &[(KeyCode::Char('u'), Action::ClearTarget)]),
     binding("l", "layer", "choose the layer", &[(KeyCode::Char('l'), Action::PickLayer)]),
     binding(
         "g",
@@ -86,6 +105,8 @@ pub const BINDINGS: &[Binding] = &[
             (KeyCode::Char('-'), Action::Decrease),
         ],
     ),
+    binding("enter", "", "type the selected parameter's value", &[(KeyCode::Enter, Action::TypeValue)]),
+    binding("a", "", "save with an animation of the run", &[(KeyCode::Char('a'), Action::Record)]),
     binding(
         "s",
         "save",

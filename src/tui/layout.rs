@@ -11,6 +11,7 @@ pub(super) enum Place {
     Header,
     Input,
     Style,
+    Perturbation,
     Result,
     Curves,
     Top,
@@ -24,8 +25,8 @@ pub(super) enum Place {
 pub(super) struct Wants {
     /// It works on a photo.
     pub input: bool,
-    /// It has a style picture.
-    pub style: bool,
+    /// It has a second picture, under the photo.
+    pub second: Option<Place>,
     /// It has curves.
     pub curves: bool,
     /// Lines of the technique list.
@@ -70,17 +71,17 @@ pub(super) fn areas(screen: Rect, wants: Wants) -> Option<Areas> {
     if wants.curves {
         areas.push((Place::Curves, curves));
     }
-    if wide && (wants.input || wants.style) {
-        let share = if wants.style { 36 } else { 32 };
+    if wide && (wants.input || wants.second.is_some()) {
+        let share = if wants.second.is_some() { 36 } else { 32 };
         let [left, result] = Layout::horizontal([Constraint::Percentage(share), Constraint::Fill(1)]).areas(pictures);
         areas.push((Place::Result, result));
-        match (wants.input, wants.style) {
-            (true, true) => {
-                let [input, style] = Layout::vertical([Constraint::Fill(1), Constraint::Fill(1)]).areas(left);
-                areas.extend([(Place::Input, input), (Place::Style, style)]);
+        match wants.second {
+            Some(place) if wants.input => {
+                let [input, second] = Layout::vertical([Constraint::Fill(1), Constraint::Fill(1)]).areas(left);
+                areas.extend([(Place::Input, input), (place, second)]);
             }
-            (true, false) => areas.push((Place::Input, left)),
-            _ => areas.push((Place::Style, left)),
+            Some(place) => areas.push((place, left)),
+            None => areas.push((Place::Input, left)),
         }
     } else {
         areas.push((Place::Result, pictures));
@@ -106,8 +107,9 @@ mod tests {
     fn panes_never_overlap_and_stay_on_the_screen() {
         for (width, height) in [(60, 18), (80, 24), (109, 60), (110, 28), (160, 50), (250, 70), (500, 200)] {
             for flags in 0..8u8 {
-                let (input, style, curves) = (flags & 1 > 0, flags & 2 > 0, flags & 4 > 0);
-                let wants = Wants { input, style, curves, techniques: 5, parameters: 8 };
+                let (input, curves) = (flags & 1 > 0, flags & 4 > 0);
+                let second = (flags & 2 > 0).then_some(Place::Style);
+                let wants = Wants { input, second, curves, techniques: 5, parameters: 8 };
                 let screen = Rect::new(0, 0, width, height);
                 let areas = areas(screen, wants).expect("large enough");
                 for (i, (place, a)) in areas.0.iter().enumerate() {
@@ -117,7 +119,7 @@ mod tests {
                 assert!(areas.get(Place::Result).is_some_and(|r| r.height >= 6 && r.width >= 20));
             }
         }
-        let wants = Wants { input: true, style: true, curves: true, techniques: 5, parameters: 8 };
+        let wants = Wants { input: true, second: Some(Place::Style), curves: true, techniques: 5, parameters: 8 };
         assert!(areas(Rect::new(0, 0, 59, 18), wants).is_none());
     }
 }

@@ -13,6 +13,7 @@ mod layout;
 mod painted;
 mod panes;
 mod session;
+mod steering;
 mod terminal;
 mod text;
 mod theme;

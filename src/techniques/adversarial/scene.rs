@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::imaging::Picture;
 use crate::kernels::ReluRule;
 use crate::nets::{LayerName, Network, class_seed};
-use candle_core::{D, Tensor};
+use candle_core::Tensor;
 use std::sync::Arc;
 
 /// Times the threshold of rounding is halved to find the smallest 8-bit change that fools.
@@ -163,7 +163,7 @@ impl Scene {
         let activations = self.network.forward(&preprocess.input_from_pixels(x)?, std::slice::from_ref(&output))?;
         let logits = activations.logits()?.flatten_all()?.to_vec1::<f32>()?;
         let (value, seed) = loss.at(&logits, goal);
-        let seed = Tensor::from_vec(seed, (1, logits.len()), x.device())?;
+        let seed = Tensor::from_vec(seed, (1, logits.len(), 1, 1), x.device())?;
         let input = [LayerName::INPUT.into()];
         let gradients = self.network.backward(&activations, &[(output, seed)], &input, ReluRule::Standard)?;
         Ok(Sight { logits, loss: value, gradient: preprocess.gradient_at_pixels(gradients.input()?)? })
@@ -174,7 +174,7 @@ impl Scene {
         let output: LayerName = LayerName::LOGITS.into();
         let preprocess = self.network.preprocess();
         let activations = self.network.forward(&preprocess.input_from_pixels(x)?, std::slice::from_ref(&output))?;
-        let count = activations.logits()?.dim(D::Minus1)?;
+        let count = activations.logits()?.elem_count();
         let input = [LayerName::INPUT.into()];
         let of = |&class: &usize| {
             let seed = class_seed(1, count, class, x.device())?;

@@ -135,7 +135,7 @@ impl Search {
         let inputs = preprocess.input_from_pixels(&Tensor::cat(&pixels, 0)?)?;
         let output: LayerName = LayerName::LOGITS.into();
         let activations = self.network.forward(&inputs, std::slice::from_ref(&output))?;
-        let logits = activations.logits()?.to_vec2::<f32>()?;
+        let logits = activations.logits()?.flatten_from(1)?.to_vec2::<f32>()?;
         let mut total = 0.0;
         let mut seeds = vec![];
         for (photo, logits) in self.photos[at..end].iter_mut().zip(&logits) {
@@ -144,7 +144,7 @@ impl Search {
             photo.fooled = photo.goal.is_met(logits);
             seeds.extend(if photo.fooled { vec![0.0; seed.len()] } else { seed });
         }
-        let seed = Tensor::from_vec(seeds, (end - at, logits[0].len()), &device)?;
+        let seed = Tensor::from_vec(seeds, (end - at, logits[0].len(), 1, 1), &device)?;
         let input = [LayerName::INPUT.into()];
         let gradients = self.network.backward(&activations, &[(output, seed)], &input, ReluRule::Standard)?;
         let gradient = preprocess.gradient_at_pixels(gradients.input()?)?.sum_keepdim(0)?;

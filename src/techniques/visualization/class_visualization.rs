@@ -7,7 +7,7 @@ use super::super::{
 };
 use super::ascent::Ascent;
 use super::goal::{Goal, Unit};
-use super::growth::{BASIS, COLOURS, Growth, PAD, ROTATE, SCALE, Soil, TV_WEIGHT};
+use super::growth::{BASIS, COLOURS, DECAY, Growth, PAD, ROTATE, SCALE, Soil, TV_WEIGHT};
 use crate::error::{Error, Result};
 use crate::imaging::resize;
 use crate::nets::LayerName;
@@ -31,12 +31,13 @@ const PARAMS: &[ParamSpec] = &[
     ),
     steps(256),
     ParamSpec::float("step_size", [0.0, 1000.0], 0.05, "Adam's step size; for cs231n the length of an update in the network's input space"),
-    ParamSpec::float("jitter", [0.0, 112.0], 8.0, "largest random shift before each gradient").in_unit("px"),
+    ParamSpec::float("jitter", [0.0, 112.0], 16.0, "largest random shift before each gradient").in_unit("px"),
     PAD,
     SCALE,
     ROTATE,
     TV_WEIGHT,
     BASIS,
+    DECAY,
     COLOURS,
     ParamSpec::float("l2", [0.0, 10.0], 0.0, "λ, the weight of the penalty on the picture's squared length (cs231n)"),
     ParamSpec::int("blur_every", [0, 10_000], 10, "updates between two blurs; 0 never blurs (cs231n)").in_unit("steps"),

@@ -5,7 +5,7 @@ use super::super::{
     Aim, Context, Group, Job, Need, Needs, ParamSpec, Params, Technique, pixels_from_picture,
 };
 use super::goal::{Goal, Unit};
-use super::growth::{BASIS, COLOURS, Growth, PAD, ROTATE, SCALE, Soil, TV_WEIGHT};
+use super::growth::{BASIS, COLOURS, DECAY, Growth, PAD, ROTATE, SCALE, Soil, TV_WEIGHT};
 use crate::error::{Error, Result};
 use crate::imaging::resize;
 use crate::nets::LayerName;
@@ -31,12 +31,13 @@ const PARAMS: &[ParamSpec] = &[
     ParamSpec::int("size", [32, 512], 160, "side of each picture").in_unit("px").fixed(),
     steps(256),
     ParamSpec::float("step_size", [0.0, 10.0], 0.05, "Adam's step size"),
-    ParamSpec::float("jitter", [0.0, 112.0], 8.0, "largest random shift before each gradient").in_unit("px"),
+    ParamSpec::float("jitter", [0.0, 112.0], 16.0, "largest random shift before each gradient").in_unit("px"),
     PAD,
     SCALE,
     ROTATE,
     TV_WEIGHT,
     BASIS,
+    DECAY,
     COLOURS,
     PLATEAU,
 ];

@@ -116,7 +116,7 @@ pub(super) fn look(network: &Network, inputs: &Tensor, goals: &[Goal], diversity
         }
     }
     let classes = matches!(goals[0].unit, Unit::Class(_));
-    let logits = if classes { Some(at_layer.get(0)?.to_vec1::<f32>()?) } else { None };
+    let logits = if classes { Some(at_layer.get(0)?.flatten_all()?.to_vec1::<f32>()?) } else { None };
     let seed = Tensor::stack(&seeds, 0)?;
     let input = [LayerName::INPUT.into()];
     let gradients = network.backward(&activations, &[(layer.clone(), seed)], &input, ReluRule::Standard)?;

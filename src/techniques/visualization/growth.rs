@@ -18,6 +18,8 @@ pub(super) const BASIS: ParamSpec = ParamSpec::choice(
     "what is moved: waves over the whole picture, or single pixels (lucid)",
 )
 .fixed();
+pub(super) const DECAY: ParamSpec =
+    ParamSpec::float("decay", [0.0, 3.0], 1.3, "finer waves are weaker by 1/frequency to this power (lucid)").fixed();
 pub(super) const COLOURS: ParamSpec = ParamSpec::choice(
     "colours",
     &["decorrelated", "rgb"],
@@ -27,9 +29,9 @@ pub(super) const COLOURS: ParamSpec = ParamSpec::choice(
 pub(super) const PAD: ParamSpec =
     ParamSpec::int("pad", [0, 112], 12, "grey border that random shifts may show (lucid)").in_unit("px");
 pub(super) const SCALE: ParamSpec =
-    ParamSpec::float("scale", [0.0, 0.5], 0.1, "largest random change of size, as a share (lucid)");
+    ParamSpec::float("scale", [0.0, 0.9], 0.4, "largest random change of size, as a share (lucid)");
 pub(super) const ROTATE: ParamSpec =
-    ParamSpec::float("rotate", [0.0, 180.0], 8.0, "largest random turn (lucid)").in_unit("°");
+    ParamSpec::float("rotate", [0.0, 180.0], 15.0, "largest random turn (lucid)").in_unit("°");
 pub(super) const TV_WEIGHT: ParamSpec =
     ParamSpec::float("tv_weight", [0.0, 1e6], 0.0, "weight of the penalty on total variation (lucid)");
 
@@ -70,7 +72,10 @@ pub(super) struct Soil {
 impl Growth {
     pub fn start(soil: Soil, make_goals: Goals, facts: fn(&Params, &Aim) -> Map<String, Value>) -> Result<Self> {
         let Soil { network, params, aim, seed, size, init } = soil;
-        let basis = if params.choice("basis") == "pixels" { Basis::Pixels } else { Basis::Fourier };
+        let basis = match params.choice("basis") {
+            "pixels" => Basis::Pixels,
+            _ => Basis::Fourier { decay: params.float("decay") },
+        };
         let decorrelated = params.choice("colours") == "decorrelated";
         let parameterisation = Parameterisation::new(basis, decorrelated, size, network.device())?;
         let goals = make_goals(&params, &aim)?;

@@ -1,9 +1,11 @@
 //! Dialogs: one file each.
 
+mod entry;
 mod file_picker;
 mod help;
 mod picker;
 
+pub(super) use entry::Entry;
 pub(super) use file_picker::FilePicker;
 pub(super) use help::Help;
 pub(super) use picker::Picker;

@@ -57,14 +57,29 @@ impl Pane for Curves {
             return;
         };
         let last = points.iter().flatten().map(|p| p.0).fold(10.0, f64::max);
+        let looked_at = snapshot.shown.filter(|_| app.is_current());
         let marks: Vec<Vec<(f64, f64)>> = snapshot
             .marks
             .iter()
-            .map(|m| (0..=20).map(|i| (m.step as f64, low + (high - low) * f64::from(i) / 20.0)).collect())
+            .map(|m| m.step)
+            .chain(looked_at)
+            .map(|step| (0..=20).map(|i| (step as f64, low + (high - low) * f64::from(i) / 20.0)).collect())
             .collect();
         let marker = if theme.plain { Marker::Dot } else { Marker::Braille };
+        let before: Vec<Vec<(f64, f64)>> = drawn
+            .iter()
+            .filter_map(|series| app.rival()?.series.iter().find(|s| s.name == series.name))
+            .map(|s| {
+                let points = thinned(&s.points, plot.width).map(|(step, v)| (step as f64, scaled(v)));
+                points.filter(|p| p.1.is_finite()).collect()
+            })
+            .collect();
         let mut sets: Vec<Dataset<'_>> =
             marks.iter().map(|data| Dataset::default().marker(marker).style(theme.changed()).data(data)).collect();
+        for points in &before {
+            let kind = if theme.plain { GraphType::Scatter } else { GraphType::Line };
+            sets.push(Dataset::default().marker(marker).graph_type(kind).style(theme.dim()).data(points));
+        }
         for (points, series) in points.iter().zip(&drawn) {
             let place = snapshot.series.iter().position(|s| s.name == series.name).unwrap_or(0);
             let kind = if theme.plain { GraphType::Scatter } else { GraphType::Line };

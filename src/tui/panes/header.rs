@@ -37,7 +37,10 @@ impl Pane for Header {
         } else {
             format!("{:.0} ms/step", s.ms_per_step)
         };
-        let progress = format!(" step {}/{} · {pace}", s.step, s.total);
+        let progress = match s.shown {
+            Some(shown) => format!(" looking at step {shown} of {}", s.step),
+            None => format!(" step {}/{} · {pace}", s.step, s.total),
+        };
         let line = format!(" · {} · {:.0} kB/s ", app.line.protocol, app.line.bytes_per_second / 1e3);
         let right = Line::from(vec![Span::styled(sign, style), Span::raw(progress), Span::styled(line, theme.dim())]);
         let room = (area.width as usize).saturating_sub(right.width());

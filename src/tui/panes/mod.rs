@@ -5,6 +5,7 @@ mod findings;
 mod grid;
 mod header;
 mod parameters;
+mod perturbation;
 mod pictures;
 mod status;
 mod techniques;
@@ -13,7 +14,7 @@ mod top;
 use super::app::App;
 use super::layout::{Place, SMALLEST, Wants, areas};
 use crate::picture::Pictures;
-use crate::techniques::{Need, TECHNIQUES};
+use crate::techniques::{Group, Need, TECHNIQUES};
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
@@ -32,6 +33,7 @@ const PANES: &[&dyn Pane] = &[
     &header::Header,
     &pictures::Input,
     &pictures::Style,
+    &perturbation::Perturbation,
     &pictures::Result,
     &curves::Curves,
     &top::Top,
@@ -54,7 +56,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, app: &mut App, pictures: &mut Pictures
     let needs = app.current().needs();
     let wants = Wants {
         input: needs.picture != Need::None,
-        style: needs.style != Need::None,
+        second: second(app),
         curves: !app.params().is_empty() || !app.snapshot.series.is_empty(),
         techniques: TECHNIQUES.len(),
         parameters: side_lines(app),
@@ -78,6 +80,15 @@ pub(super) fn draw(frame: &mut Frame<'_>, app: &mut App, pictures: &mut Pictures
     let theme = app.theme;
     if let Some(dialog) = &mut app.dialog {
         dialog.render(frame, screen, theme);
+    }
+}
+
+/// The picture that stands under the photo.
+fn second(app: &App) -> Option<Place> {
+    if app.current().needs().style != Need::None {
+        Some(Place::Style)
+    } else {
+        (app.current().group() == Group::Adversarial).then_some(Place::Perturbation)
     }
 }
 

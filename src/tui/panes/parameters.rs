@@ -11,6 +11,21 @@ use ratatui::widgets::{List, ListState, Paragraph, Wrap};
 
 pub(super) struct Parameters;
 
+/// Where in the run the picture is from.
+fn trail(app: &App, width: usize) -> Line<'static> {
+    let (step, last) = (app.looked_at(), app.snapshot.step.max(1));
+    let number = format!(" {step}");
+    let length = width.saturating_sub("history ".len() + number.len() + 2).max(1);
+    let at = (step.min(last) * (length - 1) / last).min(length - 1);
+    let (bar, knob, ends) = if app.theme.plain { ('-', 'o', ['[', ']']) } else { ('─', '●', ['├', '┤']) };
+    let line: String = (0..length).map(|i| if i == at { knob } else { bar }).collect();
+    Line::from(vec![
+        Span::styled("history ", app.theme.dim()),
+        Span::raw(format!("{}{line}{}", ends[0], ends[1])),
+        Span::styled(number, app.theme.strong()),
+    ])
+}
+
 impl Pane for Parameters {
     fn place(&self) -> Place {
         Place::Parameters
@@ -31,9 +46,12 @@ impl Pane for Parameters {
             frame.render_widget(Paragraph::new(text).style(theme.dim()).wrap(Wrap { trim: true }), inside);
             return;
         }
-        let help_rows = if inside.height as usize >= specs.len() + 3 { 3 } else { 0 };
-        let rows = [Constraint::Max(specs.len() as u16 + 1), Constraint::Length(help_rows)];
-        let [list, help] = Layout::vertical(rows).areas(inside);
+        let history_rows = u16::from(app.is_current() && app.snapshot.history.len() > 1);
+        let help_rows = if inside.height >= specs.len() as u16 + 3 + history_rows { 3 } else { 0 };
+        let rows =
+            [Constraint::Max(specs.len() as u16 + 1), Constraint::Length(help_rows), Constraint::Length(history_rows)];
+        let [list, help, history] = Layout::vertical(rows).areas(inside);
+        frame.render_widget(Paragraph::new(trail(app, history.width as usize)), history);
         let width = (list.width as usize).saturating_sub(2);
         let lines = specs.iter().map(|spec| {
             let value = app.value(spec);

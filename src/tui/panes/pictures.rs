@@ -7,7 +7,7 @@ use crate::tui::app::{App, MapView};
 use crate::tui::layout::Place;
 use crate::tui::text::{cut, short};
 use ratatui::Frame;
-use ratatui::layout::Rect;
+use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
@@ -60,6 +60,17 @@ impl Pane for Result {
             return;
         }
         let title = result_title(app);
+        if let Some(past) = app.rival().cloned() {
+            let [then, area] = Layout::horizontal([Constraint::Fill(1), Constraint::Fill(1)]).areas(area);
+            let title = format!(" run {} · {} · step {} ", past.run, past.technique, past.step);
+            let inside = framed(frame, then, app, false, title, caption("", Some(&past.result), then));
+            put(frame, "rival", Some(past.result), inside, app, canvas);
+            let picture = app.result_picture();
+            let title = format!(" run {} · step {} ", app.snapshot.run, app.looked_at());
+            let inside = framed(frame, area, app, false, title, caption("", picture.as_ref(), area));
+            put(frame, "result", picture, inside, app, canvas);
+            return;
+        }
         let picture = app.result_picture();
         let foot = match &app.snapshot.heat {
             Some(_) if app.view != MapView::Photo => scale(app),
@@ -82,7 +93,8 @@ fn result_title(app: &App) -> String {
     if app.snapshot.result.is_some() {
         return match app.current().needs() {
             n if n.target != Need::None => {
-                format!("→ {}", app.spec.target.map_or("goldfish".into(), crate::nets::labels::label))
+                let usual = if n.target == Need::Required { "goldfish" } else { "any other class" };
+                format!("→ {}", app.spec.target.map_or(usual.into(), crate::nets::labels::label))
             }
             n if n.class == Need::Required => of_class("result"),
             _ => "result".into(),
@@ -105,6 +117,12 @@ fn shared(app: &mut App) -> (String, Option<Picture>) {
     }
     if let Some(style) = app.snapshot.style.clone() {
         all.push((format!("style · {}", App::name_of(app.spec.styles.first())), Some(style)));
+    }
+    if let Some(perturbation) = app.snapshot.perturbation.clone() {
+        all.push(("perturbation".into(), Some(perturbation)));
+    }
+    if let Some(past) = app.rival() {
+        all.push((format!("run {} · step {}", past.run, past.step), Some(past.result.clone())));
     }
     all.swap_remove(app.shown_picture % all.len())
 }

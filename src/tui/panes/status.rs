@@ -58,6 +58,7 @@ fn applies(app: &App, keys: &str) -> bool {
     let alive = matches!(app.snapshot.phase, Phase::Running | Phase::Paused);
     match keys {
         "space" | "." | "x" => alive,
+        "[ ]" | "b" => app.is_current() && app.snapshot.history.len() > 1,
         "l" => needs.layer != Need::None,
         "g" | "e" => app.current().group() == crate::techniques::Group::Attribution,
         "c" => needs.class != Need::None || needs.target != Need::None,

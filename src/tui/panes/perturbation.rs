@@ -1,0 +1,54 @@
+//! What an attack added to the photo, magnified, with its norms and what the result survives.
+
+use super::pictures::put;
+use super::{Canvas, Pane, framed};
+use crate::tui::app::App;
+use crate::tui::layout::Place;
+use ratatui::Frame;
+use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::text::{Line, Span};
+use ratatui::widgets::Paragraph;
+
+pub(super) struct Perturbation;
+
+impl Pane for Perturbation {
+    fn place(&self) -> Place {
+        Place::Perturbation
+    }
+
+    fn render(&self, frame: &mut Frame<'_>, area: Rect, app: &mut App, canvas: &mut Canvas<'_>) {
+        let inside = framed(frame, area, app, false, " perturbation ", "");
+        let lines = lines(app, inside.width as usize);
+        // The picture keeps at least half of the pane.
+        let rows = (lines.len() as u16).min(inside.height / 2);
+        let [picture, text] = Layout::vertical([Constraint::Fill(1), Constraint::Length(rows)]).areas(inside);
+        put(frame, "perturbation", app.snapshot.perturbation.clone(), picture, app, canvas);
+        frame.render_widget(Paragraph::new(lines), text);
+    }
+}
+
+/// Names and values, as many on a line as fit.
+fn lines(app: &App, width: usize) -> Vec<Line<'static>> {
+    let mut lines: Vec<Vec<Span<'static>>> = vec![vec![]];
+    let mut used = 0;
+    for (name, value) in &app.snapshot.findings {
+        let size = name.chars().count() + value.chars().count() + 1;
+        if used > 0 && used + 2 + size > width {
+            lines.push(vec![]);
+            used = 0;
+        }
+        let line = lines.last_mut().expect("there is always a line");
+        if used > 0 {
+            line.push(Span::raw("  "));
+            used += 2;
+        }
+        let style = match value.as_str() {
+            "fools" => app.theme.good(),
+            "does not fool" => app.theme.changed(),
+            _ => app.theme.strong(),
+        };
+        line.extend([Span::styled(format!("{name} "), app.theme.dim()), Span::styled(value.clone(), style)]);
+        used += size;
+    }
+    lines.into_iter().map(Line::from).collect()
+}
