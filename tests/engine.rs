@@ -96,10 +96,17 @@ impl Job for CountingJob {
         };
         let total = self.params.count("steps");
         let figures = vec![("value", value)];
-        Ok(Progress { step: self.step, total, figures, logits: None, done: self.step >= total })
+        Ok(Progress { step: self.step, total, figures, done: self.step >= total, ..Progress::default() })
     }
     fn set(&mut self, params: &Params, _: &Aim) -> gradlens::Result<()> {
         self.params = params.clone();
+        Ok(())
+    }
+    fn save_state(&self) -> Option<State> {
+        Some(State::default().with_value("step", self.step).with_value("value", self.value))
+    }
+    fn load_state(&mut self, state: &State) -> gradlens::Result<()> {
+        (self.step, self.value, self.looked) = (state.value("step")?, state.value("value")?, true);
         Ok(())
     }
     fn view(&self) -> gradlens::Result<View> {
@@ -352,7 +359,9 @@ fn one_seed_gives_one_picture() {
         let context = Context {
             network: network.into(),
             picture: None,
-            style: None,
+            others: vec![],
+            styles: vec![],
+            mask: None,
             init: None,
             class: Some(130),
             target: None,

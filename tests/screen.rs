@@ -18,7 +18,7 @@ fn app(technique: &str, theme: Theme) -> App {
     let spec = JobSpec {
         technique: technique.into(),
         picture: Some(Source::Sample("german_shepherd".into())),
-        style: Some(Source::Sample("great_wave".into())),
+        styles: vec![Source::Sample("great_wave".into())],
         ..JobSpec::default()
     };
     let mut app = App::new(Setup { spec, save_folder: "runs".into(), theme, display: Display::default() });

@@ -4,7 +4,7 @@ mod support;
 
 use candle_core::Device;
 use gradlens::nets::LayerName;
-use gradlens::techniques::style::{Objective, Weights, gram};
+use gradlens::techniques::style::{CONTENT_LAYERS, Objective, Recipe, STYLE_LAYERS, StyleLoss, Weights, gram};
 use gradlens::techniques::{self, Context, ParamValue, Params, Progress, TECHNIQUES, pixels_from_picture};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -29,7 +29,7 @@ fn ten_steps_of_ascent_agree() {
     for photo in ["dog", "chelsea"] {
         let golden = Golden::open(&format!("optimise_{photo}"));
         let subject = Context { class: Some(golden.class()), ..context(&net) };
-        let plain = [("init", "zero"), ("jitter", "0"), ("blur_every", "0"), ("steps", "10")];
+        let plain = [("preset", "cs231n"), ("init", "zero"), ("jitter", "0"), ("blur_every", "0"), ("steps", "10")];
         let mut job = start("class-visualization", subject, &plain);
         let rows = run(job.as_mut());
         assert_eq!(rows.len(), 11, "the start and ten updates");
@@ -83,7 +83,8 @@ fn style_losses_and_gradient_agree() {
         let error = relative_error(&values(&ours), &golden.values(&format!("gram_style@{layer}")));
         assert!(error < 1e-3, "Gram matrix of {layer}: {error}");
     }
-    let objective = Objective::new(net, &photo, &painting).expect("an objective");
+    let recipe = Recipe::parse(&net, CONTENT_LAYERS, STYLE_LAYERS, StyleLoss::Gram).expect("layers");
+    let objective = Objective::new(net.clone(), &photo, &[(painting.clone(), 1.0)], &recipe, None).expect("an objective");
     let x = ((photo * 0.7).expect("scaled") + (painting * 0.3).expect("scaled")).expect("a blend");
     let found = objective.evaluate(&x, &Weights { content: 1.0, style: 20.0, tv: 5.0 }).expect("losses");
     let checks =
@@ -101,11 +102,11 @@ fn live_parameters_take_effect_on_the_next_update() {
     let net = Arc::new(network("tf_efficientnet_lite0"));
     let subject = || Context { class: Some(130), ..context(&net) };
     let technique = techniques::find(TECHNIQUES, "class-visualization").expect("a technique");
-    let mut job = start("class-visualization", subject(), &[("init", "zero")]);
+    let mut job = start("class-visualization", subject(), &[("preset", "cs231n"), ("init", "zero")]);
     job.step().expect("the start");
     let mut params = Params::new(technique.params(), &BTreeMap::new()).expect("defaults");
     params.set(technique.params(), "step_size", ParamValue::Float(0.0)).expect("a value");
-    job.set(&params);
+    job.set(&params, &subject().aim()).expect("set");
     job.step().expect("an update of no length");
     let picture = job.view().expect("a view").result.expect("a picture");
     assert!(picture.rgb.iter().all(|&v| v == 127), "x = 0 is grey 127");

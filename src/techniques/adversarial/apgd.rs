@@ -44,12 +44,12 @@ impl Apgd {
             steps,
             made: 0,
             step_size: 2.0 * epsilon,
-            best: f64::NEG_INFINITY,
-            last: f64::NEG_INFINITY,
+            best: f64::MIN,
+            last: f64::MIN,
             raised: 0,
             checkpoint: stretch,
             stretch,
-            best_at_checkpoint: f64::NEG_INFINITY,
+            best_at_checkpoint: f64::MIN,
             halved: true,
         };
         Self { norm, before: None, best: None, best_gradient: None, course }

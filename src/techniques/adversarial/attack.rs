@@ -6,7 +6,7 @@ use super::super::{
     Aim, Context, Group, Job, Need, Needs, ParamSpec, Params, Progress, State, Technique, View, class_fact,
 };
 use super::findings::{self, Findings};
-use super::scene::{Goal, Loss, Scene, Sight, length};
+use super::scene::{Goal, Limit, Loss, Scene, Sight, length};
 use crate::error::{Error, Result};
 use crate::imaging::Picture;
 use crate::nets::labels;
@@ -63,9 +63,9 @@ pub(super) trait Rule: Send {
     fn keep(&self) -> Keep {
         Keep::Last
     }
-    /// The most a value may change, where there is such a limit.
-    fn limit(&self, _params: &Params) -> Option<f64> {
-        None
+    /// How far its pictures may be from the photo.
+    fn limit(&self, _params: &Params) -> Limit {
+        Limit::None
     }
     /// The updates it makes at most.
     fn total(&self, params: &Params) -> usize {

@@ -1,11 +1,11 @@
 //! An ensemble of attacks that have no step size to be tuned, one after the other until one succeeds.
 
 use super::super::stopping::steps;
-use super::super::{ParamSpec, Params, State};
+use super::super::{ParamSpec, Params, Preset, State};
 use super::apgd::Apgd;
 use super::attack::{Attack, Keep, Rule, Targets};
-use super::budget::{EPSILON_OF_NORM, NORM};
-use super::scene::{Goal, Loss, Norm, Scene, Sight};
+use super::budget::EPSILON_OF_NORM;
+use super::scene::{Goal, Limit, Loss, Norm, Scene, Sight};
 use super::square::Square;
 use crate::error::Result;
 use candle_core::Tensor;
@@ -22,7 +22,14 @@ pub(super) static AUTO: Attack = Attack {
     reference: "Croce & Hein 2020, arXiv:2003.01690 (AutoAttack, here without FAB); Andriushchenko et al. 2020, arXiv:1912.00049",
     targets: Targets::Optional,
     params: &[
-        NORM,
+        ParamSpec::preset(
+            "norm",
+            &[
+                Preset { id: "linf", about: "no value changes by more than ε", values: &[] },
+                Preset { id: "l2", about: "the change is no longer than ε", values: &[("epsilon", "1")] },
+            ],
+            "the norm that ε is measured in; it sets a usual one",
+        ),
         EPSILON_OF_NORM,
         steps(100),
         ParamSpec::int("targets", [0, 999], 9, "classes that the targeted attacks try").fixed(),
@@ -129,13 +136,14 @@ impl Rule for Ensemble {
         Keep::First
     }
 
-    fn limit(&self, params: &Params) -> Option<f64> {
+    fn limit(&self, params: &Params) -> Limit {
         self.norm.limit(params.float("epsilon"))
     }
 
     fn total(&self, params: &Params) -> usize {
         let square = if self.norm == Norm::Linf { params.count("queries").div_ceil(QUERIES) + 1 } else { 0 };
-        (params.count("steps") + 1) * (1 + self.targets.len()) + square
+        // One more to find that nothing is left to try.
+        (params.count("steps") + 1) * (1 + self.targets.len()) + square + 1
     }
 
     fn next(&mut self, scene: &Scene, params: &Params, x: &Tensor, seen: &Sight) -> Result<Tensor> {

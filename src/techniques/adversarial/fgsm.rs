@@ -3,7 +3,7 @@
 use super::super::Params;
 use super::attack::{Attack, Rule, Targets};
 use super::budget::EPSILON;
-use super::scene::{Norm, Scene, Sight};
+use super::scene::{Limit, Norm, Scene, Sight};
 use crate::error::Result;
 use candle_core::Tensor;
 
@@ -25,8 +25,8 @@ impl Rule for Fgsm {
         Ok((&scene.original + step)?.clamp(0f32, 1f32)?)
     }
 
-    fn limit(&self, params: &Params) -> Option<f64> {
-        Some(params.float("epsilon"))
+    fn limit(&self, params: &Params) -> Limit {
+        Limit::Linf(params.float("epsilon"))
     }
 
     fn total(&self, _: &Params) -> usize {

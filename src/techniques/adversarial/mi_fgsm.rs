@@ -4,7 +4,7 @@ use super::super::stopping::{PLATEAU, TARGET_PROBABILITY, steps};
 use super::super::{ParamSpec, Params, State};
 use super::attack::{Attack, Rule, Targets};
 use super::budget::{EPSILON, STEP_SIZE};
-use super::scene::{Norm, Scene, Sight};
+use super::scene::{Limit, Norm, Scene, Sight};
 use crate::error::Result;
 use candle_core::Tensor;
 
@@ -42,8 +42,8 @@ impl Rule for MiFgsm {
         Norm::Linf.project(&moved, &scene.original, params.float("epsilon"))
     }
 
-    fn limit(&self, params: &Params) -> Option<f64> {
-        Some(params.float("epsilon"))
+    fn limit(&self, params: &Params) -> Limit {
+        Limit::Linf(params.float("epsilon"))
     }
 
     fn save(&self) -> State {

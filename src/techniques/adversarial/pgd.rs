@@ -4,7 +4,7 @@ use super::super::stopping::{PLATEAU, TARGET_PROBABILITY, steps};
 use super::super::{Params, State};
 use super::attack::{Attack, Rule, Targets};
 use super::budget::{EPSILON, EPSILON_OF_NORM, NORM, RANDOM_START, STEP_SIZE};
-use super::scene::{Norm, Scene, Sight};
+use super::scene::{Limit, Norm, Scene, Sight};
 use crate::error::Result;
 use crate::optim::{noise, step_rng, unit};
 use candle_core::Tensor;
@@ -74,7 +74,7 @@ impl Rule for Pgd {
         self.norm.project(&moved, &scene.original, epsilon)
     }
 
-    fn limit(&self, params: &Params) -> Option<f64> {
+    fn limit(&self, params: &Params) -> Limit {
         self.norm.limit(params.float("epsilon"))
     }
 

@@ -1,7 +1,8 @@
 //! What an attack works on: a photo in pixels, the network, and who is to be fooled into what.
 
+use super::findings::norms;
 use super::super::classifier::{classify, seen_by, top_class};
-use super::super::{Params, picture_from_pixels, pixels_from_picture};
+use super::super::{Params, pixels_from_picture};
 use crate::error::Result;
 use crate::imaging::Picture;
 use crate::kernels::ReluRule;
@@ -191,9 +192,8 @@ impl Scene {
     }
 
     /// The 8-bit picture to be saved for pixels `x`, and whether it fools. Where plain rounding loses what the pixels
-    /// had achieved, changes are rounded up from a lower threshold than a half: the highest that fools. `limit` is
-    /// the largest change a value may have.
-    pub fn saved(&self, x: &Tensor, limit: Option<f64>) -> Result<(Picture, bool)> {
+    /// had achieved, changes are rounded up from a lower threshold than a half: the highest that fools.
+    pub fn saved(&self, x: &Tensor, limit: Limit) -> Result<(Picture, bool)> {
         let plain = self.plain(x, limit)?;
         if self.is_fooled_by(&plain)? {
             return Ok((plain, true));
@@ -206,7 +206,7 @@ impl Scene {
         for _ in 0..BISECTIONS {
             let middle = f64::midpoint(low, high);
             let picture = self.rounded(x, middle, limit)?;
-            if self.is_fooled_by(&picture)? {
+            if limit.holds(&self.picture, &picture) && self.is_fooled_by(&picture)? {
                 (low, found) = (middle, Some(picture));
             } else {
                 high = middle;
@@ -215,17 +215,28 @@ impl Scene {
         Ok(found.map_or((plain, false), |picture| (picture, true)))
     }
 
-    /// Pixels as an 8-bit picture, rounded to the nearest byte within the limit.
-    pub fn plain(&self, x: &Tensor, limit: Option<f64>) -> Result<Picture> {
-        self.rounded(x, 0.5, limit)
+    /// Pixels as an 8-bit picture, rounded to the nearest byte; where that leaves the budget, fewer changes are
+    /// rounded up.
+    pub fn plain(&self, x: &Tensor, limit: Limit) -> Result<Picture> {
+        let picture = self.rounded(x, 0.5, limit)?;
+        if limit.holds(&self.picture, &picture) {
+            return Ok(picture);
+        }
+        let (mut low, mut high) = (0.5, 1.0);
+        for _ in 0..BISECTIONS {
+            let middle = f64::midpoint(low, high);
+            if limit.holds(&self.picture, &self.rounded(x, middle, limit)?) {
+                high = middle;
+            } else {
+                low = middle;
+            }
+        }
+        self.rounded(x, high, limit)
     }
 
     /// Pixels as bytes: a change of the photo's byte is rounded up where its fraction is `threshold` or more.
-    fn rounded(&self, x: &Tensor, threshold: f64, limit: Option<f64>) -> Result<Picture> {
-        if threshold >= 0.5 && limit.is_none() {
-            return picture_from_pixels(x);
-        }
-        let most = limit.map_or(255.0, |limit| (limit * 255.0 + 1e-3).floor());
+    fn rounded(&self, x: &Tensor, threshold: f64, limit: Limit) -> Result<Picture> {
+                let most = if let Limit::Linf(epsilon) = limit { (epsilon * 255.0 + 1e-3).floor() } else { 255.0 };
         let (_, _, h, w) = x.dims4()?;
         let planes = x.flatten_all()?.to_vec1::<f32>()?;
         let byte = |value: f32, from: u8| {
@@ -273,9 +284,30 @@ impl Norm {
         Ok((original + change)?.clamp(0f32, 1f32)?)
     }
 
-    /// The most that an 8-bit value may change within ε.
-    pub fn limit(self, epsilon: f64) -> Option<f64> {
-        (self == Self::Linf).then_some(epsilon)
+    /// The budget ε as 8-bit pictures have to keep it.
+    pub fn limit(self, epsilon: f64) -> Limit {
+        match self {
+            Self::Linf => Limit::Linf(epsilon),
+            Self::L2 => Limit::L2(epsilon),
+        }
+    }
+}
+
+/// How far a saved picture may be from the photo.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Limit {
+    None,
+    Linf(f64),
+    L2(f64),
+}
+
+impl Limit {
+    /// Whether a picture keeps to it. Of the largest change, rounding takes care itself.
+    fn holds(self, from: &Picture, to: &Picture) -> bool {
+        match self {
+            Self::L2(epsilon) => norms(from, to).l2 <= epsilon + 1e-6,
+            Self::None | Self::Linf(_) => true,
+        }
     }
 }
 

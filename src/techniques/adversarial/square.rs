@@ -21,7 +21,7 @@ pub(super) struct Square {
 
 impl Square {
     pub fn new(queries: usize) -> Self {
-        Self { queries, made: 0, best: f64::NEG_INFINITY }
+        Self { queries, made: 0, best: f64::MIN }
     }
 
     pub fn is_over(&self) -> bool {

@@ -338,7 +338,7 @@ impl Job for Painting {
 /// What a painting of this size would need beyond the memory that is free, as an error.
 pub(super) fn refuse_what_does_not_fit(network: &Network, (height, width): (u32, u32)) -> Result<()> {
     /// Bytes at the peak for each value of all the layers: activations, gradients and what kernels unpack.
-    const BYTES_A_VALUE: f64 = 14.0;
+    const BYTES_A_VALUE: f64 = 11.0;
     let layers = network.layers(height as usize, width as usize)?;
     let values: f64 = layers.iter().map(|l| l.shape.iter().product::<usize>() as f64).sum();
     let need = values * BYTES_A_VALUE;

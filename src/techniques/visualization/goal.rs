@@ -119,8 +119,14 @@ pub(super) fn look(network: &Network, inputs: &Tensor, goals: &[Goal], diversity
     let logits = if classes { Some(at_layer.get(0)?.flatten_all()?.to_vec1::<f32>()?) } else { None };
     let seed = Tensor::stack(&seeds, 0)?;
     let input = [LayerName::INPUT.into()];
-    let gradients = network.backward(&activations, &[(layer.clone(), seed)], &input, ReluRule::Standard)?;
-    Ok(Seen { scores, gradient: gradients.input()?.clone(), alike, logits })
+    let seeds = [(layer.clone(), seed)];
+    let mut gradient = network.backward(&activations, &seeds, &input, ReluRule::Standard)?.input()?.clone();
+    if gradient.abs()?.max_all()?.to_scalar::<f32>()? == 0.0 {
+        // A unit that is off hears nothing: its gradient is passed through what is off until it is on (as lucid's
+        // redirected gradients do).
+        gradient = network.backward(&activations, &seeds, &input, ReluRule::Deconvnet)?.input()?.clone();
+    }
+    Ok(Seen { scores, gradient, alike, logits })
 }
 
 /// The mean cosine between the Gram matrices of pictures with equal goals (lucid's `diversity`), and the gradient of
