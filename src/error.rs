@@ -78,9 +78,9 @@ pub enum Error {
         reason: String,
     },
     /// An optimisation that left the numbers.
-    #[error("{what} grew beyond all bounds at step {step}{}; lower step_size or the weights and run again", kept(.good))]
+    #[error("{what} at step {step}{}; lower the step size or the weights and run again", kept(.good))]
     Diverged {
-        /// The figure that broke.
+        /// What broke, and how.
         what: String,
         /// The step at which it was seen.
         step: usize,

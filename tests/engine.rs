@@ -2,11 +2,12 @@
 
 use candle_core::Device;
 use gradlens::engine::{
-    Command, Engine, Event, FailureKind, JobSpec, Link, Options, Phase, RunManifest, Source, Update,
+    Command, Engine, Event, FailureKind, JobSpec, Link, Options, ParameterChange, Phase, RunManifest, Source, Update,
 };
 use gradlens::imaging::{Display, Picture};
 use gradlens::techniques::{
-    Context, Group, Job, Needs, ParamKind, ParamSpec, ParamValue, Params, Progress, TECHNIQUES, Technique, View,
+    Aim, Context, Group, Job, Needs, ParamKind, ParamSpec, ParamValue, Params, Progress, State, TECHNIQUES, Technique,
+    View,
 };
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -103,7 +104,11 @@ impl Job for CountingJob {
         Ok(())
     }
     fn save_state(&self) -> Option<State> {
-        Some(State::default().with_value("step", self.step).with_value("value", self.value))
+        // As large as that of a big picture, so that not every step's is kept.
+        let ballast = candle_core::Tensor::zeros(1, candle_core::DType::F64, &Device::Cpu).ok()?;
+        let ballast = ballast.broadcast_as(1 << 21).ok()?;
+        let state = State::default().with("ballast", &ballast);
+        Some(state.with_value("step", self.step).with_value("value", self.value))
     }
     fn load_state(&mut self, state: &State) -> gradlens::Result<()> {
         (self.step, self.value, self.looked) = (state.value("step")?, state.value("value")?, true);
@@ -247,6 +252,71 @@ fn what_cannot_change_live_starts_the_run_anew() {
 }
 
 #[test]
+fn a_run_can_be_looked_back_at_and_branched_from_any_step() {
+    with_engine(KNOWN, |engine| async move {
+        let mut link = engine.link();
+        link.send(Command::Start(Box::new(job(&[("steps", int(100_000))])))).expect("sent");
+        wait_for_step(&mut link, 20).await;
+        link.send(Command::Set { name: "slope".into(), value: ParamValue::Float(3.0) }).expect("sent");
+        let changed = |e: &Event| if let Event::Changed { step, .. } = e { Some(*step) } else { None };
+        let at = wait(&mut link, changed).await;
+        wait_for_step(&mut link, at + 60).await;
+        link.send(Command::Look { step: Some(5) }).expect("sent");
+        let paused = |e: &Event| if let Event::Paused { step, .. } = e { Some(*step) } else { None };
+        let end = wait(&mut link, paused).await;
+        while link.snapshot().shown.is_none() {
+            link.changed().await;
+        }
+        let snapshot = link.snapshot();
+        assert_eq!((snapshot.shown, snapshot.step), (Some(5), end));
+        assert_eq!(snapshot.result.as_ref().map(|p| p.rgb[0]), Some(5));
+        assert_eq!(snapshot.history.first(), Some(&0));
+        // Odd, so that its state is not among those kept: it is made again from one before, changes included.
+        let from = at + 31 + at % 2;
+        link.send(Command::Branch { step: from }).expect("sent");
+        assert_eq!(wait(&mut link, paused).await, from);
+        let snapshot = link.snapshot();
+        assert_eq!((snapshot.run, snapshot.step, snapshot.phase), (2, from, Phase::Paused));
+        assert_eq!(snapshot.series[0].points.last(), Some(&(from, (at + 3 * (from - at)) as f64)));
+        assert_eq!(snapshot.series[0].points.len(), from + 1);
+        assert_eq!(snapshot.marks.len(), 2, "the change and the branch: {:?}", snapshot.marks);
+        assert_eq!(snapshot.past.iter().map(|p| (p.run, p.step)).collect::<Vec<_>>(), [(1, end)]);
+        link.send(Command::Set { name: "slope".into(), value: ParamValue::Float(10.0) }).expect("sent");
+        link.send(Command::Set { name: "steps".into(), value: int(from as i64 + 2) }).expect("sent");
+        link.send(Command::Resume).expect("sent");
+        assert_eq!(wait(&mut link, finished).await, from + 2);
+        let value = link.snapshot().series[0].points.last().expect("points").1;
+        assert_eq!(value, (at + 3 * (from - at) + 20) as f64);
+        link.send(Command::Branch { step: 3 }).expect("sent");
+        assert_eq!(wait(&mut link, paused).await, 3);
+        assert_eq!(link.snapshot().params.float("slope"), 1.0, "as it was then");
+    });
+}
+
+#[test]
+fn changes_are_made_again_where_they_were_made() {
+    with_engine(KNOWN, |engine| async move {
+        let mut link = engine.link();
+        let change = |step, name: &str, value| ParameterChange { step, name: name.into(), value };
+        let changes = vec![change(3, "slope", ParamValue::Float(3.0)), change(6, "slope", ParamValue::Float(0.5))];
+        let spec = JobSpec { changes: changes.clone(), until: Some(10), ..job(&[("steps", int(100))]) };
+        link.send(Command::Start(Box::new(spec))).expect("sent");
+        assert_eq!(wait(&mut link, finished).await, 10);
+        assert_eq!(link.snapshot().series[0].points.last(), Some(&(10, 3.0 + 9.0 + 2.0)));
+        let folder = tempfile::tempdir().expect("a folder");
+        let folder = folder.path().to_owned();
+        link.send(Command::Save { folder, display: Display::default(), record: true }).expect("sent");
+        let saved = |e: &Event| match e {
+            Event::Saved { files, manifest, .. } => Some((files.clone(), manifest.clone())),
+            _ => None,
+        };
+        let (files, manifest) = wait(&mut link, saved).await;
+        assert_eq!(manifest.changes, changes);
+        assert!(files.contains(&"recording.gif".to_owned()), "{files:?}");
+    });
+}
+
+#[test]
 fn bad_changes_are_refused_and_the_run_goes_on() {
     with_engine(KNOWN, |engine| async move {
         let mut link = engine.link();
@@ -333,7 +403,7 @@ fn a_saved_run_is_complete() {
         };
         link.send(Command::Start(Box::new(spec))).expect("sent");
         wait(&mut link, finished).await;
-        link.send(Command::Save { folder: folder.path().join("a/b"), display: Display::default() }).expect("sent");
+        link.send(Command::Save { folder: folder.path().join("a/b"), display: Display::default(), record: false }).expect("sent");
         let saved = |e: &Event| match e {
             Event::Saved { files, manifest, .. } => Some((files.clone(), manifest.clone())),
             _ => None,

@@ -1,7 +1,7 @@
 //! The drawn screen, at three sizes and in the states a person sees.
 
 use crossterm::event::KeyCode;
-use gradlens::engine::{Event, FailureKind, Mark, Phase, Prediction, Series, Snapshot};
+use gradlens::engine::{Command, Event, FailureKind, Mark, Past, Phase, Prediction, Series, Snapshot};
 use gradlens::engine::{JobSpec, Source};
 use gradlens::imaging::{Display, HeatMap, Picture};
 use gradlens::picture::{Pictures, Protocol};
@@ -184,6 +184,7 @@ fn a_run_that_is_left_is_in_the_summary() {
 fn a_change_is_sent_and_shown_at_once() {
     let mut app = painting(THEME);
     app.take_commands();
+    app.apply(Action::Down);
     app.apply(Action::Increase);
     let sent = app.take_commands();
     assert!(matches!(&sent[..], [gradlens::engine::Command::Set { name, .. }] if name == "style_weight"), "{sent:?}");
@@ -302,4 +303,105 @@ fn a_layer_is_chosen_from_those_of_the_network() {
     let sent = app.take_commands();
     let layer = |s: &gradlens::engine::JobSpec| s.layer.as_deref() == Some("blocks.4.2");
     assert!(matches!(&sent[..], [gradlens::engine::Command::Start(spec)] if layer(spec)), "{sent:?}");
+}
+
+fn attack() -> App {
+    let mut app = app("pgd", THEME);
+    let curve = |name: &str, from: f64, to: f64| Series {
+        name: name.into(),
+        points: (0..=10).map(|i| (i, from + (to - from) * i as f64 / 10.0)).collect(),
+    };
+    let found = [("L∞", "4/255"), ("L2", "4.218"), ("flipped at", "step 4"), ("8-bit", "fools"), ("JPEG 90", "does not fool")];
+    app.on_snapshot(Arc::new(Snapshot {
+        step: 10,
+        total: 10,
+        result: Some(picture(64, 64)),
+        perturbation: Some(picture(64, 64)),
+        findings: found.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+        series: vec![curve("p_other", 0.0, 0.95), curve("p_source", 0.97, 0.01)],
+        marks: vec![Mark { step: 4, text: "flipped to hard disc".into() }],
+        ..snapshot("pgd")
+    }));
+    app
+}
+
+#[test]
+fn an_attack_shows_what_it_added_and_what_that_survives() {
+    for (width, height) in [(80, 24), (160, 50)] {
+        insta::assert_snapshot!(format!("attack_{width}x{height}"), text(&mut attack(), width, height));
+    }
+}
+
+#[test]
+fn a_run_is_scrubbed_branched_and_compared() {
+    let mut app = painting(THEME);
+    let base = (*app.snapshot().clone()).clone();
+    let steps: Vec<usize> = (0..=143).collect();
+    let past = Past {
+        run: 1,
+        technique: "style-transfer".into(),
+        step: 143,
+        result: picture(64, 48),
+        series: vec![Series { name: "loss".into(), points: vec![(0, 30.0), (143, 2.0)] }],
+        params: base.params.clone(),
+    };
+    let with = |run, step, shown| Snapshot {
+        run,
+        step,
+        shown,
+        history: steps[..=step].into(),
+        branches: true,
+        past: if run == 2 { [past.clone()].into() } else { [].into() },
+        ..base.clone()
+    };
+    app.on_snapshot(Arc::new(with(1, 143, None)));
+    app.take_commands();
+    press(&mut app, KeyCode::Char('['));
+    press(&mut app, KeyCode::Char('{'));
+    let looks = app.take_commands();
+    assert_eq!(looks, [Command::Look { step: Some(142) }, Command::Look { step: Some(132) }]);
+    app.on_snapshot(Arc::new(Snapshot { phase: Phase::Paused, ..with(1, 143, Some(132)) }));
+    insta::assert_snapshot!("scrubbed_120x36", text(&mut app, 120, 36));
+    press(&mut app, KeyCode::Char('b'));
+    assert_eq!(app.take_commands(), [Command::Branch { step: 132 }]);
+    app.on_snapshot(Arc::new(Snapshot { phase: Phase::Paused, ..with(2, 132, None) }));
+    insta::assert_snapshot!("branched_160x50", text(&mut app, 160, 50));
+    press(&mut app, KeyCode::Char('d'));
+    assert!(!text(&mut app, 160, 50).contains("run 1 ·"));
+    press(&mut app, KeyCode::Char('d'));
+    press(&mut app, KeyCode::Enter);
+    assert!(text(&mut app, 160, 50).contains("run 1 ·"));
+}
+
+#[test]
+fn values_are_typed_and_checked() {
+    let mut app = painting(THEME);
+    app.take_commands();
+    press(&mut app, KeyCode::Down);
+    press(&mut app, KeyCode::Enter);
+    for c in "-3".chars() {
+        press(&mut app, KeyCode::Char(c));
+    }
+    press(&mut app, KeyCode::Enter);
+    let screen = text(&mut app, 120, 36);
+    assert!(screen.contains("style_weight cannot be") && screen.contains("> -3"), "{screen}");
+    for key in [KeyCode::Home, KeyCode::Delete, KeyCode::End, KeyCode::Char('5'), KeyCode::Enter] {
+        press(&mut app, key);
+    }
+    let value = gradlens::techniques::ParamValue::Float(35.0);
+    assert_eq!(app.take_commands(), [Command::Set { name: "style_weight".into(), value }]);
+}
+
+#[test]
+fn a_class_turns_a_running_visualization_and_restarts_a_finished_one() {
+    let mut app = app("class-visualization", THEME);
+    let running = Snapshot { phase: Phase::Running, input: None, ..snapshot("class-visualization") };
+    app.on_snapshot(Arc::new(running.clone()));
+    app.take_commands();
+    app.apply(Action::SetClass(292));
+    let value = gradlens::techniques::ParamValue::Int(292);
+    assert_eq!(app.take_commands(), [Command::Set { name: "class".into(), value }]);
+    app.on_snapshot(Arc::new(Snapshot { phase: Phase::Finished, ..running }));
+    app.apply(Action::SetClass(130));
+    assert!(matches!(app.take_commands().as_slice(), [Command::Start(spec)] if spec.class == Some(130)));
 }

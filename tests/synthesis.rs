@@ -40,9 +40,7 @@ fn fgsm_and_targeted_pgd_end_at_the_references_logits() {
         assert_eq!(rows.len(), 2, "the start and the only update");
         let logits = rows[1].logits.as_ref().expect("logits");
         let error = relative_error(logits, &golden.values("fgsm_logits"));
-        // A gradient of almost nothing has either sign: a few of 150 528 values go the other way.
-        println!("FGSM {photo} {error}");
-        assert!(error < 5e-3, "FGSM on {photo}: {error}");
+        assert!(error < 1e-3, "FGSM on {photo}: {error}");
         let target: usize = golden.meta["pgd_target"].parse().expect("a class");
         let set = [("epsilon", "4/255"), ("step_size", "1/255"), ("steps", "20"), ("random_start", "false")];
         let mut job = start("pgd", Context { target: Some(target), ..subject() }, &set);

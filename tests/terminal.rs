@@ -350,7 +350,9 @@ fn a_running_job_can_be_steered_and_saved() {
     session.press("\x1b[B");
     session.press("\x1b[B");
     session.press("+");
-    session.wait_for("the new step size", |s| s.contains("step size") && s.contains("30 ◂"));
+    session.wait_for("the new step size", |s| s.contains("step size") && s.contains("0.07 ◂"));
+    session.press("c292\r");
+    session.wait_for("the other class", |s| s.contains("class flamingo → tiger"));
     session.press(" ");
     session.wait_for("the run going on", |s| !s.contains("paused"));
     session.press("s");
@@ -361,7 +363,35 @@ fn a_running_job_can_be_steered_and_saved() {
     let run = std::fs::read(runs[0].path().join("run.json")).expect("run.json");
     let run: serde_json::Value = serde_json::from_slice(&run).expect("JSON");
     assert_eq!(run["changes"][0]["name"], "step_size");
-    assert_eq!(run["changes"][0]["value"], 30.0);
+    assert_eq!(run["changes"][0]["value"], 0.07);
+    assert_eq!(run["changes"][1]["value"], 292);
+    session.press("q");
+    assert_eq!(session.end().0, 0);
+}
+
+#[test]
+fn a_painting_is_steered_scrubbed_branched_and_saved() {
+    let args = ["--technique", "style-transfer", "--set", "size=128", "--set", "scales=1", "--set", "steps=5000"];
+    let session = Session::start(Kind::Plain, &args);
+    let step = |s: &str| s.split(" step ").nth(1)?.split('/').next()?.trim().parse::<usize>().ok();
+    session.wait_for("ten steps", |s| step(s).is_some_and(|n| n >= 10));
+    session.press("\x1b[B\r40\r");
+    session.wait_for("the new weight", |s| s.contains("style weight") && s.contains("40 ◂"));
+    session.wait_for("some more steps", |s| step(s).is_some_and(|n| n >= 25));
+    session.press("{[[");
+    session.wait_for("an earlier step", |s| s.contains("looking at step") && s.contains("paused"));
+    session.press("b");
+    session.wait_for("a branch beside its run", |s| s.contains("run 1 · style-transfer") && s.contains("branched"));
+    session.press("d+ ");
+    session.wait_for("the branch going on", |s| s.contains("▶") && !s.contains("run 1 ·"));
+    session.press("a");
+    session.wait_for("the folder", |s| s.contains("recording.gif"));
+    let runs = session.state.path().join("gradlens/runs");
+    let saved = std::fs::read_dir(&runs).expect("saved runs").flatten().next().expect("one");
+    let run = std::fs::read(saved.path().join("run.json")).expect("run.json");
+    let run: serde_json::Value = serde_json::from_slice(&run).expect("JSON");
+    assert_eq!(run["branched_from"]["run"], 1);
+    assert!(run["changes"].as_array().is_some_and(|c| c.iter().any(|c| c["name"] == "style_weight")), "{run}");
     session.press("q");
     assert_eq!(session.end().0, 0);
 }

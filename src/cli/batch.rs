@@ -187,7 +187,9 @@ impl Batch<'_> {
             }
             if let Some(summary) = self.several.then(|| Robustness::of(&reports)).flatten() {
                 write_json(&self.out.join("summary.json"), &summary)?;
-                eprintln!("{summary}");
+                if !self.json {
+                    eprintln!("{summary}");
+                }
             }
             if self.json {
                 let text = match reports.as_slice() {

@@ -393,7 +393,7 @@ fn layers(network: &Network) -> Arc<[String]> {
 }
 
 fn check(progress: &Progress) -> Result<()> {
-    let broken = |what: &str| Error::Diverged { what: what.to_owned(), step: progress.step, good: None };
+    let broken = |what: &str| Error::Diverged { what: format!("{what} is no longer a finite number"), step: progress.step, good: None };
     if let Some((name, _)) = progress.figures.iter().find(|(_, value)| !value.is_finite()) {
         return Err(broken(name));
     }

@@ -235,8 +235,10 @@ impl Worker {
 
     fn step(&mut self) {
         let Some(run) = &mut self.run else { return };
+        let before = run.phase;
         let event = match guarded(|| run.advance()) {
             Ok(()) if run.phase == Phase::Finished => Some(Event::Finished { run: run.id, step: run.step }),
+            Ok(()) if run.phase != before => Some(Event::Paused { run: run.id, step: run.step }),
             Ok(()) => None,
             Err(error) => Some(run.fail(&error)),
         };
@@ -333,9 +335,11 @@ impl Worker {
             model: branch.network.id().to_owned(),
             params: branch.params.clone(),
         };
+        let paused = (branch.phase == Phase::Paused).then_some(Event::Paused { run: branch.id, step });
         self.run = Some(branch);
         self.tell(started);
         self.publish();
+        paused.into_iter().for_each(|event| self.tell(event));
         Ok(())
     }
 

@@ -50,10 +50,17 @@ pub fn seen_in_crop((width, height): (u32, u32), size: u32, [x, y, w, h]: [f64; 
 /// The whole picture with its longer side at `size` pixels.
 #[must_use]
 pub fn fit_longer_side(picture: &Picture, size: u32) -> Picture {
+    let (width, height) = fitted_size(picture, size);
+    resize(picture, width, height)
+}
+
+/// The width and height of a picture once its longer side has `size` pixels.
+#[must_use]
+pub fn fitted_size(picture: &Picture, size: u32) -> (u32, u32) {
     let (w, h) = (f64::from(picture.width), f64::from(picture.height));
     let scale = f64::from(size) / w.max(h);
     let side = |n: f64| (n * scale).round().max(1.0) as u32;
-    resize(picture, side(w), side(h))
+    (side(w), side(h))
 }
 
 fn crop(picture: &Picture, width: u32, height: u32) -> Picture {

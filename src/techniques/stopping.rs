@@ -97,7 +97,7 @@ impl Watch {
         let floor = lowest.max(1e-9);
         self.worse = if loss > WORSE * floor { self.worse + 1 } else { 0 };
         if !loss.is_finite() || loss > LOST * floor || self.worse >= PATIENCE {
-            return Err(Error::Diverged { what: "the loss".into(), step, good: Some(at) });
+            return Err(Error::Diverged { what: "the loss has grown out of hand".into(), step, good: Some(at) });
         }
         if loss < lowest {
             self.lowest = Some((loss, step));

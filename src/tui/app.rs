@@ -169,6 +169,12 @@ impl App {
         &self.summaries
     }
 
+    /// The newest snapshot.
+    #[must_use]
+    pub fn snapshot(&self) -> &Arc<Snapshot> {
+        &self.snapshot
+    }
+
     /// How the line to the terminal does.
     pub fn set_line(&mut self, protocol: Protocol, bytes_per_second: f64) {
         self.line = Line { protocol, bytes_per_second };

@@ -336,7 +336,7 @@ impl Job for Painting {
 }
 
 /// What a painting of this size would need beyond the memory that is free, as an error.
-pub(super) fn refuse_what_does_not_fit(network: &Network, (height, width): (u32, u32)) -> Result<()> {
+pub(super) fn refuse_what_does_not_fit(network: &Network, (width, height): (u32, u32)) -> Result<()> {
     /// Bytes at the peak for each value of all the layers: activations, gradients and what kernels unpack.
     const BYTES_A_VALUE: f64 = 11.0;
     let layers = network.layers(height as usize, width as usize)?;

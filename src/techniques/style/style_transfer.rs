@@ -7,7 +7,7 @@ use super::losses::StyleLoss;
 use super::objective::{CONTENT_LAYERS, Recipe, STYLE_LAYERS};
 use super::painting::{Painting, Studio, refuse_what_does_not_fit};
 use crate::error::{Error, Result};
-use crate::imaging::{Picture, fit_longer_side};
+use crate::imaging::{Picture, fitted_size};
 
 /// The smallest longer side that painting begins at: below it there is nothing to arrange.
 const SMALLEST: u32 = 96;
@@ -43,7 +43,7 @@ const PARAMS: &[ParamSpec] = &[
     ParamSpec::float("step_size", [0.0, 10.0], 0.03, "Adam's step size, in pixels' range of 0 to 1"),
     ParamSpec::int("steps", [1, 100_000], 150, "updates of the picture, shared out evenly among the sizes").in_unit("steps"),
     ParamSpec::float("average", [0.0, 0.999], 0.9, "how much of the average of the updates before goes on counting; 0 shows each as it is"),
-    ParamSpec::int("size", [32, 4096], 256, "longer side of the result; the photo keeps its shape").in_unit("px").fixed(),
+    ParamSpec::int("size", [32, 16_384], 256, "longer side of the result; the photo keeps its shape").in_unit("px").fixed(),
     ParamSpec::int("scales", [1, 10], 2, "sizes on the way, each √2 times the one before").fixed(),
     ParamSpec::choice("optimizer", &["adam", "lbfgs"], "how the picture is moved").fixed(),
     ParamSpec::choice("init", &["content", "noise"], "what to start from, unless --init gives a picture").fixed(),
@@ -109,15 +109,14 @@ impl Technique for StyleTransfer {
         let all = std::iter::once(("photo", &photo, sizes[0]))
             .chain(paintings.iter().map(|(painting, _)| ("style picture", painting, style_side)));
         for (which, picture, side) in all {
-            let picture = fit_longer_side(picture, side);
-            if network.layers(picture.height as usize, picture.width as usize).is_err() {
-                let so = format!("{}×{} pixels", picture.width, picture.height);
+            let (width, height) = fitted_size(picture, side);
+            if network.layers(height as usize, width as usize).is_err() {
+                let so = format!("{width}×{height} pixels");
                 let advice = format!("the {which} would be {so}, too thin for the network; make it larger");
                 return Err(Error::bad_value("size", size, advice));
             }
         }
-        let full = fit_longer_side(&photo, size);
-        refuse_what_does_not_fit(&network, (full.height, full.width))?;
+        refuse_what_does_not_fit(&network, fitted_size(&photo, size))?;
         let (seed, mask, init) = (context.seed, context.mask, context.init);
         Ok(Box::new(Painting::start(Studio { network, params, recipe, seed, photo, paintings, mask, init, sizes })?))
     }
