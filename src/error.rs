@@ -78,7 +78,7 @@ pub enum Error {
         reason: String,
     },
     /// An optimisation that left the numbers.
-    #[error("{what} at step {step}{}; lower the step size or the weights and run again", kept(.good))]
+    #[error("{what} at step {step}{}; lower the step size or the weights and run again", kept(*.good))]
     Diverged {
         /// What broke, and how.
         what: String,
@@ -116,7 +116,7 @@ fn first_line(error: &candle_core::Error) -> String {
     error.to_string().lines().next().unwrap_or_default().to_owned()
 }
 
-fn kept(good: &Option<usize>) -> String {
+fn kept(good: Option<usize>) -> String {
     good.map(|step| format!(" (the picture of step {step} is kept)")).unwrap_or_default()
 }
 

@@ -311,7 +311,13 @@ fn attack() -> App {
         name: name.into(),
         points: (0..=10).map(|i| (i, from + (to - from) * i as f64 / 10.0)).collect(),
     };
-    let found = [("L∞", "4/255"), ("L2", "4.218"), ("flipped at", "step 4"), ("8-bit", "fools"), ("JPEG 90", "does not fool")];
+    let found = [
+        ("L∞", "4/255"),
+        ("L2", "4.218"),
+        ("flipped at", "step 4"),
+        ("8-bit", "fools"),
+        ("JPEG 90", "does not fool"),
+    ];
     app.on_snapshot(Arc::new(Snapshot {
         step: 10,
         total: 10,

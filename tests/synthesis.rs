@@ -35,7 +35,11 @@ fn fgsm_and_targeted_pgd_end_at_the_references_logits() {
         ("hen", [2.555_979e-5, 7.819_312e-4, 7.845_978e-3, 2.324_882e-1]),
     ] {
         let golden = Golden::open(photo);
-        let subject = || Context { picture: Some(picture(&format!("{photo}_224.png"))), class: Some(golden.class()), ..context(&net) };
+        let subject = || Context {
+            picture: Some(picture(&format!("{photo}_224.png"))),
+            class: Some(golden.class()),
+            ..context(&net)
+        };
         let rows = run(start("fgsm", subject(), &[("epsilon", "2/255")]).as_mut());
         assert_eq!(rows.len(), 2, "the start and the only update");
         let logits = rows[1].logits.as_ref().expect("logits");
@@ -160,7 +164,6 @@ fn short(id: &str, net: &Arc<Network>) -> (Context, Vec<(&'static str, &'static 
     let base = Context { seed: 7, ..context(net) };
     let small = |file: &str| resize(&picture(file), 96, 72);
     let set = match id {
-        "class-visualization" => vec![("steps", "7")],
         "feature-visualization" => vec![("steps", "7"), ("size", "64"), ("channels", "3,5"), ("copies", "2")],
         "deepdream" => vec![("octaves", "3"), ("octave_steps", "3"), ("size", "128")],
         "style-transfer" => vec![("size", "136"), ("steps", "7"), ("scales", "2")],
@@ -321,7 +324,8 @@ fn what_cannot_be_painted_is_refused_with_a_way_out() {
         let text = refusal(context, &set);
         assert!(text.contains(word), "{text}");
     }
-    let lost = run_to_error(&base, &[("step_size", "10"), ("size", "64"), ("init", "noise"), ("content_weight", "0")]);
+    let lost =
+        run_to_error(&base, &[("step_size", "10"), ("size", "64"), ("init", "noise"), ("content_weight", "0")]);
     assert!(lost.is_none_or(|text| text.contains("step_size")));
 }
 

@@ -84,7 +84,8 @@ fn style_losses_and_gradient_agree() {
         assert!(error < 1e-3, "Gram matrix of {layer}: {error}");
     }
     let recipe = Recipe::parse(&net, CONTENT_LAYERS, STYLE_LAYERS, StyleLoss::Gram).expect("layers");
-    let objective = Objective::new(net.clone(), &photo, &[(painting.clone(), 1.0)], &recipe, None).expect("an objective");
+    let objective =
+        Objective::new(net.clone(), &photo, &[(painting.clone(), 1.0)], &recipe, None).expect("an objective");
     let x = ((photo * 0.7).expect("scaled") + (painting * 0.3).expect("scaled")).expect("a blend");
     let found = objective.evaluate(&x, &Weights { content: 1.0, style: 20.0, tv: 5.0 }).expect("losses");
     let checks =

@@ -125,7 +125,8 @@ impl Robustness {
         let recognised = |run: &&&RunManifest| run.top5_before.first().map(|p| p.index as u64) == source(run);
         let known = runs.iter().filter(recognised);
         let robust = known.clone().filter(|run| !run.success).count();
-        let lengths = known.clone().filter(|run| run.success).filter_map(|run| run.figures.get("norms")?.get("l2")?.as_f64());
+        let lengths =
+            known.clone().filter(|run| run.success).filter_map(|run| run.figures.get("norms")?.get("l2")?.as_f64());
         let lengths: Vec<f64> = lengths.collect();
         let share = |count: usize| count as f64 / runs.len() as f64;
         Some(Self {

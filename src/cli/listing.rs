@@ -108,7 +108,12 @@ fn within(values: &[String]) -> String {
 
 /// The values of a recipe by parameter.
 fn recipe(preset: &Preset) -> serde_json::Value {
-    preset.values.iter().map(|(name, value)| ((*name).to_owned(), (*value).into())).collect::<serde_json::Map<_, _>>().into()
+    preset
+        .values
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).into()))
+        .collect::<serde_json::Map<_, _>>()
+        .into()
 }
 
 pub(super) fn models(args: &ListArgs) -> anyhow::Result<u8> {

@@ -21,7 +21,7 @@ pub(super) fn replay(path: &Path) -> Result<Replay> {
     let manifest: RunManifest =
         serde_json::from_str(&text).map_err(|e| unusable(format!("it takes the run.json of a run; {e}")))?;
     let mut job = manifest.job.clone();
-    job.changes = manifest.changes.clone();
+    job.changes.clone_from(&manifest.changes);
     job.until = Some(manifest.steps);
     let mut records = manifest.inputs.iter();
     let named = [job.picture.as_mut()].into_iter().flatten().chain(&mut job.others).chain(&mut job.styles);

@@ -75,7 +75,12 @@ pub(super) fn method(id: &str) -> Result<&'static dyn Technique> {
 /// How the engine is to compute; it answers to the signals that ask a program to end.
 pub(super) fn options(how: &HowArgs) -> Options {
     let threads = how.threads.map(Into::into);
-    Options { device: how.device.clone().unwrap_or_else(|| "cpu".into()), threads, signals: true, ..Options::default() }
+    Options {
+        device: how.device.clone().unwrap_or_else(|| "cpu".into()),
+        threads,
+        signals: true,
+        ..Options::default()
+    }
 }
 
 /// Options that `technique` has no use for are a mistake worth a word in a script. A layer is not: scripts go through

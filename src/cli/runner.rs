@@ -98,7 +98,11 @@ impl Runner {
     /// Whether there is a folder to save to.
     fn save(&self, folder: Option<&Path>) -> Result<bool> {
         let Some(folder) = folder else { return Ok(false) };
-        self.link.send(Command::Save { folder: folder.to_owned(), display: self.display.clone(), record: self.record })?;
+        self.link.send(Command::Save {
+            folder: folder.to_owned(),
+            display: self.display.clone(),
+            record: self.record,
+        })?;
         Ok(true)
     }
 }

@@ -19,7 +19,7 @@ pub use device::device;
 pub use link::{Link, Update};
 pub use manifest::{Branching, InputRecord, ParameterChange, RunManifest, RunStatus};
 pub use message::{
-    Command, Compared, Event, FailureKind, JobSpec, Mark, Past, Phase, Prediction, ScoreSpec, Series, Snapshot, Source,
-    top_predictions,
+    Command, Compared, Event, FailureKind, JobSpec, Mark, Past, Phase, Prediction, ScoreSpec, Series, Snapshot,
+    Source, top_predictions,
 };
 pub use task::{Engine, Options};

@@ -267,17 +267,15 @@ impl Run {
         if self.looked == 0 {
             // Nothing has been done with the old value.
             self.first_params.clone_from(&self.params);
-            self.asked = JobSpec { changes: self.asked.changes.clone(), until: self.asked.until, ..self.spec.clone() };
+            self.asked =
+                JobSpec { changes: self.asked.changes.clone(), until: self.asked.until, ..self.spec.clone() };
             return Ok(Event::Changed { run: self.id, step: 0, name: name.to_owned(), value });
         }
         // Several changes between two steps are one: only the last counts.
         self.changes.retain(|c| c.step != self.step || c.name != name);
         self.changes.push(ParameterChange { step: self.step, name: name.to_owned(), value: value.clone() });
-        let new = if name == "class" || name == "target" {
-            labels::label(index(name, &value)?)
-        } else {
-            value.to_string()
-        };
+        let new =
+            if name == "class" || name == "target" { labels::label(index(name, &value)?) } else { value.to_string() };
         let text = match self.marks.iter().position(|m| m.step == self.step && m.text.starts_with(name)) {
             Some(at) => {
                 let mark = self.marks.remove(at);
@@ -393,7 +391,11 @@ fn layers(network: &Network) -> Arc<[String]> {
 }
 
 fn check(progress: &Progress) -> Result<()> {
-    let broken = |what: &str| Error::Diverged { what: format!("{what} is no longer a finite number"), step: progress.step, good: None };
+    let broken = |what: &str| Error::Diverged {
+        what: format!("{what} is no longer a finite number"),
+        step: progress.step,
+        good: None,
+    };
     if let Some((name, _)) = progress.figures.iter().find(|(_, value)| !value.is_finite()) {
         return Err(broken(name));
     }

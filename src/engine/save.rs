@@ -4,7 +4,9 @@ use super::manifest::{RunManifest, RunStatus};
 use super::message::{Phase, Prediction};
 use super::run::Run;
 use crate::error::{Error, Result};
-use crate::imaging::{Array, Display, HeatMap, Picture, montage, write_csv, write_gif, write_json, write_npy, write_png};
+use crate::imaging::{
+    Array, Display, HeatMap, Picture, montage, write_csv, write_gif, write_json, write_npy, write_png,
+};
 use std::collections::BTreeMap;
 use std::path::Path;
 

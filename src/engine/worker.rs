@@ -339,7 +339,9 @@ impl Worker {
         self.run = Some(branch);
         self.tell(started);
         self.publish();
-        paused.into_iter().for_each(|event| self.tell(event));
+        if let Some(event) = paused {
+            self.tell(event);
+        }
         Ok(())
     }
 
@@ -378,7 +380,11 @@ impl Worker {
 
     fn publish(&self) {
         if let Some(run) = &self.run {
-            self.snapshots.send_replace(Arc::new(run.snapshot(&self.options.device, self.threads, self.past.clone())));
+            self.snapshots.send_replace(Arc::new(run.snapshot(
+                &self.options.device,
+                self.threads,
+                self.past.clone(),
+            )));
         }
     }
 

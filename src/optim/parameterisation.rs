@@ -63,7 +63,8 @@ impl Parameterisation {
                 Some((waves(height, device)?, waves(width, device)?, sizes))
             }
         };
-        let largest = (0..3).map(|c| COLOURS.iter().map(|row| row[c].powi(2)).sum::<f32>().sqrt()).fold(0.0, f32::max);
+        let largest =
+            (0..3).map(|c| COLOURS.iter().map(|row| row[c].powi(2)).sum::<f32>().sqrt()).fold(0.0, f32::max);
         let colours = decorrelated.then(|| COLOURS.map(|row| row.map(|v| v / largest)));
         Ok(Self { waves, colours, size, device: device.clone() })
     }
@@ -179,7 +180,9 @@ mod tests {
 
     #[test]
     fn pixels_have_parameters_and_back() -> Result<()> {
-        for (basis, decorrelated) in [(Basis::Pixels, false), (Basis::Pixels, true), (Basis::Fourier { decay: 1.0 }, true)] {
+        for (basis, decorrelated) in
+            [(Basis::Pixels, false), (Basis::Pixels, true), (Basis::Fourier { decay: 1.0 }, true)]
+        {
             for size in [(6, 8), (7, 5)] {
                 let p = Parameterisation::new(basis, decorrelated, size, &Device::Cpu)?;
                 let pixels = sigmoid(&noise(&mut step_rng(3, 0), &[2, 3, size.0, size.1], &Device::Cpu)?)?;
@@ -193,7 +196,9 @@ mod tests {
 
     #[test]
     fn gradients_come_back_as_they_should() -> Result<()> {
-        for (basis, decorrelated) in [(Basis::Pixels, true), (Basis::Fourier { decay: 1.0 }, false), (Basis::Fourier { decay: 1.5 }, true)] {
+        for (basis, decorrelated) in
+            [(Basis::Pixels, true), (Basis::Fourier { decay: 1.0 }, false), (Basis::Fourier { decay: 1.5 }, true)]
+        {
             let p = Parameterisation::new(basis, decorrelated, (6, 5), &Device::Cpu)?;
             let x = (p.random(1, &mut step_rng(1, 0))? * 20.0)?;
             let seed = noise(&mut step_rng(1, 1), &[1, 3, 6, 5], &Device::Cpu)?;

@@ -86,10 +86,17 @@ pub enum ParamValue {
     Text(String),
 }
 
+/// A change of a few bytes is written as one: 8/255 says more than 0.03137254901960784.
+fn bytes(value: f64) -> Option<u8> {
+    let bytes = value * 255.0;
+    ((1.0..=32.0).contains(&bytes) && (bytes - bytes.round()).abs() < 1e-9).then_some(bytes.round() as u8)
+}
+
 impl std::fmt::Display for ParamValue {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Int(v) => v.fmt(f),
+            Self::Float(v) if bytes(*v).is_some() => write!(f, "{}/255", bytes(*v).unwrap_or_default()),
             Self::Float(v) if *v != 0.0 && (v.abs() < 1e-3 || v.abs() >= 1e5) => write!(f, "{v:e}"),
             Self::Float(v) => v.fmt(f),
             Self::Text(v) => v.fmt(f),
@@ -395,6 +402,13 @@ mod tests {
             let error = EPSILON.parse(bad).expect_err(bad).to_string();
             assert!(error.contains("epsilon") && error.contains("0 to 1"), "{error}");
         }
+    }
+
+    #[test]
+    fn budgets_are_written_in_bytes() {
+        let shown = |v: f64| ParamValue::Float(v).to_string();
+        assert_eq!((shown(8.0 / 255.0), shown(0.2), shown(1.0)), ("8/255".into(), "0.2".into(), "1".into()));
+        assert_eq!(EPSILON.parse(&shown(3.0 / 255.0)).ok(), Some(ParamValue::Float(3.0 / 255.0)));
     }
 
     #[test]

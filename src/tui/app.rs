@@ -6,8 +6,8 @@ use super::keymap;
 use super::painted::Painted;
 use super::theme::Theme;
 use crate::engine::{Command, Event, JobSpec, Phase, Snapshot, Source};
+use crate::imaging::Display;
 use crate::imaging::samples::PHOTOS;
-use crate::imaging::{Display, HeatMap, Picture};
 use crate::picture::Protocol;
 use crate::techniques::{Need, ParamSpec, ParamValue, TECHNIQUES, Technique};
 use crossterm::event::KeyEvent;
@@ -100,7 +100,7 @@ pub struct App {
     save_folder: PathBuf,
     pub(super) outbox: Vec<Command>,
     summaries: Vec<RunSummary>,
-    painted: Painted,
+    pub(super) painted: Painted,
     quit: bool,
     suspend: bool,
     interrupted: bool,
@@ -350,29 +350,13 @@ impl App {
             Action::Down => self.select(true),
             Action::Increase => self.nudge(true),
             Action::Decrease => self.nudge(false),
-            Action::NextView => {
-                self.view = match self.view {
-                    MapView::Overlay => MapView::Map,
-                    MapView::Map => MapView::Photo,
-                    MapView::Photo => MapView::Overlay,
-                }
-            }
-            Action::NextColorMap => {
-                if let Some(heat) = self.shown_heat().cloned() {
-                    self.display.next_color_map(&heat);
-                }
-            }
-            Action::MoreOverlay => self.set_opacity(0.1),
-            Action::LessOverlay => self.set_opacity(-0.1),
-            Action::NextClip => {
-                self.display.clip = after(&[0.0, 1.0, 2.0, 5.0], self.display.clip);
-                self.say(&format!("{} % of the values beyond each end of the colours", self.display.clip));
-            }
-            Action::NextThreshold => {
-                self.display.threshold = after(&[0.0, 0.25, 0.5, 0.75], self.display.threshold);
-                self.say(&format!("masked below {} of the range", self.display.threshold));
-            }
-            Action::ToggleContour => self.display.contour = !self.display.contour,
+            Action::NextView
+            | Action::NextColorMap
+            | Action::MoreOverlay
+            | Action::LessOverlay
+            | Action::NextClip
+            | Action::NextThreshold
+            | Action::ToggleContour => self.change_looks(&action),
             Action::Help => self.dialog = Some(Box::new(Help)),
             Action::Dismiss => self.message = None,
             Action::Suspend => self.suspend = true,
@@ -417,10 +401,6 @@ impl App {
 
     pub(super) fn say(&mut self, text: &str) {
         self.message = Some(Message { text: text.to_owned(), bad: false });
-    }
-
-    fn set_opacity(&mut self, by: f32) {
-        self.display.opacity = (self.display.opacity + by).clamp(0.0, 1.0);
     }
 
     fn go_to(&mut self, technique: usize) {
@@ -488,35 +468,8 @@ impl App {
         }
     }
 
-    /// The map that the display keys are about.
-    pub(super) fn shown_heat(&self) -> Option<&HeatMap> {
-        self.snapshot.heat.as_ref().or_else(|| self.snapshot.panels.first().map(|p| &p.heat))
-    }
-
-    /// The picture of the result pane: what was made so far, or the map.
-    pub(super) fn result_picture(&mut self) -> Option<Picture> {
-        if self.snapshot.result.is_some() {
-            return self.snapshot.result.clone();
-        }
-        let snapshot = self.snapshot.clone();
-        let Some(heat) = &snapshot.heat else { return snapshot.input.clone() };
-        Some(self.painted.paint(0, heat, snapshot.input.as_ref(), self.view, &self.display))
-    }
-
-    /// The picture of one map of a comparison.
-    pub(super) fn panel_picture(&mut self, panel: usize) -> Option<Picture> {
-        let snapshot = self.snapshot.clone();
-        let heat = &snapshot.panels.get(panel)?.heat;
-        Some(self.painted.paint(panel + 1, heat, snapshot.input.as_ref(), self.view, &self.display))
-    }
-
     /// The name of the photo or style picture that is chosen.
     pub(super) fn name_of(source: Option<&Source>) -> String {
         source.map(|s| super::text::printable(&s.name())).unwrap_or_default()
     }
-}
-
-/// The choice after `present`, the first one again after the last.
-fn after(choices: &[f32], present: f32) -> f32 {
-    choices.iter().copied().find(|c| *c > present).unwrap_or(choices[0])
 }

@@ -10,6 +10,7 @@ mod choices;
 mod dialogs;
 mod keymap;
 mod layout;
+mod looks;
 mod painted;
 mod panes;
 mod session;

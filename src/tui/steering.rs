@@ -26,7 +26,9 @@ impl App {
         self.looking = Some(step.unwrap_or(self.snapshot.step));
         self.outbox.push(Command::Look { step });
         let text = match step {
-            Some(step) => format!("step {step}; b branches a new run from here, ] goes on, space runs on from the end"),
+            Some(step) => {
+                format!("step {step}; b branches a new run from here, ] goes on, space runs on from the end")
+            }
             None => "the present step".to_owned(),
         };
         self.say(&text);
@@ -41,7 +43,9 @@ impl App {
         self.looking = None;
         self.rival = Some(self.snapshot.run);
         self.outbox.push(Command::Branch { step });
-        self.say(&format!("branched from step {step}, paused: change what you like, then space; d hides the old run"));
+        self.say(&format!(
+            "branched from step {step}, paused: change what you like, then space; d hides the old run"
+        ));
     }
 
     /// The run that the present one is shown beside.

@@ -310,7 +310,8 @@ impl Job for Siege {
         if let Some(kept) = &self.kept {
             state = state.with_value("kept_l2", kept.l2);
             let shape = (kept.picture.height as usize, kept.picture.width as usize, 3);
-            state = state.with("kept", &Tensor::from_slice(&kept.picture.rgb, shape, &candle_core::Device::Cpu).ok()?);
+            state =
+                state.with("kept", &Tensor::from_slice(&kept.picture.rgb, shape, &candle_core::Device::Cpu).ok()?);
         }
         Some(state.with_value("iterations", self.iterations).and(self.rule.save().under("rule")))
     }
@@ -321,11 +322,9 @@ impl Job for Siege {
         self.iterations = state.value("iterations")?;
         self.watch = Watch::load(state)?;
         self.seen = match state.tensors.get("gradient") {
-            Some(gradient) => Some(Sight {
-                logits: state.value("logits")?,
-                loss: state.value("loss")?,
-                gradient: gradient.clone(),
-            }),
+            Some(gradient) => {
+                Some(Sight { logits: state.value("logits")?, loss: state.value("loss")?, gradient: gradient.clone() })
+            }
             None => None,
         };
         self.kept = match state.tensors.get("kept") {

@@ -78,7 +78,11 @@ pub(super) fn examine(scene: &Scene, result: &Picture) -> Result<Findings> {
 
 impl Findings {
     pub fn fact(&self) -> Value {
-        self.0.iter().map(|(name, survived)| ((*name).to_owned(), Value::from(*survived))).collect::<serde_json::Map<_, _>>().into()
+        self.0
+            .iter()
+            .map(|(name, survived)| ((*name).to_owned(), Value::from(*survived)))
+            .collect::<serde_json::Map<_, _>>()
+            .into()
     }
 
     pub fn in_words(&self) -> Vec<(String, String)> {

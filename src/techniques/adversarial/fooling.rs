@@ -17,7 +17,12 @@ pub(super) static FOOLING: Attack = Attack {
     targets: Targets::Required,
     params: &[
         steps(100),
-        ParamSpec::float("step_size", [0.0, 1000.0], 1.0, "s, the length of each update in the network's input space"),
+        ParamSpec::float(
+            "step_size",
+            [0.0, 1000.0],
+            1.0,
+            "s, the length of each update in the network's input space",
+        ),
     ],
     rule: |_, _| Ok(Box::new(Fooling)),
 };

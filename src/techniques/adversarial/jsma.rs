@@ -46,10 +46,8 @@ impl Sparse {
         let gain = |i: usize| (gradient[i] * (1.0 - values[i])).max(-gradient[i] * values[i]);
         let mut taken = vec![false; places];
         self.changed.iter().for_each(|p| taken[*p] = true);
-        let mut free: Vec<(usize, f32)> = (0..places)
-            .filter(|p| !taken[*p])
-            .map(|p| (p, (0..3).map(|c| gain(c * places + p)).sum()))
-            .collect();
+        let mut free: Vec<(usize, f32)> =
+            (0..places).filter(|p| !taken[*p]).map(|p| (p, (0..3).map(|c| gain(c * places + p)).sum())).collect();
         let allowed = (params.float("gamma") * places as f64) as usize;
         let count = params.count("pixels_per_step").min(allowed.saturating_sub(self.changed.len())).min(free.len());
         if count == 0 {
@@ -120,8 +118,7 @@ impl Rule for Sparse {
 
     fn next(&mut self, scene: &Scene, params: &Params, x: &Tensor, seen: &Sight) -> Result<Tensor> {
         let mistaken = self.giving_back.is_some() || scene.goal.is_met(&seen.logits);
-        let values =
-            if mistaken { self.give_back(scene, x, seen)? } else { self.take(params, x, seen)? };
+        let values = if mistaken { self.give_back(scene, x, seen)? } else { self.take(params, x, seen)? };
         Ok(Tensor::from_vec(values, x.dims(), x.device())?)
     }
 

@@ -1,8 +1,8 @@
 //! What an attack works on: a photo in pixels, the network, and who is to be fooled into what.
 
-use super::findings::norms;
 use super::super::classifier::{classify, seen_by, top_class};
 use super::super::{Params, pixels_from_picture};
+use super::findings::norms;
 use crate::error::Result;
 use crate::imaging::Picture;
 use crate::kernels::ReluRule;
@@ -236,7 +236,7 @@ impl Scene {
 
     /// Pixels as bytes: a change of the photo's byte is rounded up where its fraction is `threshold` or more.
     fn rounded(&self, x: &Tensor, threshold: f64, limit: Limit) -> Result<Picture> {
-                let most = if let Limit::Linf(epsilon) = limit { (epsilon * 255.0 + 1e-3).floor() } else { 255.0 };
+        let most = if let Limit::Linf(epsilon) = limit { (epsilon * 255.0 + 1e-3).floor() } else { 255.0 };
         let (_, _, h, w) = x.dims4()?;
         let planes = x.flatten_all()?.to_vec1::<f32>()?;
         let byte = |value: f32, from: u8| {

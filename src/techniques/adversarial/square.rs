@@ -32,7 +32,8 @@ impl Square {
     pub fn start(scene: &Scene, epsilon: f64) -> Result<Tensor> {
         let (_, c, h, w) = scene.original.dims4()?;
         let mut rng = step_rng(scene.seed, STREAM);
-        let stripes: Vec<f32> = (0..c * w).map(|_| if rng.random() { epsilon as f32 } else { -epsilon as f32 }).collect();
+        let stripes: Vec<f32> =
+            (0..c * w).map(|_| if rng.random() { epsilon as f32 } else { -epsilon as f32 }).collect();
         let stripes = Tensor::from_vec(stripes, (1, c, 1, w), scene.original.device())?;
         Ok((&scene.original + stripes.broadcast_as((1, c, h, w))?)?.clamp(0f32, 1f32)?)
     }
@@ -79,7 +80,10 @@ impl Square {
     }
 
     pub fn save(&self) -> State {
-        State::default().with_value("queries", self.queries).with_value("made", self.made).with_value("best", self.best)
+        State::default()
+            .with_value("queries", self.queries)
+            .with_value("made", self.made)
+            .with_value("best", self.best)
     }
 
     pub fn load(state: &State) -> Result<Self> {

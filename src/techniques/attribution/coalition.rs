@@ -93,7 +93,11 @@ impl LeastSquares {
                 let rest = self.normal[i][j] + if i == j { ridge } else { 0.0 } - known;
                 lower[i][j] = if i == j { rest.max(0.0).sqrt() } else { rest / lower[j][j] };
                 if !lower[i][j].is_finite() {
-                    return Err(Error::Diverged { what: "the regression over superpixels has no solution".into(), step: 0, good: None });
+                    return Err(Error::Diverged {
+                        what: "the regression over superpixels has no solution".into(),
+                        step: 0,
+                        good: None,
+                    });
                 }
             }
             // A superpixel that was never shown or hidden has no equation yet.

@@ -184,9 +184,10 @@ impl Painting {
             let pixels = pixels_from_picture(&self.result()?, self.x.device())?;
             self.objective.evaluate(&pixels, &self.weights())
         };
-        look().map_or(Value::Null, |found| {
-            json!({ "loss": found.total, "content": found.content, "style": found.style, "tv": found.tv })
-        })
+        look().map_or(
+            Value::Null,
+            |found| json!({ "loss": found.total, "content": found.content, "style": found.style, "tv": found.tv }),
+        )
     }
 }
 
@@ -239,11 +240,7 @@ impl Job for Painting {
         let patience = self.studio.params.count("plateau");
         let flat = patience > 0 && self.watch.since_improvement(self.step) >= patience;
         let last = self.scale + 1 == self.studio.sizes.len();
-        self.stopped = if self.step >= total {
-            Some("steps")
-        } else {
-            (flat && last).then_some("plateau")
-        };
+        self.stopped = if self.step >= total { Some("steps") } else { (flat && last).then_some("plateau") };
         Ok(Progress { step: self.step, total, figures, logits: None, notes, done: self.stopped.is_some() })
     }
 
@@ -255,7 +252,8 @@ impl Job for Painting {
             self.watch.forget();
             if let Mover::Lbfgs(lbfgs) = &mut self.mover {
                 *lbfgs = Lbfgs::default();
-                self.found = self.found.take().map(|_| self.objective.evaluate(&self.x, &self.weights())).transpose()?;
+                self.found =
+                    self.found.take().map(|_| self.objective.evaluate(&self.x, &self.weights())).transpose()?;
             }
         }
         Ok(())
@@ -266,7 +264,11 @@ impl Job for Painting {
         let result = self.result()?;
         Ok(View {
             input: Some(self.photo.clone()),
-            result: Some(if self.scale + 1 < self.studio.sizes.len() { fit_longer_side(&result, last) } else { result }),
+            result: Some(if self.scale + 1 < self.studio.sizes.len() {
+                fit_longer_side(&result, last)
+            } else {
+                result
+            }),
             ..View::default()
         })
     }

@@ -32,7 +32,13 @@ const PARAMS: &[ParamSpec] = &[
             Preset {
                 id: "gatys",
                 about: "one size, L-BFGS, no averaging, as in the paper",
-                values: &[("optimizer", "lbfgs"), ("scales", "1"), ("steps", "200"), ("average", "0"), ("tv_weight", "1")],
+                values: &[
+                    ("optimizer", "lbfgs"),
+                    ("scales", "1"),
+                    ("steps", "200"),
+                    ("average", "0"),
+                    ("tv_weight", "1"),
+                ],
             },
         ],
         "which recipe",
@@ -41,18 +47,47 @@ const PARAMS: &[ParamSpec] = &[
     ParamSpec::float("content_weight", [0.0, 1e6], 1.0, "α, how much the photo's content counts"),
     ParamSpec::float("tv_weight", [0.0, 1e6], 5.0, "γ, how much smoothness counts (total variation)"),
     ParamSpec::float("step_size", [0.0, 10.0], 0.03, "Adam's step size, in pixels' range of 0 to 1"),
-    ParamSpec::int("steps", [1, 100_000], 150, "updates of the picture, shared out evenly among the sizes").in_unit("steps"),
-    ParamSpec::float("average", [0.0, 0.999], 0.9, "how much of the average of the updates before goes on counting; 0 shows each as it is"),
-    ParamSpec::int("size", [32, 16_384], 256, "longer side of the result; the photo keeps its shape").in_unit("px").fixed(),
+    ParamSpec::int("steps", [1, 100_000], 150, "updates of the picture, shared out evenly among the sizes")
+        .in_unit("steps"),
+    ParamSpec::float(
+        "average",
+        [0.0, 0.999],
+        0.9,
+        "how much of the average of the updates before goes on counting; 0 shows each as it is",
+    ),
+    ParamSpec::int("size", [32, 16_384], 256, "longer side of the result; the photo keeps its shape")
+        .in_unit("px")
+        .fixed(),
     ParamSpec::int("scales", [1, 10], 2, "sizes on the way, each √2 times the one before").fixed(),
     ParamSpec::choice("optimizer", &["adam", "lbfgs"], "how the picture is moved").fixed(),
     ParamSpec::choice("init", &["content", "noise"], "what to start from, unless --init gives a picture").fixed(),
-    ParamSpec::float("style_scale", [0.05, 8.0], 1.0, "size of the paintings against the result: larger ones make larger strokes").fixed(),
+    ParamSpec::float(
+        "style_scale",
+        [0.05, 8.0],
+        1.0,
+        "size of the paintings against the result: larger ones make larger strokes",
+    )
+    .fixed(),
     ParamSpec::text("style_weights", "1", "a weight for each --style, as in 2,1", "how much each painting counts"),
     ParamSpec::choice("style_loss", &["gram", "wasserstein"], "Gram matrices, or mean and covariance").fixed(),
-    ParamSpec::text("style_layers", STYLE_LAYERS, "layers with optional weights, as in relu1_1,relu2_1:0.5", "where the style is compared"),
-    ParamSpec::text("content_layers", CONTENT_LAYERS, "layers with optional weights, as in relu3_2,relu4_1:0.5", "where the content is compared"),
-    ParamSpec::choice("colours", &["painting", "luminance", "histogram"], "the painting's colours, the photo's own under painted light, or the photo's palette").fixed(),
+    ParamSpec::text(
+        "style_layers",
+        STYLE_LAYERS,
+        "layers with optional weights, as in relu1_1,relu2_1:0.5",
+        "where the style is compared",
+    ),
+    ParamSpec::text(
+        "content_layers",
+        CONTENT_LAYERS,
+        "layers with optional weights, as in relu3_2,relu4_1:0.5",
+        "where the content is compared",
+    ),
+    ParamSpec::choice(
+        "colours",
+        &["painting", "luminance", "histogram"],
+        "the painting's colours, the photo's own under painted light, or the photo's palette",
+    )
+    .fixed(),
     PLATEAU,
 ];
 
@@ -89,9 +124,9 @@ impl Technique for StyleTransfer {
             return Err(missing("a style picture: give --style"));
         }
         let network = context.network;
-        let kind = if params.choice("style_loss") == "wasserstein" { StyleLoss::Wasserstein } else { StyleLoss::Gram };
-        let recipe =
-            Recipe::parse(&network, params.choice("content_layers"), params.choice("style_layers"), kind)?;
+        let kind =
+            if params.choice("style_loss") == "wasserstein" { StyleLoss::Wasserstein } else { StyleLoss::Gram };
+        let recipe = Recipe::parse(&network, params.choice("content_layers"), params.choice("style_layers"), kind)?;
         let prepared = |painting: &Picture| match params.choice("colours") {
             "luminance" => grey_matched(painting, &photo),
             "histogram" => matched(painting, &photo),

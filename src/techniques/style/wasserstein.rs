@@ -101,7 +101,8 @@ mod tests {
         let a = noise(&mut step_rng(1, 0), &[6, 40], &Device::Cpu)?;
         let x = ridged(&(a.matmul(&a.t()?)? / 40.0)?)?;
         let (root, inverse) = roots(&x)?;
-        let error = |a: &Tensor, b: &Tensor| -> Result<f64> { Ok((sum_of_squares(&(a - b)?)? / sum_of_squares(b)?).sqrt()) };
+        let error =
+            |a: &Tensor, b: &Tensor| -> Result<f64> { Ok((sum_of_squares(&(a - b)?)? / sum_of_squares(b)?).sqrt()) };
         assert!(error(&root.matmul(&root)?, &x)? < 1e-3);
         assert!(error(&root.matmul(&inverse)?, &identity(6, &Device::Cpu)?)? < 1e-3);
         Ok(())
@@ -120,8 +121,7 @@ mod tests {
             let features = Features::of(&x, weights)?;
             let gradient = features.pull(target.loss(&features)?.1)?;
             let slope = f64::from((gradient * &direction)?.sum_all()?.to_scalar::<f32>()?);
-            let measured =
-                (loss(&(&x + (&direction * 1e-2)?)?)? - loss(&(&x - (&direction * 1e-2)?)?)?) / 2e-2;
+            let measured = (loss(&(&x + (&direction * 1e-2)?)?)? - loss(&(&x - (&direction * 1e-2)?)?)?) / 2e-2;
             assert!((slope - measured).abs() < 2e-2 * measured.abs().max(0.1), "{slope} {measured}");
         }
         Ok(())

@@ -20,7 +20,11 @@ const PARAMS: &[ParamSpec] = &[
     ParamSpec::preset(
         "preset",
         &[
-            Preset { id: "lucid", about: "Adam on waves and decorrelated colours, robust to transformations", values: &[] },
+            Preset {
+                id: "lucid",
+                about: "Adam on waves and decorrelated colours, robust to transformations",
+                values: &[],
+            },
             Preset {
                 id: "cs231n",
                 about: "normalised ascent on pixels, with jitter and blur",
@@ -30,7 +34,12 @@ const PARAMS: &[ParamSpec] = &[
         "which recipe",
     ),
     steps(256),
-    ParamSpec::float("step_size", [0.0, 1000.0], 0.05, "Adam's step size; for cs231n the length of an update in the network's input space"),
+    ParamSpec::float(
+        "step_size",
+        [0.0, 1000.0],
+        0.05,
+        "Adam's step size; for cs231n the length of an update in the network's input space",
+    ),
     ParamSpec::float("jitter", [0.0, 112.0], 16.0, "largest random shift before each gradient").in_unit("px"),
     PAD,
     SCALE,
@@ -40,9 +49,15 @@ const PARAMS: &[ParamSpec] = &[
     DECAY,
     COLOURS,
     ParamSpec::float("l2", [0.0, 10.0], 0.0, "λ, the weight of the penalty on the picture's squared length (cs231n)"),
-    ParamSpec::int("blur_every", [0, 10_000], 10, "updates between two blurs; 0 never blurs (cs231n)").in_unit("steps"),
+    ParamSpec::int("blur_every", [0, 10_000], 10, "updates between two blurs; 0 never blurs (cs231n)")
+        .in_unit("steps"),
     ParamSpec::float("blur_sigma", [0.0, 10.0], 0.5, "standard deviation of the blur (cs231n)").in_unit("px"),
-    ParamSpec::choice("init", &["noise", "zero"], "what to start from, unless --init gives a picture: noise, or x = 0 (cs231n)").fixed(),
+    ParamSpec::choice(
+        "init",
+        &["noise", "zero"],
+        "what to start from, unless --init gives a picture: noise, or x = 0 (cs231n)",
+    )
+    .fixed(),
     PLATEAU,
     TARGET_PROBABILITY,
 ];

@@ -23,7 +23,12 @@ const PARAMS: &[ParamSpec] = &[
     ParamSpec::int("octaves", [1, 10], 4, "sizes of the picture, from small to full").fixed(),
     ParamSpec::float("octave_scale", [1.05, 3.0], 1.4, "each size over the one before").fixed(),
     ParamSpec::int("octave_steps", [1, 10_000], 20, "updates at each size").in_unit("steps").fixed(),
-    ParamSpec::float("step_size", [0.0, 1.0], 0.01, "mean change of a pixel in an update, in pixels' range of 0 to 1"),
+    ParamSpec::float(
+        "step_size",
+        [0.0, 1.0],
+        0.01,
+        "mean change of a pixel in an update, in pixels' range of 0 to 1",
+    ),
     ParamSpec::int("channel", [-1, 65_535], -1, "a single channel to be dreamt of; -1 is the whole layer"),
     ParamSpec::int("jitter", [0, 256], 32, "largest random shift before each gradient").in_unit("px"),
     ParamSpec::int("size", [64, 2048], 448, "longer side of the result").in_unit("px").fixed(),

@@ -1,9 +1,7 @@
 //! Feature visualization: pictures that a channel, a neuron or a direction of a layer responds to most.
 
 use super::super::stopping::{PLATEAU, steps};
-use super::super::{
-    Aim, Context, Group, Job, Need, Needs, ParamSpec, Params, Technique, pixels_from_picture,
-};
+use super::super::{Aim, Context, Group, Job, Need, Needs, ParamSpec, Params, Technique, pixels_from_picture};
 use super::goal::{Goal, Unit};
 use super::growth::{BASIS, COLOURS, DECAY, Growth, PAD, ROTATE, SCALE, Soil, TV_WEIGHT};
 use crate::error::{Error, Result};
@@ -24,7 +22,12 @@ const PARAMS: &[ParamSpec] = &[
         "channel indices with commas between them, each a picture; for unit=direction each may have a weight, as in 3:1,17:-0.5",
         "which channels",
     ),
-    ParamSpec::choice("unit", &["channel", "neuron", "direction"], "a channel's mean, its middle neuron, or all the channels together as one direction").fixed(),
+    ParamSpec::choice(
+        "unit",
+        &["channel", "neuron", "direction"],
+        "a channel's mean, its middle neuron, or all the channels together as one direction",
+    )
+    .fixed(),
     ParamSpec::choice("sign", &["positive", "negative"], "the strongest or the most negative response").fixed(),
     ParamSpec::int("copies", [1, 9], 1, "pictures of each channel").fixed(),
     ParamSpec::float("diversity", [0.0, 1e6], 1.0, "weight of the penalty on how alike the copies are"),
@@ -81,11 +84,11 @@ impl Technique for FeatureVisualization {
 }
 
 fn goals(params: &Params, layer: &LayerName) -> Result<Vec<Goal>> {
-    let weights = channels(params.choice("channels"))?;
+    let text = params.choice("channels");
+    let weights = channels(text)?;
     let unit = params.choice("unit");
-    if unit != "direction" && weights.iter().any(|(_, w)| *w != 1.0) {
-        let value = params.choice("channels");
-        return Err(Error::bad_value("channels", value, "only unit=direction takes weights"));
+    if unit != "direction" && text.contains(':') {
+        return Err(Error::bad_value("channels", text, "only unit=direction takes weights"));
     }
     let units: Vec<Unit> = match unit {
         "direction" => vec![Unit::Direction(weights)],
@@ -96,7 +99,7 @@ fn goals(params: &Params, layer: &LayerName) -> Result<Vec<Goal>> {
     let count = units.len() * copies;
     if count > PICTURES {
         let advice = format!("with copies that makes {count} pictures, and at most {PICTURES} grow together");
-        return Err(Error::bad_value("channels", params.choice("channels"), advice));
+        return Err(Error::bad_value("channels", text, advice));
     }
     let sign = if params.choice("sign") == "negative" { -1.0 } else { 1.0 };
     let goal = |unit: &Unit| Goal { layer: layer.clone(), unit: unit.clone(), sign };
@@ -116,10 +119,7 @@ fn channels(text: &str) -> Result<Vec<(usize, f32)>> {
 
 fn facts(params: &Params, aim: &Aim) -> Map<String, Value> {
     let layer = aim.layer.as_ref().map(ToString::to_string);
-    Map::from_iter([
-        ("layer".to_owned(), layer.into()),
-        ("channels".to_owned(), json!(params.choice("channels"))),
-    ])
+    Map::from_iter([("layer".to_owned(), layer.into()), ("channels".to_owned(), json!(params.choice("channels")))])
 }
 
 #[cfg(test)]

@@ -165,9 +165,8 @@ mod tests {
 
     #[test]
     fn likeness_has_the_gradient_of_its_value() -> Result<()> {
-        let goals: Vec<Goal> = [0, 0, 1]
-            .map(|c| Goal { layer: "l".into(), unit: Unit::Channel(c), sign: 1.0 })
-            .to_vec();
+        let goals: Vec<Goal> =
+            [0, 0, 1].map(|c| Goal { layer: "l".into(), unit: Unit::Channel(c), sign: 1.0 }).to_vec();
         let x = noise(&mut step_rng(2, 0), &[3, 4, 2, 3], &Device::Cpu)?;
         let direction = noise(&mut step_rng(2, 1), &[3, 4, 2, 3], &Device::Cpu)?;
         let (_, gradients) = likeness(&x, &goals)?;
@@ -177,7 +176,7 @@ mod tests {
         let measured = (at(1e-2)? - at(-1e-2)?) / 2e-2;
         assert!((slope - measured).abs() < 1e-2 * measured.abs().max(0.1), "{slope} {measured}");
         let alone = x.get(2)?.zeros_like()?;
-        assert_eq!((gradients[2].clone() - alone)?.abs()?.max_all()?.to_scalar::<f32>()?, 0.0);
+        assert!((gradients[2].clone() - alone)?.abs()?.max_all()?.to_scalar::<f32>()? < 1e-9);
         Ok(())
     }
 }

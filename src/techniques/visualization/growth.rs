@@ -178,9 +178,8 @@ impl Job for Growth {
 
     fn view(&self) -> Result<View> {
         let pixels = self.parameterisation.pixels(&self.x)?;
-        let pictures = (0..pixels.dim(0)?)
-            .map(|i| picture_from_pixels(&pixels.narrow(0, i, 1)?))
-            .collect::<Result<Vec<_>>>()?;
+        let pictures =
+            (0..pixels.dim(0)?).map(|i| picture_from_pixels(&pixels.narrow(0, i, 1)?)).collect::<Result<Vec<_>>>()?;
         let result = if pictures.len() == 1 { pictures[0].clone() } else { montage(&pictures) };
         Ok(View { result: Some(result), ..View::default() })
     }

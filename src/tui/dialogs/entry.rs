@@ -59,8 +59,7 @@ impl Dialog for Entry {
 
     fn render(&mut self, frame: &mut Frame<'_>, area: Rect, theme: Theme) {
         let inside = boxed(frame, area, theme, &self.spec.name.replace('_', " "), (64, 8));
-        let [line, help] =
-            Layout::vertical([Constraint::Length(1), Constraint::Fill(1)]).spacing(1).areas(inside);
+        let [line, help] = Layout::vertical([Constraint::Length(1), Constraint::Fill(1)]).spacing(1).areas(inside);
         let style = if self.fault.is_some() { theme.bad() } else { theme.strong() };
         let unit = Span::styled(format!(" {}", self.spec.unit), theme.dim());
         let value = Span::styled(format!("> {}", printable(self.input.value())), style);

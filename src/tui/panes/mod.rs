@@ -85,10 +85,9 @@ pub(super) fn draw(frame: &mut Frame<'_>, app: &mut App, pictures: &mut Pictures
 
 /// The picture that stands under the photo.
 fn second(app: &App) -> Option<Place> {
-    if app.current().needs().style != Need::None {
-        Some(Place::Style)
-    } else {
-        (app.current().group() == Group::Adversarial).then_some(Place::Perturbation)
+    match app.current().needs().style {
+        Need::None => (app.current().group() == Group::Adversarial).then_some(Place::Perturbation),
+        Need::Optional | Need::Required => Some(Place::Style),
     }
 }
 

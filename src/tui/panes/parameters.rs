@@ -48,8 +48,11 @@ impl Pane for Parameters {
         }
         let history_rows = u16::from(app.is_current() && app.snapshot.history.len() > 1);
         let help_rows = if inside.height >= specs.len() as u16 + 3 + history_rows { 3 } else { 0 };
-        let rows =
-            [Constraint::Max(specs.len() as u16 + 1), Constraint::Length(help_rows), Constraint::Length(history_rows)];
+        let rows = [
+            Constraint::Max(specs.len() as u16 + 1),
+            Constraint::Length(help_rows),
+            Constraint::Length(history_rows),
+        ];
         let [list, help, history] = Layout::vertical(rows).areas(inside);
         frame.render_widget(Paragraph::new(trail(app, history.width as usize)), history);
         let width = (list.width as usize).saturating_sub(2);

@@ -1,0 +1,133 @@
+//! Runs made again from their manifests, attacks on folders, and what is refused beforehand.
+
+mod support;
+
+use serde_json::Value;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use support::{golden, root};
+
+fn gradlens(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_gradlens"))
+        .args(args)
+        .current_dir(root())
+        .stdin(Stdio::null())
+        .output()
+        .expect("the program runs")
+}
+
+fn json(args: &[&str]) -> Value {
+    let output = gradlens(args);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(output.stderr.is_empty(), "quiet with --json: {}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).expect("JSON")
+}
+
+/// The program must fail with `code` and say all of `words` in one line that ends the output.
+fn fails(args: &[&str], code: i32, words: &[&str]) {
+    let output = gradlens(args);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{args:?}: {said}");
+    for word in words {
+        assert!(said.contains(word), "{args:?} should say {word:?}: {said}");
+    }
+    assert!(!said.contains("panicked"), "{said}");
+}
+
+fn npy(path: &Path) -> (String, Vec<f32>) {
+    let bytes = std::fs::read(path).expect("a .npy file");
+    let header = usize::from(u16::from_le_bytes([bytes[8], bytes[9]]));
+    let text = String::from_utf8_lossy(&bytes[10..10 + header]).into_owned();
+    let values = bytes[10 + header..].chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
+    (text, values.collect())
+}
+
+#[test]
+fn a_run_is_made_again_bit_for_bit_from_its_manifest() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
+    let same = |a: &str, b: &str, file: &str| {
+        let read = |name: &str| std::fs::read(folder.path().join(name).join(file)).expect("a file");
+        read(a) == read(b)
+    };
+    let photo = "samples/photos/german_shepherd.jpg";
+    let style = ["--style", "samples/paintings/great_wave.jpg", "--set", "size=128", "--set", "steps=6"];
+    json(&[&["run", "style-transfer", photo][..], &style, &["--record", "--json", "--out", &path("a")]].concat());
+    assert!(std::fs::read(folder.path().join("a/recording.gif")).expect("an animation").starts_with(b"GIF89a"));
+    json(&["run", "--from", &path("a/run.json"), "--json", "--out", &path("b")]);
+    assert!(same("a", "b", "result.png") && same("a", "b", "series.csv"));
+    // What a person changed on the way, and where they stopped, is in the manifest.
+    let class = ["run", "class-visualization", "--class", "130", "--set", "steps=8", "--seed", "5", "--json"];
+    let plain = json(&[&class[..], &["--out", &path("plain")]].concat());
+    let mut steered = plain;
+    steered["changes"] = serde_json::json!([
+        { "step": 2, "name": "step_size", "value": 0.2 }, { "step": 4, "name": "class", "value": 292 },
+    ]);
+    steered["steps"] = 6.into();
+    std::fs::write(folder.path().join("steered.json"), steered.to_string()).expect("written");
+    let first = json(&["run", "--from", &path("steered.json"), "--json", "--out", &path("c")]);
+    assert_eq!((&first["steps"], &first["changes"]), (&6.into(), &steered["changes"]));
+    assert_eq!(first["class"]["index"], 292);
+    json(&["run", "--from", &path("c/run.json"), "--json", "--out", &path("d")]);
+    assert!(same("c", "d", "result.png") && same("c", "d", "series.csv"));
+    assert!(!same("c", "plain", "result.png"));
+}
+
+#[test]
+fn a_manifest_that_cannot_be_followed_says_why() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
+    std::fs::copy(golden("dog_224.png"), path("dog.png")).expect("copied");
+    json(&["run", "fgsm", &path("dog.png"), "--json", "--out", &path("a")]);
+    let again = ["run", "--from", &path("a/run.json"), "--json"];
+    json(&again);
+    std::fs::rename(path("dog.png"), path("a/dog.png")).expect("moved beside the manifest");
+    json(&again);
+    std::fs::copy(golden("hen_224.png"), path("a/dog.png")).expect("another picture");
+    fails(&again, 3, &["dog.png", "checksum"]);
+    std::fs::remove_file(path("a/dog.png")).expect("removed");
+    fails(&again, 3, &["dog.png", "beside"]);
+    fails(&["run", "--from", &path("none.json"), "--json"], 2, &["none.json"]);
+    std::fs::write(path("x.json"), "{}").expect("written");
+    fails(&["run", "--from", &path("x.json"), "--json"], 2, &["x.json", "run.json"]);
+    fails(&["run", "fgsm", "--from", &path("a/run.json"), "--json"], 2, &["cannot be used with"]);
+    fails(&["run", "--json"], 2, &["<TECHNIQUE>"]);
+    fails(&["run", "fgsm", &golden("dog_224.png").to_string_lossy()], 2, &["--out"]);
+}
+
+#[test]
+fn an_attack_on_a_folder_reports_robust_accuracy() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
+    std::fs::create_dir(folder.path().join("in")).expect("a folder");
+    for photo in ["dog_224.png", "hen_224.png"] {
+        std::fs::copy(golden(photo), folder.path().join("in").join(photo)).expect("copied");
+    }
+    let run = |epsilon: &str, out: &str| {
+        gradlens(&["run", "pgd", &path("in"), "--set", epsilon, "--set", "steps=5", "--out", &path(out)])
+    };
+    let said = String::from_utf8_lossy(&run("epsilon=8/255", "strong").stderr).into_owned();
+    assert!(said.contains("robust accuracy 0.0 % (0 of 2), clean 100.0 %"), "{said}");
+    let said = String::from_utf8_lossy(&run("epsilon=0.01/255", "weak").stderr).into_owned();
+    assert!(said.contains("robust accuracy 100.0 % (2 of 2)"), "{said}");
+    let summary = std::fs::read(folder.path().join("strong/summary.json")).expect("a summary");
+    let summary: Value = serde_json::from_slice(&summary).expect("JSON");
+    assert_eq!((&summary["photos"], &summary["robust_accuracy"]), (&2.into(), &0.0.into()));
+}
+
+#[test]
+fn one_universal_perturbation_is_made_for_a_folder() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let out = folder.path().to_string_lossy();
+    let run = json(&["run", "universal", "samples/photos", "--set", "passes=2", "--json", "--out", &out]);
+    assert_eq!((&run["photos"], run["inputs"].as_array().map(Vec::len)), (&5.into(), Some(5)));
+    let (header, values) = npy(&folder.path().join("perturbation.npy"));
+    assert!(header.contains("(3, 224, 224)") && values.iter().all(|v| v.abs() <= 8.0 / 255.0 + 1e-6));
+}
+
+#[test]
+fn more_than_the_memory_is_refused_beforehand() {
+    let photo = "samples/photos/german_shepherd.jpg";
+    let style = ["--style", "samples/paintings/great_wave.jpg", "--set", "size=16384", "--json"];
+    fails(&[&["run", "style-transfer", photo][..], &style].concat(), 2, &["16384×12288", "GB", "lower size"]);
+}
