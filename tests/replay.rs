@@ -126,6 +126,23 @@ fn one_universal_perturbation_is_made_for_a_folder() {
 }
 
 #[test]
+fn a_diverging_run_keeps_its_last_good_picture_and_says_what_to_lower() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let out = folder.path().to_string_lossy();
+    let photo = "samples/photos/german_shepherd.jpg";
+    let style = ["--style", "samples/paintings/great_wave.jpg", "--set", "size=96", "--set", "step_size=10"];
+    fails(
+        &[&["run", "style-transfer", photo][..], &style, &["--out", &out]].concat(),
+        1,
+        &["step 1", "lower the step size"],
+    );
+    let run = std::fs::read(folder.path().join("run.json")).expect("run.json");
+    let run: Value = serde_json::from_slice(&run).expect("JSON");
+    assert_eq!((&run["status"], &run["steps"]), (&"failed".into(), &0.into()));
+    assert!(folder.path().join("result.png").exists());
+}
+
+#[test]
 fn more_than_the_memory_is_refused_beforehand() {
     let photo = "samples/photos/german_shepherd.jpg";
     let style = ["--style", "samples/paintings/great_wave.jpg", "--set", "size=16384", "--json"];

@@ -108,7 +108,7 @@ def main():
             for technique, words, settings, make in list_:
                 rows, mine = [], []
                 for photo in photos:
-                    pixels = torch.tensor(np.asarray(Image.open(photo), dtype=np.float32) / 255).permute(2, 0, 1)[None]
+                    pixels = torch.tensor(np.asarray(Image.open(photo), dtype=np.float32) / 255).permute(2, 0, 1)[None].contiguous()
                     full = Classifier(net).eval()
                     order = full(pixels)[0].argsort(descending=True)
                     mine.append(ours(program, photo, technique, settings, target, scratch / "out"))

@@ -63,10 +63,10 @@ impl Runner {
                             break;
                         }
                     }
-                    Event::Failed { kind, message, step, .. } => {
+                    Event::Failed { kind, message, .. } => {
                         outcome.code = exit::code_of_kind(kind);
                         outcome.failure = Some(message);
-                        let has_picture = step > 0 && self.link.snapshot().result.is_some();
+                        let has_picture = self.link.snapshot().result.is_some();
                         if kind != FailureKind::Failed || !has_picture {
                             break;
                         }
