@@ -98,7 +98,10 @@ impl std::fmt::Display for ParamValue {
             Self::Int(v) => v.fmt(f),
             Self::Float(v) if bytes(*v).is_some() => write!(f, "{}/255", bytes(*v).unwrap_or_default()),
             Self::Float(v) if *v != 0.0 && (v.abs() < 1e-3 || v.abs() >= 1e5) => write!(f, "{v:e}"),
-            Self::Float(v) => v.fmt(f),
+            Self::Float(v) => {
+                let (exact, short) = (v.to_string(), format!("{v:.6}"));
+                f.write_str(if exact.len() > short.len() { short.trim_end_matches('0') } else { &exact })
+            }
             Self::Text(v) => v.fmt(f),
         }
     }

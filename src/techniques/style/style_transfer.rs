@@ -47,7 +47,7 @@ const PARAMS: &[ParamSpec] = &[
     ParamSpec::float("content_weight", [0.0, 1e6], 1.0, "α, how much the photo's content counts"),
     ParamSpec::float("tv_weight", [0.0, 1e6], 5.0, "γ, how much smoothness counts (total variation)"),
     ParamSpec::float("step_size", [0.0, 10.0], 0.03, "Adam's step size, in pixels' range of 0 to 1"),
-    ParamSpec::int("steps", [1, 100_000], 150, "updates of the picture, shared out evenly among the sizes")
+    ParamSpec::int("steps", [1, 100_000], 120, "updates of the picture, shared out evenly among the sizes")
         .in_unit("steps"),
     ParamSpec::float(
         "average",

@@ -9,6 +9,9 @@ use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{List, ListState, Paragraph, Wrap};
 
+/// Columns that a parameter's name and the gap after it keep at least.
+const NAME: usize = 16;
+
 pub(super) struct Parameters;
 
 /// Where in the run the picture is from.
@@ -61,7 +64,8 @@ impl Pane for Parameters {
             let changed_at = app.snapshot.marks.iter().rev().find(|m| m.text.starts_with(spec.name));
             let changed = changed_at.filter(|_| app.is_current()).map(|m| format!(" ◂ {}", m.step));
             let unit = if spec.unit.is_empty() { String::new() } else { format!(" {}", spec.unit) };
-            let value = format!("{value}{unit}");
+            // The name has to stay readable beside a long value.
+            let value = cut(&format!("{value}{unit}"), width.saturating_sub(NAME));
             let name = cut(&spec.name.replace('_', " "), width.saturating_sub(value.len() + 1));
             let note = changed.unwrap_or_default();
             let used = name.chars().count() + value.chars().count() + note.chars().count();
