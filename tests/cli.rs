@@ -138,7 +138,7 @@ fn style_losses_fall() {
         folder,
     ]);
     assert_eq!((&run["status"], &run["steps"]), (&"finished".into(), &12.into()));
-    assert_eq!(run["parameters"]["style_weight"], 20.0);
+    assert_eq!(run["parameters"]["style_weight"], 40.0);
     let series = std::fs::read_to_string(out.path().join("series.csv")).expect("series.csv");
     let loss = |row: &str| row.split(',').nth(1).and_then(|v| v.parse::<f64>().ok()).expect("a loss");
     let rows: Vec<&str> = series.lines().skip(1).collect();

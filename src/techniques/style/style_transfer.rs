@@ -27,7 +27,7 @@ const PARAMS: &[ParamSpec] = &[
             Preset {
                 id: "fine",
                 about: "from coarse to fine up to 512 pixels",
-                values: &[("size", "512"), ("scales", "5"), ("steps", "500"), ("style_weight", "40")],
+                values: &[("size", "512"), ("scales", "5"), ("steps", "500"), ("step_size", "0.05")],
             },
             Preset {
                 id: "gatys",
@@ -43,10 +43,10 @@ const PARAMS: &[ParamSpec] = &[
         ],
         "which recipe",
     ),
-    ParamSpec::float("style_weight", [0.0, 1e6], 20.0, "β, how much the painting's manner counts"),
+    ParamSpec::float("style_weight", [0.0, 1e6], 40.0, "β, how much the painting's manner counts"),
     ParamSpec::float("content_weight", [0.0, 1e6], 1.0, "α, how much the photo's content counts"),
     ParamSpec::float("tv_weight", [0.0, 1e6], 5.0, "γ, how much smoothness counts (total variation)"),
-    ParamSpec::float("step_size", [0.0, 10.0], 0.03, "Adam's step size, in pixels' range of 0 to 1"),
+    ParamSpec::float("step_size", [0.0, 10.0], 0.07, "Adam's step size, in pixels' range of 0 to 1"),
     ParamSpec::int("steps", [1, 100_000], 120, "updates of the picture, shared out evenly among the sizes")
         .in_unit("steps"),
     ParamSpec::float(
