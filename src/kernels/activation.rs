@@ -26,6 +26,23 @@ pub enum ReluRule {
     Deconvnet,
 }
 
+/// A rectifier that a gradient passes on its way back.
+#[derive(Debug, Clone, Copy)]
+pub struct Gate<'a> {
+    /// The rectifier's output.
+    pub y: &'a Map,
+    /// Which rectifier.
+    pub activation: Activation,
+    /// How it passes gradients.
+    pub rule: ReluRule,
+}
+
+impl<'a> Gate<'a> {
+    pub(super) fn cpu(self) -> Result<super::cpu::Gate<'a>> {
+        Ok(super::cpu::Gate { y: self.y.cpu()?.data(), cap: self.activation.cap(), rule: self.rule })
+    }
+}
+
 impl Activation {
     /// The value above which the unit saturates.
     #[must_use]
@@ -43,7 +60,7 @@ impl Activation {
     pub fn forward(self, x: Map) -> Result<Map> {
         Ok(match x {
             Map::Cpu(mut map) => {
-                map.make_mut().clamp(self.cap());
+                map.make_mut().rectify(self);
                 Map::Cpu(map)
             }
             Map::Candle(tensor) => Map::Candle(candle_ops::clamp(&tensor, self)?),
@@ -58,7 +75,7 @@ impl Activation {
         match (y, dy) {
             (Map::Cpu(y), Map::Cpu(mut dy)) => {
                 dy.same_shape(y)?;
-                dy.make_mut().gate(y, self.cap(), rule);
+                dy.make_mut().gate(y, self, rule);
                 Ok(Map::Cpu(dy))
             }
             (Map::Candle(y), Map::Candle(dy)) => Ok(Map::Candle(candle_ops::gate(y, &dy, self, rule)?)),

@@ -1,7 +1,7 @@
 //! Two-dimensional convolution with frozen weights.
 
 use super::geometry::Window;
-use super::{Activation, Map, Padding, candle_ops, cpu};
+use super::{Activation, Gate, Map, Padding, candle_ops, cpu};
 use candle_core::{Device, Result, Tensor};
 use rand_distr::{Distribution, StandardNormal};
 use std::sync::OnceLock;
@@ -159,14 +159,32 @@ impl Conv2d {
     /// # Errors
     /// If the input's channels do not fit the weights or it is smaller than the kernel.
     pub fn forward(&self, x: &Map, activation: Option<Activation>) -> Result<Map> {
-        let [_, c, h, w] = x.shape();
-        self.output_shape([c, h, w])?;
+        self.forward_onto(x, None, activation)
+    }
+
+    /// y = activation(scale · (x ∗ w) + b + onto): a residual connection's sum in the same pass.
+    ///
+    /// # Errors
+    /// As [`Conv2d::forward`], and if `onto` does not have the output's shape.
+    pub fn forward_onto(&self, x: &Map, onto: Option<&Map>, activation: Option<Activation>) -> Result<Map> {
+        let [n, c, h, w] = x.shape();
+        let [o, out_h, out_w] = self.output_shape([c, h, w])?;
+        if let Some(onto) = onto {
+            onto.must_be([n, o, out_h, out_w])?;
+        }
         let window = self.window((h, w));
         match x {
-            Map::Cpu(x) => Ok(Map::Cpu(self.packed()?.apply(x, &window, activation))),
+            Map::Cpu(x) => {
+                let add = onto.map(Map::cpu).transpose()?.map(cpu::Nhwc::data);
+                let ending = cpu::Ending { add, activation, ..cpu::Ending::default() };
+                Ok(Map::Cpu(self.packed()?.apply(x, &window, ending)?))
+            }
             Map::Candle(x) => {
                 let y = candle_ops::conv2d(x, &self.weight, &window, self.groups)?;
-                let y = candle_ops::scale_and_shift(y, self.scale.as_ref(), self.bias.as_ref())?;
+                let mut y = candle_ops::scale_and_shift(y, self.scale.as_ref(), self.bias.as_ref())?;
+                if let Some(onto) = onto {
+                    y = (y + onto.candle()?)?;
+                }
                 Ok(Map::Candle(match activation {
                     Some(activation) => candle_ops::clamp(&y, activation)?,
                     None => y,
@@ -183,17 +201,47 @@ impl Conv2d {
     /// # Errors
     /// If ∂y does not have the shape of this layer's output.
     pub fn vjp(&self, input: (usize, usize), dy: &Map) -> Result<Map> {
+        self.vjp_through(input, dy, None, None)
+    }
+
+    /// [`Conv2d::vjp`] with what else arrives at x added, and passed on through the rectifier that made x, in the same
+    /// pass.
+    ///
+    /// # Errors
+    /// If ∂y does not have the shape of this layer's output, or the others that of its input.
+    pub fn vjp_through(
+        &self,
+        input: (usize, usize),
+        dy: &Map,
+        onto: Option<&Map>,
+        gate: Option<Gate<'_>>,
+    ) -> Result<Map> {
         let window = self.window(input);
-        let [_, c, h, w] = dy.shape();
+        let [n, c, h, w] = dy.shape();
         if [c, h, w] != [self.out_channels(), window.y.output, window.x.output] {
             candle_core::bail!("a gradient of shape {:?} does not fit the layer's output", dy.shape());
         }
+        for map in onto.into_iter().chain(gate.map(|g| g.y)) {
+            map.must_be([n, self.in_channels, input.0, input.1])?;
+        }
         let window = window.transposed();
         match dy {
-            Map::Cpu(dy) => Ok(Map::Cpu(self.packed_transposed()?.apply(dy, &window, None))),
+            Map::Cpu(dy) => {
+                let add = onto.map(Map::cpu).transpose()?.map(cpu::Nhwc::data);
+                let gate = gate.map(|g| g.cpu()).transpose()?;
+                let ending = cpu::Ending { add, gate, ..cpu::Ending::default() };
+                Ok(Map::Cpu(self.packed_transposed()?.apply(dy, &window, ending)?))
+            }
             Map::Candle(dy) => {
                 let weight = self.transposed(dy.device())?;
-                Ok(Map::Candle(candle_ops::conv2d(dy, weight, &window, self.groups)?))
+                let mut dx = candle_ops::conv2d(dy, weight, &window, self.groups)?;
+                if let Some(onto) = onto {
+                    dx = (dx + onto.candle()?)?;
+                }
+                match gate {
+                    Some(gate) => gate.activation.vjp(gate.y, Map::Candle(dx), gate.rule),
+                    None => Ok(Map::Candle(dx)),
+                }
             }
         }
     }

@@ -59,6 +59,27 @@ impl Map {
         }
     }
 
+    pub(super) fn cpu(&self) -> Result<&Nhwc> {
+        match self {
+            Self::Cpu(map) => Ok(map),
+            Self::Candle(_) => Err(mixed()),
+        }
+    }
+
+    pub(super) fn candle(&self) -> Result<&Tensor> {
+        match self {
+            Self::Candle(tensor) => Ok(tensor),
+            Self::Cpu(_) => Err(mixed()),
+        }
+    }
+
+    pub(super) fn must_be(&self, shape: [usize; 4]) -> Result<()> {
+        if self.shape() != shape {
+            candle_core::bail!("a map of shape {:?} came where {shape:?} was due", self.shape());
+        }
+        Ok(())
+    }
+
     /// Adds another gradient of the same shape to this one.
     ///
     /// # Errors

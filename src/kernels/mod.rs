@@ -14,7 +14,7 @@ mod join;
 mod map;
 mod pool;
 
-pub use activation::{Activation, ReluRule};
+pub use activation::{Activation, Gate, ReluRule};
 pub use conv::Conv2d;
 pub use geometry::Padding;
 pub use join::{add, concat, concat_vjp};

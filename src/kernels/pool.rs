@@ -1,7 +1,7 @@
 //! Pooling layers.
 
 use super::geometry::Window;
-use super::{Map, Padding, candle_ops};
+use super::{Gate, Map, Padding, candle_ops, cpu};
 use candle_core::Result;
 
 /// Max-pooling with any square kernel, stride, padding and ceil mode. Ties go to the first pixel in reading
@@ -50,11 +50,37 @@ impl MaxPool {
     /// # Errors
     /// If the shapes do not fit.
     pub fn vjp(&self, x: &Map, dy: &Map) -> Result<Map> {
-        let [_, _, h, w] = x.shape();
+        self.vjp_through(x, dy, None, None)
+    }
+
+    /// [`MaxPool::vjp`] with what else arrives at x added, and passed on through the rectifier that made x, in the same
+    /// pass.
+    ///
+    /// # Errors
+    /// If the shapes do not fit.
+    pub fn vjp_through(&self, x: &Map, dy: &Map, onto: Option<&Map>, gate: Option<Gate<'_>>) -> Result<Map> {
+        let [n, c, h, w] = x.shape();
         let window = self.window((h, w));
+        dy.must_be([n, c, window.y.output, window.x.output])?;
+        for map in onto.into_iter().chain(gate.map(|g| g.y)) {
+            map.must_be(x.shape())?;
+        }
         match (x, dy) {
-            (Map::Cpu(x), Map::Cpu(dy)) => Ok(Map::Cpu(x.max_pool_vjp(dy, &window))),
-            (Map::Candle(x), Map::Candle(dy)) => Ok(Map::Candle(candle_ops::max_pool_vjp(x, dy, &window)?)),
+            (Map::Cpu(x), Map::Cpu(dy)) => {
+                let add = onto.map(Map::cpu).transpose()?.map(cpu::Nhwc::data);
+                let gate = gate.map(|g| g.cpu()).transpose()?;
+                Ok(Map::Cpu(x.max_pool_vjp(dy, &window, cpu::Ending { add, gate, ..cpu::Ending::default() })))
+            }
+            (Map::Candle(x), Map::Candle(dy)) => {
+                let mut dx = candle_ops::max_pool_vjp(x, dy, &window)?;
+                if let Some(onto) = onto {
+                    dx = (dx + onto.candle()?)?;
+                }
+                match gate {
+                    Some(gate) => gate.activation.vjp(gate.y, Map::Candle(dx), gate.rule),
+                    None => Ok(Map::Candle(dx)),
+                }
+            }
             _ => Err(super::map::mixed()),
         }
     }

@@ -1,195 +1,201 @@
-//! Convolution as a matrix product over blocks of pixels.
+//! Convolution: which kernel serves which shape, and the general one.
 
-use super::elementwise::clamp;
-use super::gemm::rows_times_weights;
+use super::buffer::Buffer;
+use super::ending::{Affine, Ending};
+use super::gemm::{Output, Panels, Product};
 use super::nhwc::Nhwc;
-use super::wide::wide;
-use crate::kernels::Activation;
+use super::{depthwise, scatter, winograd};
 use crate::kernels::geometry::Window;
 use candle_core::{Result, Tensor};
 use rayon::prelude::*;
+use std::sync::OnceLock;
 
 /// Floats of gathered input a block may hold: half of a small L2 cache, the other half is for weights.
 const GATHERED: usize = 96 * 1024;
-/// Blocks a layer is cut into at least, where it has the pixels or channels for them.
-const TASKS: usize = 8;
 
-/// The weights of a convolution as the CPU kernels read them.
+/// The weights of a convolution as the CPU kernels read them. What a kernel wants is packed when it first runs.
 #[derive(Debug)]
 pub struct PackedConv {
-    /// Dense: `[kH·kW·I, O]`. Depthwise: `[kH·kW, C]`. The fastest axis is the output channel.
-    weights: Vec<f32>,
-    after: Epilogue,
-    out_channels: usize,
-    depthwise: bool,
+    /// `[O, I/groups, kH, kW]`.
+    weight: Tensor,
+    groups: usize,
+    affine: Option<Affine>,
+    /// `[kH·kW, C]`.
+    depthwise: OnceLock<Vec<f32>>,
+    /// `[kH·kW·I, O]`.
+    dense: OnceLock<Panels>,
+    /// 36 × `[I, O]`.
+    winograd: OnceLock<Panels>,
+    /// kH × `[I, kW·O]`.
+    scattered: OnceLock<Panels>,
 }
 
 impl PackedConv {
-    /// Packs `weight` `[O, I/groups, kH, kW]`. Grouped weights that are not depthwise become a dense kernel with
-    /// zeros between the groups.
+    /// Takes `weight` `[O, I/groups, kH, kW]`. Grouped weights that are not depthwise become a dense kernel with zeros
+    /// between the groups.
     pub fn new(weight: &Tensor, scale: Option<&Tensor>, bias: Option<&Tensor>, groups: usize) -> Result<Self> {
-        let (out, per_group, kh, kw) = weight.dims4()?;
-        let source = weight.flatten_all()?.to_vec1::<f32>()?;
-        let taps = kh * kw;
-        let depthwise = groups > 1 && per_group == 1 && groups == out;
-        let rows = if depthwise { 1 } else { per_group * groups };
-        let mut weights = vec![0.0; taps * rows * out];
-        for o in 0..out {
-            let first = if depthwise { 0 } else { o / (out / groups) * per_group };
-            for i in 0..per_group {
-                for t in 0..taps {
-                    weights[(t * rows + first + i) * out + o] = source[(o * per_group + i) * taps + t];
-                }
-            }
-        }
         let vector = |v: Option<&Tensor>| v.map(Tensor::to_vec1::<f32>).transpose();
-        let after = Epilogue { scale: vector(scale)?, bias: vector(bias)? };
-        Ok(Self { weights, after, out_channels: out, depthwise })
+        Ok(Self {
+            weight: weight.clone(),
+            groups,
+            affine: Affine::new(vector(scale)?, vector(bias)?, weight.dims()[0]),
+            depthwise: OnceLock::new(),
+            dense: OnceLock::new(),
+            winograd: OnceLock::new(),
+            scattered: OnceLock::new(),
+        })
     }
 
-    /// The layer over every image of `x`.
-    pub fn apply(&self, x: &Nhwc, window: &Window, activation: Option<Activation>) -> Nhwc {
-        let cap = activation.map(Activation::cap);
-        if self.depthwise {
-            super::depthwise::apply(x, &self.weights, &self.after, window, cap)
-        } else {
-            self.dense(x, window, cap)
+    /// The layer over every image of `x`; the ending's affine part is this layer's own.
+    pub fn apply<'a>(&'a self, x: &Nhwc, window: &Window, ending: Ending<'a>) -> Result<Nhwc> {
+        let ending = Ending { affine: self.affine.as_ref(), ..ending };
+        let [out, per_group, _, _] = self.dims();
+        if self.groups > 1 && per_group == 1 && self.groups == out {
+            return Ok(depthwise::apply(x, self.packed(&self.depthwise, Weight::depthwise)?, ending, window));
         }
-    }
-
-    fn dense(&self, x: &Nhwc, window: &Window, cap: Option<f32>) -> Nhwc {
-        let (out_h, out_w, o) = (window.y.output, window.x.output, self.out_channels);
-        let k = window.y.kernel * window.x.kernel * x.c;
-        let pixels = x.n * out_h * out_w;
-        let block = block_of_pixels(k, pixels);
-        let blocks = pixels.div_ceil(block);
-        let mut y = vec![0.0; pixels * o];
-        if blocks >= TASKS || blocks * o <= 64 {
-            y.par_chunks_mut(block * o).enumerate().for_each_init(Vec::new, |gathered, (b, y)| {
-                self.block(x, window, b * block, [0, o], y, gathered, cap);
-            });
-        } else {
-            // Few pixels: cut the channels too, and put the pieces together afterwards.
-            let width = o.div_ceil(TASKS.div_ceil(blocks)).next_multiple_of(16);
-            let pieces = o.div_ceil(width);
-            let parts: Vec<Vec<f32>> = (0..blocks * pieces)
-                .into_par_iter()
-                .map_init(Vec::new, |gathered, task| {
-                    let (b, first) = (task / pieces, task % pieces * width);
-                    let rows = block.min(pixels - b * block);
-                    let channels = [first, (first + width).min(o)];
-                    let mut part = vec![0.0; rows * (channels[1] - first)];
-                    self.block(x, window, b * block, channels, &mut part, gathered, cap);
-                    part
-                })
-                .collect();
-            y.par_chunks_mut(o).enumerate().with_min_len(16).for_each(|(p, pixel)| {
-                let row = p % block;
-                for (piece, to) in pixel.chunks_mut(width).enumerate() {
-                    let from = &parts[p / block * pieces + piece];
-                    to.copy_from_slice(&from[row * to.len()..(row + 1) * to.len()]);
-                }
-            });
+        if winograd::serves(window, x.c) {
+            let weights = self.packed(&self.winograd, |w| winograd::pack(w.inputs(), out, |o, i| w.kernel(o, i)))?;
+            return Ok(winograd::apply(x, weights, ending, window));
         }
-        Nhwc::new([x.n, out_h, out_w, o], y)
+        if window.y.spread > 1 || window.x.spread > 1 {
+            return Ok(scatter::apply(x, self.packed(&self.scattered, Weight::scattered)?, ending, window));
+        }
+        Ok(dense(x, self.packed(&self.dense, Weight::dense)?, ending, window))
     }
 
-    /// Output pixels from `first` on, output channels `from..to`, as many pixels as `y` holds.
-    #[expect(clippy::too_many_arguments, reason = "one block of the loop above, which has these in hand")]
-    fn block(
-        &self,
-        x: &Nhwc,
-        window: &Window,
-        first: usize,
-        [from, to]: [usize; 2],
-        y: &mut [f32],
-        gathered: &mut Vec<f32>,
-        cap: Option<f32>,
-    ) {
-        let channels = to - from;
-        let rows = y.len() / channels;
-        let k = window.y.kernel * window.x.kernel * x.c;
-        let input = if window.is_pointwise() {
+    fn dims(&self) -> [usize; 4] {
+        let d = self.weight.dims();
+        [d[0], d[1], d[2], d[3]]
+    }
+
+    fn packed<'a, T>(&'a self, cell: &'a OnceLock<T>, pack: impl FnOnce(&Weight) -> T) -> Result<&'a T> {
+        if let Some(packed) = cell.get() {
+            return Ok(packed);
+        }
+        let values = self.weight.flatten_all()?.to_vec1::<f32>()?;
+        let weight = Weight { values, dims: self.dims(), groups: self.groups };
+        Ok(cell.get_or_init(|| pack(&weight)))
+    }
+}
+
+/// Weights as they come.
+struct Weight {
+    values: Vec<f32>,
+    dims: [usize; 4],
+    groups: usize,
+}
+
+impl Weight {
+    fn inputs(&self) -> usize {
+        self.dims[1] * self.groups
+    }
+
+    /// Where the kernel from input `i` to output `o` starts, if there is one.
+    fn start(&self, o: usize, i: usize) -> Option<usize> {
+        let [out, per_group, kh, kw] = self.dims;
+        let first = o / (out / self.groups) * per_group;
+        (first..first + per_group).contains(&i).then(|| (o * per_group + i - first) * kh * kw)
+    }
+
+    fn kernel(&self, o: usize, i: usize) -> [f32; 9] {
+        self.start(o, i).map_or([0.0; 9], |at| std::array::from_fn(|t| self.values[at + t]))
+    }
+
+    fn depthwise(&self) -> Vec<f32> {
+        let [c, _, kh, kw] = self.dims;
+        (0..kh * kw * c).map(|i| self.values[i % c * kh * kw + i / c]).collect()
+    }
+
+    fn dense(&self) -> Panels {
+        let ([out, _, kh, kw], inputs) = (self.dims, self.inputs());
+        Panels::pack(1, kh * kw * inputs, out, |r, o, into| {
+            into[0] = self.start(o, r % inputs).map_or(0.0, |at| self.values[at + r / inputs]);
+        })
+    }
+
+    fn scattered(&self) -> Panels {
+        let [out, _, kh, kw] = self.dims;
+        Panels::pack(kh, self.inputs(), kw * out, |i, column, into| {
+            let (kx, o) = (column / out, column % out);
+            for (ky, into) in into.iter_mut().enumerate() {
+                *into = self.start(o, i).map_or(0.0, |at| self.values[at + ky * kw + kx]);
+            }
+        })
+    }
+}
+
+/// A matrix product over blocks of pixels, whose input is gathered where it does not lie as the product wants it.
+fn dense(x: &Nhwc, weights: &Panels, ending: Ending<'_>, window: &Window) -> Nhwc {
+    let (out_h, out_w, o, k) = (window.y.output, window.x.output, weights.columns(), weights.rows());
+    let pixels = x.n * out_h * out_w;
+    let mut y = Buffer::any(pixels * o);
+    ending.check(y.len(), o);
+    let Parts { rows, columns } = Parts::of(pixels, k, weights, window.is_pointwise());
+    let (blocks, pieces) = (pixels.div_ceil(rows), o.div_ceil(columns));
+    // SAFETY: tasks write different rows or columns.
+    let to = unsafe { Output::new(&mut y) };
+    (0..blocks * pieces).into_par_iter().for_each(|task| {
+        let (first, column) = (task / pieces * rows, task % pieces * columns);
+        let rows = rows.min(pixels - first);
+        let gathered;
+        let a = if window.is_pointwise() {
             &x.data()[first * k..(first + rows) * k]
         } else {
-            gathered.resize(rows * k, 0.0);
-            for (row, p) in gathered.chunks_mut(k).zip(first..) {
-                gather(x, window, p, row);
-            }
-            &gathered[..rows * k]
+            gathered = gather(x, window, first, rows, k);
+            &*gathered
         };
-        rows_times_weights(y, input, &self.weights[from..], [rows, k, channels], self.out_channels);
-        if self.after.is_nothing() && cap.is_none() {
-            return;
+        let columns = [column, (column + columns).min(o)];
+        Product { a, lda: k, rows, weights, matrix: 0, columns, at: first * o, ldc: o, ending }.run(to);
+    });
+    Nhwc::new([x.n, out_h, out_w, o], y)
+}
+
+/// The part of a product that is one task's.
+struct Parts {
+    rows: usize,
+    columns: usize,
+}
+
+impl Parts {
+    /// Rows of a block are the multiple of every tile's rows.
+    const TILE: usize = 12;
+
+    fn of(pixels: usize, k: usize, weights: &Panels, pointwise: bool) -> Self {
+        let tasks = (4 * rayon::current_num_threads()).max(8);
+        let o = weights.columns();
+        let fits = if pointwise { usize::MAX } else { (GATHERED / k.max(1)).clamp(Self::TILE, 512) };
+        let whole = pixels.next_multiple_of(Self::TILE);
+        // Whichever matrix is the larger is read once; the other goes through the caches for every task.
+        if o > pixels && o > weights.panel() && pixels * k <= 2 * GATHERED {
+            let columns = o.div_ceil(tasks).next_multiple_of(weights.panel());
+            return Self { rows: whole.min(fits.next_multiple_of(Self::TILE)), columns };
         }
-        finish(y, channels, &self.after, from, cap);
+        let rows = pixels.div_ceil(tasks).next_multiple_of(Self::TILE);
+        Self { rows: rows.min(fits / Self::TILE * Self::TILE), columns: o.next_multiple_of(weights.panel()) }
     }
 }
 
-wide! {
-    /// The epilogue over pixels of `channels` channels from `first` on.
-    const FUSED;
-    fn finish(y: &mut [f32], channels: usize, after: &Epilogue, first: usize, cap: Option<f32>) {
-        for pixel in y.chunks_mut(channels) {
-            after.apply(pixel, first, cap);
-        }
-    }
-}
-
-/// What happens to a pixel's channels after the sum: scale · y + bias, then the rectifier.
-#[derive(Debug)]
-pub(super) struct Epilogue {
-    scale: Option<Vec<f32>>,
-    bias: Option<Vec<f32>>,
-}
-
-impl Epilogue {
-    fn is_nothing(&self) -> bool {
-        self.scale.is_none() && self.bias.is_none()
-    }
-
-    /// `pixel` holds the channels from `first` on.
-    #[inline(always)]
-    pub fn apply(&self, pixel: &mut [f32], first: usize, cap: Option<f32>) {
-        if let Some(scale) = &self.scale {
-            for (v, s) in pixel.iter_mut().zip(&scale[first..]) {
-                *v *= s;
-            }
-        }
-        if let Some(bias) = &self.bias {
-            for (v, b) in pixel.iter_mut().zip(&bias[first..]) {
-                *v += b;
-            }
-        }
-        if let Some(cap) = cap {
-            clamp(pixel, cap);
-        }
-    }
-}
-
-/// Pixels of one block: what keeps the gathered input in cache, rounded so that the matrix product's tiles fill.
-fn block_of_pixels(k: usize, pixels: usize) -> usize {
-    let fits = (GATHERED / k.max(1)).clamp(16, 512) / 16 * 16;
-    let shared = pixels.div_ceil(TASKS).next_multiple_of(16);
-    fits.min(shared).max(16)
-}
-
-/// The input that output pixel `p` reads, tap after tap, zeros where it reads padding.
-fn gather(x: &Nhwc, window: &Window, p: usize, row: &mut [f32]) {
+/// The input that output pixels from `first` on read, tap after tap, zeros where they read padding.
+fn gather(x: &Nhwc, window: &Window, first: usize, rows: usize, k: usize) -> Buffer {
     let (out_h, out_w, c) = (window.y.output, window.x.output, x.c);
-    let (image, oy, ox) = (p / (out_h * out_w), p / out_w % out_h, p % out_w);
     let width = window.x.kernel * c;
-    for (ky, line) in row.chunks_mut(width).enumerate() {
-        let Some(iy) = window.y.source(oy, ky) else {
-            line.fill(0.0);
-            continue;
-        };
-        let base = (image * x.h + iy) * x.w;
-        for (kx, tap) in line.chunks_mut(c).enumerate() {
-            match window.x.source(ox, kx) {
-                Some(ix) => tap.copy_from_slice(&x.data()[(base + ix) * c..(base + ix + 1) * c]),
-                None => tap.fill(0.0),
-            }
+    let mut gathered = Buffer::any(rows * k);
+    for (row, p) in gathered.chunks_mut(k).zip(first..) {
+        let (image, oy, ox) = (p / (out_h * out_w), p / out_w % out_h, p % out_w);
+        // Taps from..to of a line lie inside the map.
+        let start = (ox * window.x.stride).cast_signed() - window.x.pad;
+        let from = start.min(0).unsigned_abs().min(window.x.kernel);
+        let to = (x.w.cast_signed() - start).max(0).cast_unsigned().min(window.x.kernel).max(from);
+        for (ky, line) in row.chunks_mut(width).enumerate() {
+            let Some(iy) = window.y.source(oy, ky).filter(|_| from < to) else {
+                line.fill(0.0);
+                continue;
+            };
+            let at = ((image * x.h + iy) * x.w) * c + (start + from.cast_signed()).cast_unsigned() * c;
+            line[..from * c].fill(0.0);
+            line[from * c..to * c].copy_from_slice(&x.data()[at..at + (to - from) * c]);
+            line[to * c..].fill(0.0);
         }
     }
+    gathered
 }

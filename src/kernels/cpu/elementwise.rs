@@ -1,8 +1,10 @@
 //! Rectifiers and sums over whole maps.
 
+use super::ending::{Ending, Gate};
+use super::gemm::Output;
 use super::nhwc::{Elements, Nhwc};
-use super::wide::wide;
-use crate::kernels::ReluRule;
+use super::simd::vectorised;
+use crate::kernels::{Activation, ReluRule};
 use candle_core::Result;
 use rayon::prelude::*;
 
@@ -10,72 +12,44 @@ use rayon::prelude::*;
 const CHUNK: usize = 16 * 1024;
 
 impl Elements<'_> {
-    pub fn clamp(self, cap: f32) {
-        self.0.par_chunks_mut(CHUNK).for_each(|chunk| {
-            clamp_chunk(chunk, cap);
-        });
+    pub fn rectify(self, activation: Activation) {
+        self.end(Ending { activation: Some(activation), ..Ending::default() });
     }
 
     /// Turns ∂y into ∂x given the rectifier's output `y`.
-    pub fn gate(self, y: &Nhwc, cap: f32, rule: ReluRule) {
-        let chunks = self.0.par_chunks_mut(CHUNK).zip(y.data().par_chunks(CHUNK));
-        chunks.for_each(|(dy, y)| gate_chunk(dy, y, cap, rule));
+    pub fn gate(self, y: &Nhwc, activation: Activation, rule: ReluRule) {
+        self.end(Ending { gate: Some(Gate { y: y.data(), cap: activation.cap(), rule }), ..Ending::default() });
     }
-}
 
-wide! {
-    const FUSED;
-    fn clamp_chunk(values: &mut [f32], cap: f32) {
-        clamp(values, cap);
-    }
-}
-
-wide! {
-    const FUSED;
-    fn gate_chunk(dy: &mut [f32], y: &[f32], cap: f32, rule: ReluRule) {
-        match rule {
-            ReluRule::Standard => gate(dy, y, |g, y| if y > 0.0 && y < cap { g } else { 0.0 }),
-            ReluRule::Guided => gate(dy, y, |g, y| if y > 0.0 && y < cap && g > 0.0 { g } else { 0.0 }),
-            ReluRule::Deconvnet => gate(dy, y, |g, _| if g > 0.0 { g } else { 0.0 }),
-        }
-    }
-}
-
-wide! {
-    const FUSED;
-    fn add_chunk(a: &mut [f32], b: &[f32]) {
-        for (a, b) in a.iter_mut().zip(b) {
-            *a += b;
-        }
+    fn end(self, ending: Ending<'_>) {
+        ending.check(self.0.len(), 0);
+        let len = self.0.len();
+        // SAFETY: each chunk is one task's.
+        let values = unsafe { Output::new(self.0) };
+        (0..len.div_ceil(CHUNK)).into_par_iter().for_each(|chunk| {
+            end(values, [chunk * CHUNK, ((chunk + 1) * CHUNK).min(len)], &ending);
+        });
     }
 }
 
 impl Nhwc {
     pub fn added(mut self, other: &Self) -> Result<Self> {
         self.same_shape(other)?;
-        let into = self.make_mut().0;
-        into.par_chunks_mut(CHUNK).zip(other.data().par_chunks(CHUNK)).for_each(|(a, b)| add_chunk(a, b));
+        self.make_mut().end(Ending { add: Some(other.data()), ..Ending::default() });
         Ok(self)
     }
 }
 
-/// clamp(x, 0, cap) that keeps NaN, so that a broken forward pass is seen and not hidden.
-#[inline(always)]
-pub(super) fn clamp(values: &mut [f32], cap: f32) {
-    for v in values {
-        *v = if *v < 0.0 {
-            0.0
-        } else if *v > cap {
-            cap
-        } else {
-            *v
-        };
-    }
-}
-
-#[inline(always)]
-fn gate(dy: &mut [f32], y: &[f32], rule: impl Fn(f32, f32) -> f32) {
-    for (g, &y) in dy.iter_mut().zip(y) {
-        *g = rule(*g, y);
+vectorised! {
+    fn end<S>(values: Output, range: [usize; 2], ending: &Ending<'_>) {
+        let [from, to] = range;
+        for at in (from..to).step_by(S::LANES) {
+            let n = (to - at).min(S::LANES);
+            // SAFETY: the range lies in the values, which `Elements::end` has checked the ending against.
+            unsafe {
+                let v = S::load_up_to(values.at(at), n);
+                S::store_up_to(values.at(at), ending.apply::<S>(v, 0, at, n), n);
+            }
+        }
     }
 }

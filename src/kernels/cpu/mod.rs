@@ -3,13 +3,18 @@
 //! Work is cut into blocks whose sizes depend on the shapes alone, never on the number of threads, and every
 //! output is summed in one fixed order: results are the same bits with one thread and with many.
 
+mod buffer;
 mod conv;
 mod depthwise;
 mod elementwise;
+mod ending;
 mod gemm;
 mod nhwc;
 mod pool;
-mod wide;
+mod scatter;
+mod simd;
+mod winograd;
 
 pub(super) use conv::PackedConv;
+pub(super) use ending::{Ending, Gate};
 pub use nhwc::Nhwc;

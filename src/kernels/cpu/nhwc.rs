@@ -1,5 +1,6 @@
 //! The channels-last buffer.
 
+use super::buffer::Buffer;
 use candle_core::{Device, Result, Tensor};
 use rayon::prelude::*;
 use std::sync::Arc;
@@ -14,19 +15,24 @@ pub struct Nhwc {
     pub(in crate::kernels) h: usize,
     pub(in crate::kernels) w: usize,
     pub(in crate::kernels) c: usize,
-    data: Arc<Vec<f32>>,
+    data: Arc<Buffer>,
 }
 
 impl Nhwc {
-    pub fn new([n, h, w, c]: [usize; 4], data: Vec<f32>) -> Self {
+    pub(super) fn new([n, h, w, c]: [usize; 4], data: Buffer) -> Self {
         assert_eq!(data.len(), n * h * w * c, "a buffer must hold exactly its map");
         Self { n, h, w, c, data: Arc::new(data) }
     }
 
     pub fn from_tensor(tensor: &Tensor) -> Result<Self> {
         let (n, c, h, w) = tensor.dims4()?;
-        let source = tensor.flatten_all()?.to_vec1::<f32>()?;
-        let mut data = vec![0.0; source.len()];
+        let flat = tensor.flatten_all()?;
+        let (storage, layout) = flat.storage_and_layout();
+        let candle_core::Storage::Cpu(storage) = &*storage else {
+            candle_core::bail!("only a tensor in main memory becomes a channels-last map");
+        };
+        let source = &storage.as_slice::<f32>()?[layout.start_offset()..][..flat.elem_count()];
+        let mut data = Buffer::any(source.len());
         if h * w * c > 0 {
             for (from, to) in source.chunks(c * h * w).zip(data.chunks_mut(c * h * w)) {
                 transpose(from, to, c, h * w);
@@ -57,7 +63,7 @@ impl Nhwc {
 
     /// The buffer to write in; copied first if another map shares it.
     pub fn make_mut(&mut self) -> Elements<'_> {
-        Elements(Arc::make_mut(&mut self.data))
+        Elements(&mut *Arc::make_mut(&mut self.data))
     }
 
     pub fn same_shape(&self, other: &Self) -> Result<()> {
@@ -75,7 +81,7 @@ impl Nhwc {
             candle_core::bail!("only maps of one size can be joined along the channels");
         }
         let c: usize = maps.iter().map(|m| m.c).sum();
-        let mut data = vec![0.0; n * h * w * c];
+        let mut data = Buffer::any(n * h * w * c);
         data.par_chunks_mut(c).enumerate().with_min_len(64).for_each(|(p, pixel)| {
             let mut start = 0;
             for map in maps {
@@ -91,7 +97,9 @@ impl Nhwc {
         widths
             .iter()
             .map(|&width| {
-                let data = self.data.chunks(self.c).flat_map(|pixel| &pixel[start..start + width]).copied().collect();
+                let mut data = Buffer::any(self.n * self.h * self.w * width);
+                let pixels = data.par_chunks_mut(width).zip(self.data.par_chunks(self.c)).with_min_len(64);
+                pixels.for_each(|(to, from)| to.copy_from_slice(&from[start..start + width]));
                 start += width;
                 Self::new([self.n, self.h, self.w, width], data)
             })
@@ -100,7 +108,7 @@ impl Nhwc {
 }
 
 /// The values of a map, for elementwise work.
-pub struct Elements<'a>(pub(super) &'a mut Vec<f32>);
+pub struct Elements<'a>(pub(super) &'a mut [f32]);
 
 /// `to[j, i] = from[i, j]` for a matrix of `rows` × `cols`.
 fn transpose(from: &[f32], to: &mut [f32], rows: usize, cols: usize) {

@@ -1,0 +1,302 @@
+//! 3×3 convolution of stride 1 by Winograd's minimal filtering F(4×4, 3×3) (Lavin & Gray 2015, arXiv:1509.09308):
+//! 36 multiplications where the definition has 144.
+//!
+//! Tiles of 6×6 pixels, each 4 on from its neighbour, become 36 matrices `[tiles, C]` (Bᵀ d B), each is multiplied by
+//! its own matrix `[C, O]` of transformed weights (G g Gᵀ), and the products become 4×4 pixels (Aᵀ m A). The points are
+//! 0, ±1, ±2 and ∞. On activations of VGG16 a layer's relative error is about 1e-6 (docs/performance.md).
+
+use super::buffer::Buffer;
+use super::ending::Ending;
+use super::gemm::{Output, Panels, Product};
+use super::nhwc::Nhwc;
+use super::simd::{Simd, vectorised};
+use crate::kernels::geometry::Window;
+use rayon::prelude::*;
+
+/// Pixels of a tile's side in the output.
+const SIDE: usize = 4;
+/// Pixels of a tile's side in the input.
+const SPAN: usize = 6;
+/// Matrices.
+const PARTS: usize = SPAN * SPAN;
+/// Floats of transformed weights up to which every task goes through all of them: a share of the L2 cache.
+const SMALL_WEIGHTS: usize = 192 * 1024;
+/// Floats of transformed tiles and products a task holds where the weights are small.
+const IN_CACHE: usize = 192 * 1024;
+/// Tiles that are transformed together where the weights are large: the weights are read once for all of them.
+const TOGETHER: usize = 192;
+/// Floats between two matrices beside what they hold, so that 36 of them do not share one set of the cache.
+const SKEW: usize = 16;
+
+/// Whether a window is one that this serves.
+pub(super) fn serves(window: &Window, channels: usize) -> bool {
+    let axis = [window.y, window.x].iter().all(|a| a.kernel == 3 && a.stride == 1 && a.spread == 1 && a.pad >= 0);
+    // Tiles that mostly lie outside cost more than they save.
+    axis && channels >= 8 && window.y.output >= 3 && window.x.output >= 3
+}
+
+/// G g Gᵀ of every pair of channels: 36 matrices `[I, O]`. `weight(o, i)` is the kernel, row by row.
+pub(super) fn pack(inputs: usize, outputs: usize, weight: impl Fn(usize, usize) -> [f32; 9] + Sync) -> Panels {
+    const G: [[f64; 3]; SPAN] = [
+        [1.0 / 4.0, 0.0, 0.0],
+        [-1.0 / 6.0, -1.0 / 6.0, -1.0 / 6.0],
+        [-1.0 / 6.0, 1.0 / 6.0, -1.0 / 6.0],
+        [1.0 / 24.0, 1.0 / 12.0, 1.0 / 6.0],
+        [1.0 / 24.0, -1.0 / 12.0, 1.0 / 6.0],
+        [0.0, 0.0, 1.0],
+    ];
+    Panels::pack(PARTS, inputs, outputs, |i, o, into| {
+        let g = weight(o, i).map(f64::from);
+        for (gy, into) in G.iter().zip(into.chunks_mut(SPAN)) {
+            let row: [f64; 3] = std::array::from_fn(|x| (0..3).map(|k| gy[k] * g[k * 3 + x]).sum());
+            for (gx, into) in G.iter().zip(into) {
+                *into = (0..3).map(|k| gx[k] * row[k]).sum::<f64>() as f32;
+            }
+        }
+    })
+}
+
+/// The layer over every image of `x`.
+pub(super) fn apply(x: &Nhwc, weights: &Panels, ending: Ending<'_>, window: &Window) -> Nhwc {
+    let (out_h, out_w, o) = (window.y.output, window.x.output, weights.columns());
+    let mut y = Buffer::any(x.n * out_h * out_w * o);
+    ending.check(y.len(), o);
+    assert_eq!(weights.rows(), x.c, "the weights fit the channels");
+    // SAFETY: every pixel belongs to one tile, and every tile to one task at a time.
+    let to = unsafe { Output::new(&mut y) };
+    let grid = [out_h.div_ceil(SIDE), out_w.div_ceil(SIDE)];
+    let layer = Layer { x, weights, ending, window, grid, to };
+    let tiles = x.n * grid[0] * grid[1];
+    if PARTS * x.c * o <= SMALL_WEIGHTS {
+        let block = (IN_CACHE / (PARTS * x.c.max(o)) / 12 * 12).clamp(12, 96);
+        let blocks = tiles.div_ceil(block);
+        (0..blocks).into_par_iter().for_each(|b| layer.alone(b * block, ((b + 1) * block).min(tiles)));
+    } else {
+        let block = tiles.div_ceil(tiles.div_ceil(TOGETHER)).max(1);
+        for first in (0..tiles).step_by(block) {
+            layer.together(first, (first + block).min(tiles));
+        }
+    }
+    Nhwc::new([x.n, out_h, out_w, o], y)
+}
+
+struct Layer<'a> {
+    x: &'a Nhwc,
+    weights: &'a Panels,
+    ending: Ending<'a>,
+    window: &'a Window,
+    /// Tiles down and across an image.
+    grid: [usize; 2],
+    to: Output,
+}
+
+impl Layer<'_> {
+    /// One task takes tiles `from..to` all the way.
+    fn alone(&self, from: usize, to: usize) {
+        let count = to - from;
+        let (before, after) = (count * self.x.c + SKEW, count * self.weights.columns() + SKEW);
+        let mut spread = Buffer::any(PARTS * before);
+        let mut products = Buffer::any(PARTS * after);
+        // SAFETY: these buffers are this task's own.
+        let (into, sums) = unsafe { (Output::new(&mut spread), Output::new(&mut products)) };
+        for tile in from..to {
+            transform(self, tile, into, (tile - from) * self.x.c, before);
+        }
+        for part in 0..PARTS {
+            self.multiply(&spread, part, count, [before, after], [0, self.weights.columns()], sums);
+        }
+        for tile in from..to {
+            untransform(self, tile, &products, (tile - from) * self.weights.columns(), after);
+        }
+    }
+
+    /// All tasks take tiles `from..to` together, step by step.
+    fn together(&self, from: usize, to: usize) {
+        let (count, o) = (to - from, self.weights.columns());
+        let (before, after) = (count * self.x.c + SKEW, count * o + SKEW);
+        let mut spread = Buffer::any(PARTS * before);
+        let mut products = Buffer::any(PARTS * after);
+        // SAFETY: each tile's values are one task's, then each part and range of columns is one task's.
+        let (into, sums) = unsafe { (Output::new(&mut spread), Output::new(&mut products)) };
+        (from..to).into_par_iter().with_min_len(4).for_each(|tile| {
+            transform(self, tile, into, (tile - from) * self.x.c, before);
+        });
+        let spread = &*spread;
+        // Each part's weights are read by one task, unless there are more threads than parts to keep busy.
+        let pieces = (3 * rayon::current_num_threads()).div_ceil(PARTS);
+        let width = o.div_ceil(pieces).next_multiple_of(self.weights.panel());
+        let pieces = o.div_ceil(width);
+        (0..PARTS * pieces).into_par_iter().for_each(|task| {
+            let (part, column) = (task / pieces, task % pieces * width);
+            self.multiply(spread, part, count, [before, after], [column, (column + width).min(o)], sums);
+        });
+        let products = &*products;
+        (from..to).into_par_iter().with_min_len(4).for_each(|tile| {
+            untransform(self, tile, products, (tile - from) * o, after);
+        });
+    }
+
+    fn multiply(
+        &self,
+        spread: &[f32],
+        part: usize,
+        count: usize,
+        [before, after]: [usize; 2],
+        columns: [usize; 2],
+        sums: Output,
+    ) {
+        let c = self.x.c;
+        let product = Product {
+            a: &spread[part * before..],
+            lda: c,
+            rows: count,
+            weights: self.weights,
+            matrix: part,
+            columns,
+            at: part * after,
+            ldc: self.weights.columns(),
+            ending: Ending::default(),
+        };
+        product.run(sums);
+    }
+
+    /// Image, and the output row and column of a tile's first pixel.
+    #[inline(always)]
+    fn place(&self, tile: usize) -> [usize; 3] {
+        let [down, across] = self.grid;
+        [tile / (down * across), tile / across % down * SIDE, tile % across * SIDE]
+    }
+}
+
+vectorised! {
+    /// Bᵀ d B of one tile, into `into[at + part · step..]`.
+    fn transform<S>(layer: &Layer<'_>, tile: usize, into: Output, at: usize, step: usize) {
+        let (x, c) = (layer.x, layer.x.c);
+        let [image, oy, ox] = layer.place(tile);
+        let (iy, ix) = (oy.cast_signed() - layer.window.y.pad, ox.cast_signed() - layer.window.x.pad);
+        let inside = |i: isize, len: usize| i >= 0 && i + SPAN.cast_signed() <= len.cast_signed();
+        let all = inside(iy, x.h) && inside(ix, x.w);
+        // Where each pixel of the tile lies; `None` is padding.
+        let mut places = [None; PARTS];
+        for (i, place) in places.iter_mut().enumerate() {
+            let (y, x_) = (iy + (i / SPAN).cast_signed(), ix + (i % SPAN).cast_signed());
+            if y >= 0 && x_ >= 0 && y < x.h.cast_signed() && x_ < x.w.cast_signed() {
+                *place = Some(((image * x.h + y.cast_unsigned()) * x.w + x_.cast_unsigned()) * c);
+            }
+        }
+        let first = places[0].unwrap_or_default();
+        for channel in (0..c).step_by(S::LANES) {
+            let n = (c - channel).min(S::LANES);
+            // SAFETY: places lie inside the map, and the buffer has a row for each tile in each part.
+            unsafe {
+                let from = x.data().as_ptr().add(channel);
+                let to = into.at(at + channel);
+                if all && n == S::LANES {
+                    forward::<S>(|i, j| S::load(from.add(first + (i * x.w + j) * c)), |i, v| S::store(to.add(i * step), v));
+                } else {
+                    let load = |i: usize, j: usize| match places[i * SPAN + j] {
+                        Some(place) => S::load_up_to(from.add(place), n),
+                        None => S::splat(0.0),
+                    };
+                    forward::<S>(load, |i, v| S::store_up_to(to.add(i * step), v, n));
+                }
+            }
+        }
+    }
+}
+
+vectorised! {
+    /// Aᵀ m A of one tile, ended, into the output.
+    fn untransform<S>(layer: &Layer<'_>, tile: usize, products: &[f32], at: usize, step: usize) {
+        let o = layer.weights.columns();
+        let [image, oy, ox] = layer.place(tile);
+        let (out_h, out_w) = (layer.window.y.output, layer.window.x.output);
+        let (rows, columns) = ((out_h - oy).min(SIDE), (out_w - ox).min(SIDE));
+        let first = ((image * out_h + oy) * out_w + ox) * o;
+        for channel in (0..o).step_by(S::LANES) {
+            let n = (o - channel).min(S::LANES);
+            // SAFETY: the products have a row for each tile in each part; rows and columns lie inside the output.
+            unsafe {
+                let from = products.as_ptr().add(at + channel);
+                let end = |i: usize, j: usize, v: S::V| {
+                    if i < rows && j < columns {
+                        let at = first + (i * out_w + j) * o + channel;
+                        S::store_up_to(layer.to.at(at), layer.ending.apply::<S>(v, channel, at, n), n);
+                    }
+                };
+                if n == S::LANES {
+                    backward::<S>(|i| S::load(from.add(i * step)), end);
+                } else {
+                    backward::<S>(|i| S::load_part(from.add(i * step), n), end);
+                }
+            }
+        }
+    }
+}
+
+/// Bᵀ d B: columns first, then rows.
+#[inline(always)]
+fn forward<S: Simd>(load: impl Fn(usize, usize) -> S::V, mut store: impl FnMut(usize, S::V)) {
+    let mut half = [[S::splat(0.0); SPAN]; SPAN];
+    for j in 0..SPAN {
+        let column = spread::<S>([load(0, j), load(1, j), load(2, j), load(3, j), load(4, j), load(5, j)]);
+        for i in 0..SPAN {
+            half[i][j] = column[i];
+        }
+    }
+    for (i, row) in half.into_iter().enumerate() {
+        for (j, v) in spread::<S>(row).into_iter().enumerate() {
+            store(i * SPAN + j, v);
+        }
+    }
+}
+
+/// Aᵀ m A: columns first, then rows.
+#[inline(always)]
+fn backward<S: Simd>(load: impl Fn(usize) -> S::V, mut store: impl FnMut(usize, usize, S::V)) {
+    let mut half = [[S::splat(0.0); SPAN]; SIDE];
+    for j in 0..SPAN {
+        let column = gathered::<S>(std::array::from_fn(|i| load(i * SPAN + j)));
+        for i in 0..SIDE {
+            half[i][j] = column[i];
+        }
+    }
+    for (i, row) in half.into_iter().enumerate() {
+        for (j, v) in gathered::<S>(row).into_iter().enumerate() {
+            store(i, j, v);
+        }
+    }
+}
+
+/// Bᵀ d.
+#[inline(always)]
+fn spread<S: Simd>(d: [S::V; SPAN]) -> [S::V; SPAN] {
+    let (two, four) = (S::splat(2.0), S::splat(4.0));
+    let (minus_four, minus_five) = (S::splat(-4.0), S::splat(-5.0));
+    let even = S::fma(minus_four, d[2], d[4]);
+    let odd = S::fma(minus_four, d[1], d[3]);
+    let near = S::sub(d[4], d[2]);
+    let twice = S::mul(two, S::sub(d[3], d[1]));
+    [
+        S::fma(four, d[0], S::fma(minus_five, d[2], d[4])),
+        S::add(even, odd),
+        S::sub(even, odd),
+        S::add(near, twice),
+        S::sub(near, twice),
+        S::fma(four, d[1], S::fma(minus_five, d[3], d[5])),
+    ]
+}
+
+/// Aᵀ m.
+#[inline(always)]
+fn gathered<S: Simd>(m: [S::V; SPAN]) -> [S::V; SIDE] {
+    let (two, four, eight) = (S::splat(2.0), S::splat(4.0), S::splat(8.0));
+    let (sum, difference) = (S::add(m[1], m[2]), S::sub(m[1], m[2]));
+    let (far_sum, far_difference) = (S::add(m[3], m[4]), S::sub(m[3], m[4]));
+    [
+        S::add(S::add(m[0], sum), far_sum),
+        S::fma(two, far_difference, difference),
+        S::fma(four, far_sum, sum),
+        S::add(S::fma(eight, far_difference, difference), m[5]),
+    ]
+}
