@@ -1,4 +1,5 @@
 //! gradlens: a terminal microscope for convolutional networks.
+pub mod bench;
 pub mod cli;
 pub mod engine;
 pub mod error;

@@ -38,6 +38,8 @@ pub(super) enum Action {
     Layers(LayersArgs),
     /// List or search the class labels
     Labels(ListArgs),
+    /// Time what the program does all day on this machine
+    Bench(BenchArgs),
 }
 
 /// What a run is made of, wherever it is watched.
@@ -236,6 +238,31 @@ pub(super) struct ClassifyArgs {
     /// Weights (.safetensors) for the model instead of the built-in ones
     #[arg(long, value_name = "FILE")]
     pub weights: Option<PathBuf>,
+    /// Device to compute on: cpu, cuda:N or metal
+    #[arg(long, default_value = "cpu")]
+    pub device: String,
+    /// CPU threads [default: all cores]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub threads: Option<u16>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct BenchArgs {
+    /// Which benchmarks [default: all]
+    #[arg(value_name = "NAME")]
+    pub names: Vec<String>,
+    /// List the benchmarks instead of running them
+    #[arg(long)]
+    pub list: bool,
+    /// Timed runs at least, after a warm-up
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    pub runs: u16,
+    /// Show beside each figure that of a file written with --json, and the ratio
+    #[arg(long, value_name = "FILE", conflicts_with = "json")]
+    pub compare: Option<PathBuf>,
     /// Device to compute on: cpu, cuda:N or metal
     #[arg(long, default_value = "cpu")]
     pub device: String,

@@ -2,6 +2,7 @@
 
 mod args;
 mod batch;
+mod bench;
 mod classify;
 mod compare;
 mod dashboard;
@@ -47,6 +48,7 @@ pub fn main() -> ExitCode {
         Some(Action::Models(args)) => listing::models(&args),
         Some(Action::Layers(args)) => listing::layers(&args),
         Some(Action::Labels(args)) => listing::labels(&args),
+        Some(Action::Bench(args)) => bench::bench(&args),
     };
     match outcome {
         Ok(code) => code.into(),

@@ -4,11 +4,13 @@
 
 mod backward;
 mod efficientnet_lite0;
+pub mod formula;
 pub mod labels;
 mod network;
 mod pass;
 mod preprocess;
 mod relevance;
+mod squeezenet1_1;
 mod vgg16;
 mod weights;
 
@@ -21,6 +23,14 @@ pub use weights::{Store, Weights, sha256_hex};
 
 use crate::error::{Error, Result, did_you_mean};
 use candle_core::{DType, Device, Tensor};
+
+/// SqueezeNet 1.1 with formula weights: an architecture to time and to check, not a model to use.
+///
+/// # Errors
+/// If candle cannot allocate the weights.
+pub fn squeezenet_of_formula(device: &Device) -> Result<Network> {
+    squeezenet1_1::build(&Weights::formula().tensors(device)?, device)
+}
 
 /// A model the program knows.
 #[derive(Debug, Clone, Copy)]

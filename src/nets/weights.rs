@@ -1,27 +1,30 @@
 //! Weight files: those inside the binary, and those a person brings.
 
+use super::formula;
 use crate::error::{Error, Result};
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 
 /// The largest weight file that is read, in bytes.
 const LARGEST: u64 = 4 << 30;
 
-/// A weight file in memory, in safetensors layout.
+/// A weight file in memory, in safetensors layout, or a formula in place of one.
 #[derive(Debug, Clone)]
 pub struct Weights {
     path: PathBuf,
-    bytes: Cow<'static, [u8]>,
+    /// `None` for the formula.
+    bytes: Option<Cow<'static, [u8]>>,
 }
 
 impl Weights {
     /// Weights that are part of the binary; `name` stands for them in messages.
     #[must_use]
     pub fn embedded(name: &str, bytes: &'static [u8]) -> Self {
-        Self { path: name.into(), bytes: Cow::Borrowed(bytes) }
+        Self { path: name.into(), bytes: Some(Cow::Borrowed(bytes)) }
     }
 
     /// Reads a weight file.
@@ -37,13 +40,20 @@ impl Weights {
             return Err(Error::bad_weights(path, "it is larger than 4 GiB"));
         }
         let bytes = std::fs::read(path).map_err(|e| Error::bad_weights(path, e))?;
-        Ok(Self { path: path.to_owned(), bytes: Cow::Owned(bytes) })
+        Ok(Self { path: path.to_owned(), bytes: Some(Cow::Owned(bytes)) })
     }
 
-    /// SHA-256 of the file, in hexadecimal.
+    /// Numbers from a formula for a network without batch norms: nothing it says means anything, but it takes as long
+    /// as the real one, and its numbers can be checked against another program's.
+    #[must_use]
+    pub fn formula() -> Self {
+        Self { path: "formula".into(), bytes: None }
+    }
+
+    /// SHA-256 of the file, in hexadecimal; of nothing for a formula.
     #[must_use]
     pub fn sha256(&self) -> String {
-        sha256_hex(&self.bytes)
+        sha256_hex(self.bytes.as_deref().unwrap_or_default())
     }
 
     /// The tensors by name, read as float32 onto `device`.
@@ -51,12 +61,16 @@ impl Weights {
     /// # Errors
     /// [`Error::BadWeights`] if the file is no valid safetensors file.
     pub fn tensors(&self, device: &Device) -> Result<Store<'_>> {
+        let Some(bytes) = &self.bytes else {
+            let source = Source::Formula { device: device.clone(), next: Cell::new(0) };
+            return Ok(Store { source, path: &self.path });
+        };
         // safetensors checks the header, offsets, shapes and dtypes against the file's length.
-        safetensors::SafeTensors::deserialize(&self.bytes)
+        safetensors::SafeTensors::deserialize(bytes)
             .map_err(|e| Error::bad_weights(&self.path, format!("it is not a whole safetensors file ({e})")))?;
-        let builder = VarBuilder::from_slice_safetensors(&self.bytes, DType::F32, device)
+        let builder = VarBuilder::from_slice_safetensors(bytes, DType::F32, device)
             .map_err(|e| Error::bad_weights(&self.path, e))?;
-        Ok(Store { builder, path: &self.path })
+        Ok(Store { source: Source::File(builder), path: &self.path })
     }
 }
 
@@ -70,8 +84,17 @@ pub fn sha256_hex(bytes: &[u8]) -> String {
 
 /// Named tensors of a weight file.
 pub struct Store<'a> {
-    builder: VarBuilder<'a>,
+    source: Source<'a>,
     path: &'a Path,
+}
+
+enum Source<'a> {
+    File(VarBuilder<'a>),
+    /// Counts the tensors that were asked for.
+    Formula {
+        device: Device,
+        next: Cell<usize>,
+    },
 }
 
 impl Store<'_> {
@@ -80,8 +103,15 @@ impl Store<'_> {
     /// # Errors
     /// [`Error::BadWeights`] that names the tensor.
     pub fn get(&self, name: &str, shape: &[usize]) -> Result<Tensor> {
-        self.builder.get(shape, name).map_err(|e| {
-            let reason = if self.builder.contains_tensor(name) {
+        let builder = match &self.source {
+            Source::File(builder) => builder,
+            Source::Formula { device, next } => {
+                let k = next.replace(next.get() + 1);
+                return Ok(Tensor::from_vec(formula::tensor(k, shape), shape, device)?);
+            }
+        };
+        builder.get(shape, name).map_err(|e| {
+            let reason = if builder.contains_tensor(name) {
                 format!("tensor \"{name}\" does not have the shape {shape:?} this model needs")
             } else {
                 format!("tensor \"{name}\" {shape:?}, which this model needs, is not there ({})", first_line(&e))

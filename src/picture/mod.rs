@@ -10,6 +10,7 @@ mod meter;
 pub use detect::{Protocol, Terminal};
 pub use meter::{Meter, MeteredWriter};
 
+use crate::error::{Error, Result};
 use crate::imaging::Picture;
 use encode::{Encoded, Job, encode};
 use ratatui::buffer::Buffer;
@@ -22,6 +23,16 @@ use std::time::{Duration, Instant};
 
 /// A slot's pictures are sent at most this often; the newest one always follows.
 const PACE: Duration = Duration::from_millis(120);
+
+/// Makes of a picture what `protocol` writes for `area` of cells of 10×20 pixels, and forgets it: to time it.
+///
+/// # Errors
+/// If it cannot be encoded.
+pub fn encode_once(protocol: Protocol, picture: &Picture, area: Size) -> Result<()> {
+    let terminal = Terminal { protocol, cell: (10, 20), tmux: false };
+    let job = Job { slot: "once", id: 1, picture: picture.clone(), area, terminal };
+    encode(job).map(|_| ()).map_err(|e| Error::bad_value("picture", "", e.to_string()))
+}
 
 /// The pictures on the screen, each in a named slot.
 pub struct Pictures {

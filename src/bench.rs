@@ -1,0 +1,225 @@
+//! Timings of what the program does all day, to compare machines, versions and other programs.
+
+use crate::error::{Error, Result, did_you_mean};
+use crate::imaging::Picture;
+use crate::kernels::ReluRule;
+use crate::nets::{LayerName, Model, Network, class_seed, model, squeezenet_of_formula};
+use crate::picture::{Protocol, encode_once};
+use crate::techniques::{self, Context, Params, TECHNIQUES};
+use candle_core::{Device, Tensor};
+use ratatui::layout::Size;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// What a benchmark took, in milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Timing {
+    /// Of the runs after the warm-up.
+    pub median_ms: f64,
+    /// The quickest.
+    pub min_ms: f64,
+    /// The slowest.
+    pub max_ms: f64,
+    /// Runs.
+    pub n: usize,
+}
+
+/// Something to time: `prepare` is not timed, what it gives is run again and again.
+#[derive(Debug, Clone, Copy)]
+pub struct Benchmark {
+    /// Its name on the command line.
+    pub name: &'static str,
+    /// What is timed, in a line.
+    pub about: &'static str,
+    prepare: fn(&Device) -> Result<Run>,
+}
+
+type Run = Box<dyn FnMut() -> Result<()>>;
+
+/// Every benchmark.
+pub static BENCHMARKS: &[Benchmark] = &[
+    Benchmark {
+        name: "gradient-224",
+        about: "EfficientNet-Lite0, forward and gradient of the input",
+        prepare: |device| gradient(Arc::new(built("tf_efficientnet_lite0", device)?), 224),
+    },
+    Benchmark { name: "gradcam-224", about: "Grad-CAM on EfficientNet-Lite0, first to last", prepare: gradcam },
+    Benchmark {
+        name: "style-step-256",
+        about: "style transfer at 256²: losses, gradient, update",
+        prepare: |device| style_step(device, 256),
+    },
+    Benchmark {
+        name: "style-step-512",
+        about: "style transfer at 512²: losses, gradient, update",
+        prepare: |device| style_step(device, 512),
+    },
+    Benchmark {
+        name: "vgg-gradient-256",
+        about: "VGG16 to relu4_3, mean of squares, forward and gradient of the input",
+        prepare: |device| gradient(Arc::new(built("vgg16_hed", device)?), 256),
+    },
+    Benchmark {
+        name: "vgg-gradient-512",
+        about: "the same at 512²",
+        prepare: |device| gradient(Arc::new(built("vgg16_hed", device)?), 512),
+    },
+    Benchmark {
+        name: "squeezenet-gradient-224",
+        about: "SqueezeNet 1.1 with formula weights, forward and gradient of the input",
+        prepare: |device| gradient(Arc::new(squeezenet_of_formula(device)?), 224),
+    },
+    Benchmark { name: "load", about: "from the weights in the binary to the first logits", prepare: load },
+    Benchmark {
+        name: "encode-kitty",
+        about: "a 256×256 picture for a kitty terminal",
+        prepare: |_| Ok(encode(Protocol::Kitty)),
+    },
+    Benchmark {
+        name: "encode-sixel",
+        about: "a 256×256 picture for a sixel terminal",
+        prepare: |_| Ok(encode(Protocol::Sixel)),
+    },
+    Benchmark {
+        name: "encode-halfblocks",
+        about: "a 256×256 picture as half-blocks",
+        prepare: |_| Ok(encode(Protocol::Halfblocks)),
+    },
+];
+
+/// The benchmark called `name`.
+///
+/// # Errors
+/// [`Error::Unknown`] with the closest names.
+pub fn find(name: &str) -> Result<&'static Benchmark> {
+    BENCHMARKS.iter().find(|b| b.name == name).ok_or_else(|| {
+        let hint = did_you_mean(name, BENCHMARKS.iter().map(|b| b.name));
+        Error::unknown("benchmark", name, format!("{hint} `gradlens bench --list` lists them").trim_start())
+    })
+}
+
+impl Benchmark {
+    /// Runs it: warm-up runs, then at least `runs` that are timed, and more while they have not taken `at_least`.
+    ///
+    /// # Errors
+    /// If what it times fails.
+    pub fn run(&self, device: &Device, runs: usize, at_least: Duration) -> Result<Timing> {
+        /// Runs before the first that counts: weights are packed, buffers and caches fill.
+        const WARM_UP: usize = 3;
+        /// Quick benchmarks end here.
+        const MOST: usize = 1000;
+        let mut run = (self.prepare)(device)?;
+        for _ in 0..WARM_UP {
+            run()?;
+        }
+        let started = Instant::now();
+        let mut times = vec![];
+        while times.len() < runs.max(1) || (started.elapsed() < at_least && times.len() < MOST) {
+            let start = Instant::now();
+            run()?;
+            device.synchronize()?;
+            times.push(start.elapsed().as_secs_f64() * 1e3);
+        }
+        times.sort_by(f64::total_cmp);
+        let n = times.len();
+        let median_ms = f64::midpoint(times[(n - 1) / 2], times[n / 2]);
+        Ok(Timing { median_ms, min_ms: times[0], max_ms: times[n - 1], n })
+    }
+}
+
+fn built(id: &str, device: &Device) -> Result<Network> {
+    let model: &Model = model(id)?;
+    model.build(&model.weights(), device)
+}
+
+/// The gradient of one logit, or of the mean of squares of the last layer where there are none, at the input.
+fn gradient(network: Arc<Network>, size: usize) -> Result<Run> {
+    let pixels = techniques::pixels_from_picture(&test_picture(size as u32, 1.0), network.device())?;
+    let x = network.preprocess().input_from_pixels(&pixels)?;
+    let classifier = network.is_classifier();
+    let last: LayerName =
+        if classifier { LayerName::LOGITS.into() } else { network.layer("relu4_3")? };
+    let taps = [last.clone()];
+    let input = [LayerName::INPUT.into()];
+    let seed = if classifier { Some(class_seed(1, 1000, 1, network.device())?) } else { None };
+    Ok(Box::new(move || {
+        let at = network.forward(&x, &taps)?;
+        let seed = match &seed {
+            Some(seed) => seed.clone(),
+            None => {
+                let y = at.get(&last)?;
+                (&y * (2.0 / y.elem_count() as f64))?
+            }
+        };
+        network.backward(&at, &[(last.clone(), seed)], &input, ReluRule::Standard)?;
+        Ok(())
+    }))
+}
+
+fn gradcam(device: &Device) -> Result<Run> {
+    let network = Arc::new(built("tf_efficientnet_lite0", device)?);
+    let technique = techniques::find(TECHNIQUES, "gradcam")?;
+    Ok(Box::new(move || {
+        let context = context(&network, 224, Some(207));
+        let mut job = technique.start(context, Params::new(technique.params(), &BTreeMap::new())?)?;
+        while !job.step()?.done {}
+        job.view()?;
+        Ok(())
+    }))
+}
+
+fn style_step(device: &Device, size: usize) -> Result<Run> {
+    let network = Arc::new(built("vgg16_hed", device)?);
+    let technique = techniques::find(TECHNIQUES, "style-transfer")?;
+    let set = [("size", size.to_string()), ("scales", "1".into()), ("steps", "100000".into())];
+    let given = set
+        .into_iter()
+        .map(|(name, value)| Ok((name.to_owned(), techniques::spec(technique.params(), name)?.parse(&value)?)))
+        .collect::<Result<BTreeMap<_, _>>>()?;
+    let context = Context { styles: vec![test_picture(size as u32, 0.3)], ..context(&network, size, None) };
+    let mut job = technique.start(context, Params::new(technique.params(), &given)?)?;
+    Ok(Box::new(move || job.step().map(|_| ())))
+}
+
+fn load(device: &Device) -> Result<Run> {
+    let x = Tensor::zeros((1, 3, 224, 224), candle_core::DType::F32, device)?;
+    let device = device.clone();
+    Ok(Box::new(move || {
+        built("tf_efficientnet_lite0", &device)?.logits(&x)?;
+        Ok(())
+    }))
+}
+
+fn encode(protocol: Protocol) -> Run {
+    let picture = test_picture(256, 1.0);
+    Box::new(move || encode_once(protocol, &picture, Size::new(40, 20)))
+}
+
+fn context(network: &Arc<Network>, size: usize, class: Option<usize>) -> Context {
+    Context {
+        network: network.clone(),
+        picture: Some(test_picture(size as u32, 1.0)),
+        others: vec![],
+        styles: vec![],
+        mask: None,
+        init: None,
+        class,
+        target: None,
+        layer: None,
+        seed: 0,
+    }
+}
+
+/// A picture of waves in all colours; their lengths grow with `scale`.
+fn test_picture(side: u32, scale: f64) -> Picture {
+    let wave = |v: u32, length: f64| {
+        (127.5 + 127.0 * (f64::from(v) * std::f64::consts::TAU / (scale * length)).sin()) as u8
+    };
+    let rgb = (0..side * side).flat_map(|p| {
+        let (x, y) = (p % side, p / side);
+        [wave(x, 37.0), wave(y, 23.0), wave(x + y, 61.0)]
+    });
+    Picture::new(side, side, rgb.collect())
+}

@@ -1,0 +1,65 @@
+//! `gradlens bench`.
+
+use super::args::BenchArgs;
+use super::exit;
+use crate::bench::{BENCHMARKS, Benchmark, Timing, find};
+use crate::engine::device;
+use crate::error::Error;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+/// How long a quick benchmark is repeated.
+const AT_LEAST: Duration = Duration::from_millis(500);
+
+/// Times the benchmarks one after the other.
+pub(super) fn bench(args: &BenchArgs) -> anyhow::Result<u8> {
+    if args.list {
+        for benchmark in BENCHMARKS {
+            println!("{:24} {}", benchmark.name, benchmark.about);
+        }
+        return Ok(exit::DONE);
+    }
+    let chosen: Vec<&Benchmark> = if args.names.is_empty() {
+        BENCHMARKS.iter().collect()
+    } else {
+        args.names.iter().map(|name| find(name)).collect::<Result<_, _>>()?
+    };
+    let before = args.compare.as_deref().map(read).transpose()?.unwrap_or_default();
+    if let Some(threads) = args.threads {
+        // The pool does not exist yet in this process.
+        let _ = rayon::ThreadPoolBuilder::new().num_threads(threads.into()).build_global();
+    }
+    let device = device(&args.device)?;
+    let mut timings = serde_json::Map::new();
+    for benchmark in chosen {
+        let timing = benchmark.run(&device, args.runs.into(), AT_LEAST)?;
+        if args.json {
+            timings.insert(benchmark.name.into(), serde_json::to_value(timing)?);
+        } else {
+            let then = before.get(benchmark.name).map(|then| {
+                format!("   was {:8.2} ms: {:.2} times as fast", then.median_ms, then.median_ms / timing.median_ms)
+            });
+            println!(
+                "{:24} {:8.2} ms   {:8.2} to {:8.2}   {:4} runs{}",
+                benchmark.name,
+                timing.median_ms,
+                timing.min_ms,
+                timing.max_ms,
+                timing.n,
+                then.unwrap_or_default()
+            );
+        }
+    }
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&timings)?);
+    }
+    Ok(exit::DONE)
+}
+
+fn read(path: &Path) -> anyhow::Result<BTreeMap<String, Timing>> {
+    let advice = "give a file that gradlens bench --json has written";
+    let refuse = |e: &dyn std::fmt::Display| Error::bad_value("--compare", path.display(), format!("{e}; {advice}"));
+    let text = std::fs::read_to_string(path).map_err(|e| refuse(&e))?;
+    Ok(serde_json::from_str(&text).map_err(|e| refuse(&e))?)
+}
