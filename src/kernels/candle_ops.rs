@@ -200,3 +200,15 @@ pub(super) fn split_channels(dy: &Tensor, widths: &[usize]) -> Result<Vec<Tensor
         })
         .collect()
 }
+
+pub(super) fn channel_products(x: &Tensor) -> Result<Tensor> {
+    let (n, c, h, w) = x.dims4()?;
+    let rows = x.transpose(0, 1)?.reshape((c, n * h * w))?;
+    rows.matmul(&rows.t()?)
+}
+
+pub(super) fn mixed_channels(x: &Tensor, matrix: &Tensor) -> Result<Tensor> {
+    let (n, c, h, w) = x.dims4()?;
+    let matrix = matrix.to_device(x.device())?;
+    matrix.broadcast_left(n)?.matmul(&x.reshape((n, c, h * w))?)?.reshape((n, c, h, w))
+}

@@ -10,6 +10,7 @@ mod candle_ops;
 mod conv;
 mod cpu;
 mod geometry;
+mod gram;
 mod join;
 mod map;
 mod pool;

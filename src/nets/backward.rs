@@ -3,7 +3,7 @@
 use super::network::{LayerName, Network, Op};
 use super::pass::{Activations, Keep};
 use crate::error::{Error, Result};
-use crate::kernels::{Map, ReluRule, concat_vjp};
+use crate::kernels::{Gate, Map, ReluRule, concat_vjp};
 use candle_core::Tensor;
 
 /// Gradients at the layers a backward pass was asked for.
@@ -32,6 +32,15 @@ impl Gradients {
     }
 }
 
+/// What a layer can deal with while it passes a gradient on.
+#[derive(Default)]
+pub(super) struct Ahead {
+    /// What other readers have passed to this layer's input already.
+    onto: Option<Map>,
+    /// The rectifier that this layer reads.
+    rectifier: Option<usize>,
+}
+
 impl Network {
     /// The backward pass: from `seeds`, the gradient of a scalar at some tapped layers in the shape of their
     /// outputs, to the gradient of that scalar at the layers `wrt`. Rectifiers pass gradients by `rule`.
@@ -45,17 +54,64 @@ impl Network {
         wrt: &[LayerName],
         rule: ReluRule,
     ) -> Result<Gradients> {
-        self.pull(activations, seeds, wrt, &mut |i, dy| self.vjp_node(i, activations, dy, rule))
+        self.backward_from(activations, self.imported(seeds)?, wrt, rule)
+    }
+
+    pub(super) fn imported(&self, seeds: &[(LayerName, Tensor)]) -> Result<Vec<(LayerName, Map)>> {
+        seeds.iter().map(|(name, seed)| Ok((name.clone(), self.import(seed)?))).collect()
+    }
+
+    /// [`Network::backward`] from seeds in the kernels' layout.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn backward_from(
+        &self,
+        activations: &Activations,
+        seeds: Vec<(LayerName, Map)>,
+        wrt: &[LayerName],
+        rule: ReluRule,
+    ) -> Result<Gradients> {
+        self.pull(activations, seeds, wrt, true, &mut |i, dy, ahead| {
+            let node = &self.nodes[i];
+            let Some(&input) = node.inputs.first() else { return Ok(vec![]) };
+            let (onto, [_, _, h, w]) = (ahead.onto.as_ref(), activations.shapes[input]);
+            let gate = match ahead.rectifier.map(|j| (j, &self.nodes[j].op)) {
+                Some((j, Op::Activation(activation))) => {
+                    Some(Gate { y: activations.saved(j)?, activation: *activation, rule })
+                }
+                _ => None,
+            };
+            let to = ahead.rectifier.map_or(input, |j| self.nodes[j].inputs[0]);
+            match &node.op {
+                Op::Conv(conv) => Ok(vec![(to, conv.vjp_through((h, w), &dy, onto, gate)?)]),
+                Op::MaxPool(pool) => Ok(vec![(to, pool.vjp_through(activations.saved(input)?, &dy, onto, gate)?)]),
+                _ => self.vjp_node(i, activations, dy, rule),
+            }
+        })
+    }
+
+    /// What lies ahead of node `i` on the way back, if the node can deal with it in passing: what has arrived at its
+    /// input from other readers, and the rectifier there if nobody else comes after.
+    fn ahead(&self, i: usize, grads: &mut [Option<Map>], wanted: impl Fn(usize) -> bool) -> Ahead {
+        let (Op::Conv(_) | Op::MaxPool(_), &[input]) = (&self.nodes[i].op, self.nodes[i].inputs.as_slice()) else {
+            return Ahead::default();
+        };
+        let first = self.nodes[input + 1..i].iter().all(|node| !node.inputs.contains(&input));
+        let rectifier = first && !wanted(input) && matches!(self.nodes[input].op, Op::Activation(_));
+        Ahead { onto: grads[input].take(), rectifier: rectifier.then_some(input) }
     }
 
     /// Walks the graph from its output to its input. `pass` turns what arrived at a node's output into what goes
-    /// on to each of its inputs; what arrives at one output from several readers is summed.
+    /// on to each of its inputs; what arrives at one output from several readers is summed. With `at_once`, layers
+    /// that can are told what lies ahead and deal with it in passing.
     pub(super) fn pull(
         &self,
         activations: &Activations,
-        seeds: &[(LayerName, Tensor)],
+        seeds: Vec<(LayerName, Map)>,
         wrt: &[LayerName],
-        pass: &mut dyn FnMut(usize, Map) -> Result<Vec<(usize, Map)>>,
+        at_once: bool,
+        pass: &mut dyn FnMut(usize, Map, Ahead) -> Result<Vec<(usize, Map)>>,
     ) -> Result<Gradients> {
         if activations.keep < Keep::Gates {
             return Err(candle_core::Error::Msg("a pass made by infer() cannot go backward".into()).into());
@@ -69,16 +125,16 @@ impl Network {
         }
         let mut grads: Vec<Option<Map>> = vec![None; self.nodes.len()];
         for (name, seed) in seeds {
-            let i = self.node(name)?;
-            if seed.dims() != activations.shapes[i] {
+            let i = self.node(&name)?;
+            if seed.shape() != activations.shapes[i] {
                 return Err(candle_core::Error::Msg(format!(
                     "a seed of shape {:?} does not fit layer {name} of shape {:?}",
-                    seed.dims(),
+                    seed.shape(),
                     activations.shapes[i]
                 ))
                 .into());
             }
-            accumulate(&mut grads[i], self.import(seed)?)?;
+            accumulate(&mut grads[i], seed)?;
         }
         let mut found: Vec<Option<Tensor>> = vec![None; wanted.len()];
         for i in (0..self.nodes.len()).rev() {
@@ -91,7 +147,9 @@ impl Network {
                 *slot = Some(dy.to_tensor()?);
             }
             if self.nodes[i].inputs.iter().any(|&j| leads[j]) {
-                for (j, dx) in pass(i, dy)? {
+                let is_wanted = |j| wanted.iter().any(|(_, w)| *w == j);
+                let ahead = if at_once { self.ahead(i, &mut grads, is_wanted) } else { Ahead::default() };
+                for (j, dx) in pass(i, dy, ahead)? {
                     if leads[j] {
                         accumulate(&mut grads[j], dx)?;
                     }

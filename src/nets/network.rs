@@ -114,7 +114,7 @@ pub(super) struct Node {
     pub op: Op,
     pub inputs: Vec<usize>,
     pub name: Option<LayerName>,
-    /// The convolution whose output only this rectifier reads: both run as one kernel.
+    /// The convolution whose output only this rectifier or sum reads: both run as one kernel.
     pub fused: Option<usize>,
 }
 
@@ -166,11 +166,12 @@ impl GraphBuilder {
             }
         }
         for i in 0..self.nodes.len() {
-            if let (Op::Activation(_), &[input]) = (&self.nodes[i].op, self.nodes[i].inputs.as_slice()) {
-                let source = &self.nodes[input];
-                if matches!(source.op, Op::Conv(_)) && readers[input] == 1 && source.name.is_none() {
-                    self.nodes[i].fused = Some(input);
-                }
+            if let Op::Activation(_) | Op::Add = self.nodes[i].op {
+                let alone = |&&input: &&usize| {
+                    let source = &self.nodes[input];
+                    matches!(source.op, Op::Conv(_)) && readers[input] == 1 && source.name.is_none()
+                };
+                self.nodes[i].fused = self.nodes[i].inputs.iter().find(alone).copied();
             }
         }
         Network {
@@ -334,8 +335,11 @@ impl Network {
         Ok(self.position(name.as_str()).unwrap_or_default())
     }
 
-    /// Input pixels as the network wants them, on its device: `[N, 3, H, W]`, float32.
-    pub(super) fn import(&self, tensor: &Tensor) -> candle_core::Result<Map> {
+    /// A tensor `[N, C, H, W]` (float32) as this network's kernels want it, on its device.
+    ///
+    /// # Errors
+    /// If it does not have four dimensions or is not float32.
+    pub fn import(&self, tensor: &Tensor) -> candle_core::Result<Map> {
         Map::from_tensor(&tensor.to_device(&self.device)?, self.kernels)
     }
 

@@ -31,11 +31,16 @@ impl Activations {
     /// # Errors
     /// If the layer was not tapped.
     pub fn get(&self, layer: &LayerName) -> Result<Tensor> {
+        Ok(self.map(layer)?.to_tensor()?)
+    }
+
+    /// The output of a tapped layer as the kernels have it.
+    ///
+    /// # Errors
+    /// If the layer was not tapped.
+    pub fn map(&self, layer: &LayerName) -> Result<&Map> {
         let map = self.taps.iter().find(|(name, _)| name == layer).and_then(|(_, i)| self.maps[*i].as_ref());
-        match map {
-            Some(map) => Ok(map.to_tensor()?),
-            None => Err(Error::unknown("tapped layer", layer.as_str(), "tap it in the forward pass")),
-        }
+        map.ok_or_else(|| Error::unknown("tapped layer", layer.as_str(), "tap it in the forward pass"))
     }
 
     /// What a layer's derivative needs of the forward pass.
@@ -173,11 +178,18 @@ impl Network {
         };
         let map = match (&node.op, fused) {
             (Op::Input, _) => self.import(x)?,
-            (Op::Activation(activation), Some(conv)) => {
-                let input = take(self.nodes[conv].inputs[0])?;
-                match &self.nodes[conv].op {
-                    Op::Conv(conv) => conv.forward(&input, Some(*activation))?,
-                    _ => activation.forward(input)?,
+            (op, Some(fused)) => {
+                let Op::Conv(conv) = &self.nodes[fused].op else {
+                    return Err(candle_core::Error::Msg(format!("layer {fused} is no convolution")).into());
+                };
+                let input = take(self.nodes[fused].inputs[0])?;
+                match op {
+                    Op::Activation(activation) => conv.forward(&input, Some(*activation))?,
+                    _ => {
+                        let other = node.inputs.iter().copied().find(|j| *j != fused);
+                        let other = other.map(&mut take).transpose()?;
+                        conv.forward_onto(&input, other.as_ref(), None)?
+                    }
                 }
             }
             (Op::Activation(activation), None) => activation.forward(take(node.inputs[0])?)?,

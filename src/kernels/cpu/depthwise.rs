@@ -80,22 +80,18 @@ impl Line<'_> {
         let (image, oy) = (self.line / self.window.y.output, self.line % self.window.y.output);
         let count = (a.output - first).min(TILE);
         let mut sums = [S::splat(0.0); TILE];
-        let load = |from: *const f32| {
-            // SAFETY: callers point at `n` floats of a map or of the weights.
-            unsafe { if FULL { S::load(from) } else { S::load_part(from, n) } }
-        };
         for ky in 0..self.window.y.kernel {
             let Some(iy) = self.window.y.source(oy, ky) else { continue };
             let row = (image * x.h + iy) * x.row() + channel;
             for kx in 0..a.kernel {
                 // SAFETY: tap and channel lie in the weights.
-                let w = load(unsafe { self.weights.as_ptr().add((ky * a.kernel + kx) * c + channel) });
+                let w = unsafe { S::load_if::<FULL>(self.weights.as_ptr().add((ky * a.kernel + kx) * c + channel), n) };
                 let start = (first * a.stride + kx).cast_signed() - a.pad;
                 for (t, sum) in sums.iter_mut().enumerate() {
                     let ix = start + (t * a.stride).cast_signed();
                     if INSIDE || (t < count && ix >= 0 && ix < a.input.cast_signed()) {
                         // SAFETY: the pixel lies inside the map.
-                        let v = load(unsafe { x.data().as_ptr().add(row + ix.cast_unsigned() * c) });
+                        let v = unsafe { S::load_if::<FULL>(x.data().as_ptr().add(row + ix.cast_unsigned() * c), n) };
                         *sum = S::fma(v, w, *sum);
                     }
                 }

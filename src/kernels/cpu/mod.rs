@@ -9,6 +9,7 @@ mod depthwise;
 mod elementwise;
 mod ending;
 mod gemm;
+mod gram;
 mod nhwc;
 mod pool;
 mod scatter;

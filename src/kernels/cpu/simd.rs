@@ -91,6 +91,24 @@ pub(super) trait Simd: Copy {
     /// `yes` where a = b, `no` elsewhere.
     fn where_equal(a: Self::V, b: Self::V, yes: Self::V, no: Self::V) -> Self::V;
 
+    /// A whole vector if `FULL`, else the first `n` < `LANES` floats.
+    /// # Safety
+    /// As many floats can be read at `from`.
+    #[inline(always)]
+    unsafe fn load_if<const FULL: bool>(from: *const f32, n: usize) -> Self::V {
+        // SAFETY: the caller's promise.
+        unsafe { if FULL { Self::load(from) } else { Self::load_part(from, n) } }
+    }
+
+    /// A whole vector if `FULL`, else the first `n` < `LANES` floats.
+    /// # Safety
+    /// As many floats can be written at `to`.
+    #[inline(always)]
+    unsafe fn store_if<const FULL: bool>(to: *mut f32, v: Self::V, n: usize) {
+        // SAFETY: the caller's promise.
+        unsafe { if FULL { Self::store(to, v) } else { Self::store_part(to, v, n) } }
+    }
+
     /// `n` ≤ `LANES` floats.
     /// # Safety
     /// `n` floats can be read at `from`.
@@ -378,7 +396,7 @@ mod x86 {
 }
 
 /// Defines `fn name<S>(…)` once for each level. `name(…)` runs the widest that this processor has. What the body
-/// calls has to be `#[inline(always)]`, or it stays narrow.
+/// calls has to be `#[inline(always)]`, or it stays narrow; closures cannot be, and stay out of inner loops.
 macro_rules! vectorised {
     ($(#[$meta:meta])* fn $name:ident<$simd:ident>($($arg:ident: $type:ty),* $(,)?) $body:block) => {
         $(#[$meta])*

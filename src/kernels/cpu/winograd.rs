@@ -28,6 +28,9 @@ const TOGETHER: usize = 192;
 /// Floats between two matrices beside what they hold, so that 36 of them do not share one set of the cache.
 const SKEW: usize = 16;
 
+/// A pixel of a tile that lies in the padding.
+const NOWHERE: usize = usize::MAX;
+
 /// Whether a window is one that this serves.
 pub(super) fn serves(window: &Window, channels: usize) -> bool {
     let axis = [window.y, window.x].iter().all(|a| a.kernel == 3 && a.stride == 1 && a.spread == 1 && a.pad >= 0);
@@ -174,31 +177,26 @@ vectorised! {
         let (x, c) = (layer.x, layer.x.c);
         let [image, oy, ox] = layer.place(tile);
         let (iy, ix) = (oy.cast_signed() - layer.window.y.pad, ox.cast_signed() - layer.window.x.pad);
-        let inside = |i: isize, len: usize| i >= 0 && i + SPAN.cast_signed() <= len.cast_signed();
-        let all = inside(iy, x.h) && inside(ix, x.w);
-        // Where each pixel of the tile lies; `None` is padding.
-        let mut places = [None; PARTS];
+        // Where each pixel of the tile lies; nowhere in the padding.
+        let mut places = [NOWHERE; PARTS];
+        let mut all = true;
         for (i, place) in places.iter_mut().enumerate() {
             let (y, x_) = (iy + (i / SPAN).cast_signed(), ix + (i % SPAN).cast_signed());
             if y >= 0 && x_ >= 0 && y < x.h.cast_signed() && x_ < x.w.cast_signed() {
-                *place = Some(((image * x.h + y.cast_unsigned()) * x.w + x_.cast_unsigned()) * c);
+                *place = ((image * x.h + y.cast_unsigned()) * x.w + x_.cast_unsigned()) * c;
+            } else {
+                all = false;
             }
         }
-        let first = places[0].unwrap_or_default();
         for channel in (0..c).step_by(S::LANES) {
             let n = (c - channel).min(S::LANES);
             // SAFETY: places lie inside the map, and the buffer has a row for each tile in each part.
             unsafe {
-                let from = x.data().as_ptr().add(channel);
-                let to = into.at(at + channel);
-                if all && n == S::LANES {
-                    forward::<S>(|i, j| S::load(from.add(first + (i * x.w + j) * c)), |i, v| S::store(to.add(i * step), v));
-                } else {
-                    let load = |i: usize, j: usize| match places[i * SPAN + j] {
-                        Some(place) => S::load_up_to(from.add(place), n),
-                        None => S::splat(0.0),
-                    };
-                    forward::<S>(load, |i, v| S::store_up_to(to.add(i * step), v, n));
+                let (from, to) = (x.data().as_ptr().add(channel), into.at(at + channel));
+                match (all, n == S::LANES) {
+                    (true, true) => spread_tile::<S, true, true>(from, &places, to, step, n),
+                    (false, true) => spread_tile::<S, false, true>(from, &places, to, step, n),
+                    _ => spread_tile::<S, false, false>(from, &places, to, step, n),
                 }
             }
         }
@@ -209,61 +207,95 @@ vectorised! {
     /// Aᵀ m A of one tile, ended, into the output.
     fn untransform<S>(layer: &Layer<'_>, tile: usize, products: &[f32], at: usize, step: usize) {
         let o = layer.weights.columns();
-        let [image, oy, ox] = layer.place(tile);
-        let (out_h, out_w) = (layer.window.y.output, layer.window.x.output);
-        let (rows, columns) = ((out_h - oy).min(SIDE), (out_w - ox).min(SIDE));
-        let first = ((image * out_h + oy) * out_w + ox) * o;
         for channel in (0..o).step_by(S::LANES) {
             let n = (o - channel).min(S::LANES);
-            // SAFETY: the products have a row for each tile in each part; rows and columns lie inside the output.
+            // SAFETY: the products have a row for each tile in each part.
             unsafe {
                 let from = products.as_ptr().add(at + channel);
-                let end = |i: usize, j: usize, v: S::V| {
-                    if i < rows && j < columns {
-                        let at = first + (i * out_w + j) * o + channel;
-                        S::store_up_to(layer.to.at(at), layer.ending.apply::<S>(v, channel, at, n), n);
-                    }
-                };
                 if n == S::LANES {
-                    backward::<S>(|i| S::load(from.add(i * step)), end);
+                    gather_tile::<S, true>(layer, tile, from, step, channel, n);
                 } else {
-                    backward::<S>(|i| S::load_part(from.add(i * step), n), end);
+                    gather_tile::<S, false>(layer, tile, from, step, channel, n);
                 }
             }
         }
     }
 }
 
-/// Bᵀ d B: columns first, then rows.
+/// Bᵀ d B of a vector of channels: columns first, then rows.
+///
+/// # Safety
+/// `n` floats can be read at each place, and written at `to` + part · `step`.
 #[inline(always)]
-fn forward<S: Simd>(load: impl Fn(usize, usize) -> S::V, mut store: impl FnMut(usize, S::V)) {
+unsafe fn spread_tile<S: Simd, const ALL: bool, const FULL: bool>(
+    from: *const f32,
+    places: &[usize; PARTS],
+    to: *mut f32,
+    step: usize,
+    n: usize,
+) {
     let mut half = [[S::splat(0.0); SPAN]; SPAN];
     for j in 0..SPAN {
-        let column = spread::<S>([load(0, j), load(1, j), load(2, j), load(3, j), load(4, j), load(5, j)]);
+        let mut d = [S::splat(0.0); SPAN];
+        for i in 0..SPAN {
+            let place = places[i * SPAN + j];
+            if ALL || place != NOWHERE {
+                // SAFETY: the caller's promise.
+                d[i] = unsafe { S::load_if::<FULL>(from.add(place), n) };
+            }
+        }
+        let column = spread::<S>(d);
         for i in 0..SPAN {
             half[i][j] = column[i];
         }
     }
-    for (i, row) in half.into_iter().enumerate() {
-        for (j, v) in spread::<S>(row).into_iter().enumerate() {
-            store(i * SPAN + j, v);
+    for i in 0..SPAN {
+        let row = spread::<S>(half[i]);
+        for j in 0..SPAN {
+            // SAFETY: the caller's promise.
+            unsafe { S::store_if::<FULL>(to.add((i * SPAN + j) * step), row[j], n) };
         }
     }
 }
 
-/// Aᵀ m A: columns first, then rows.
+/// Aᵀ m A of a vector of channels, ended: columns first, then rows.
+///
+/// # Safety
+/// `n` floats can be read at `from` + part · `step`.
 #[inline(always)]
-fn backward<S: Simd>(load: impl Fn(usize) -> S::V, mut store: impl FnMut(usize, usize, S::V)) {
+unsafe fn gather_tile<S: Simd, const FULL: bool>(
+    layer: &Layer<'_>,
+    tile: usize,
+    from: *const f32,
+    step: usize,
+    channel: usize,
+    n: usize,
+) {
+    let o = layer.weights.columns();
+    let [image, oy, ox] = layer.place(tile);
+    let (out_h, out_w) = (layer.window.y.output, layer.window.x.output);
+    let (rows, columns) = ((out_h - oy).min(SIDE), (out_w - ox).min(SIDE));
     let mut half = [[S::splat(0.0); SPAN]; SIDE];
     for j in 0..SPAN {
-        let column = gathered::<S>(std::array::from_fn(|i| load(i * SPAN + j)));
+        let mut m = [S::splat(0.0); SPAN];
+        for i in 0..SPAN {
+            // SAFETY: the caller's promise.
+            m[i] = unsafe { S::load_if::<FULL>(from.add((i * SPAN + j) * step), n) };
+        }
+        let column = gathered::<S>(m);
         for i in 0..SIDE {
             half[i][j] = column[i];
         }
     }
-    for (i, row) in half.into_iter().enumerate() {
-        for (j, v) in gathered::<S>(row).into_iter().enumerate() {
-            store(i, j, v);
+    for i in 0..rows {
+        let row = gathered::<S>(half[i]);
+        let first = (((image * out_h + oy + i) * out_w) + ox) * o + channel;
+        for j in 0..SIDE {
+            if j < columns {
+                let at = first + j * o;
+                // SAFETY: row and column lie inside the output, which `apply` has checked the ending against.
+                unsafe { S::store_if::<FULL>(layer.to.at(at), layer.ending.apply::<S>(row[j], channel, at, n), n) };
+            }
         }
     }
 }

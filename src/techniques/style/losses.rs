@@ -5,6 +5,8 @@
 
 use super::wasserstein::{Gaussian, Wasserstein};
 use crate::error::Result;
+use crate::kernels::Map;
+use crate::nets::Network;
 use candle_core::{D, Tensor};
 
 /// Kept away from dividing by nothing: the content or style of a black picture.
@@ -158,26 +160,37 @@ impl Style {
         }
     }
 
-    /// The loss, and its gradient at the activations F `[1, C, H, W]`, of which places may be weighted
+    /// The loss, and its gradient times `scale` at a layer's output F `[1, C, H, W]`, of which places may be weighted
     /// `[1, 1, H, W]`.
     ///
     /// # Errors
     /// If F has other channels than the style's activations.
-    pub fn loss(&self, activations: &Tensor, weights: Option<&Tensor>) -> Result<(f64, Tensor)> {
-        let features = Features::of(activations, weights)?;
-        match self {
-            Self::Gram(target, power) => {
+    pub fn loss(&self, network: &Network, f: &Map, weights: Option<&Tensor>, scale: f64) -> Result<(f64, Map)> {
+        let of_gram = |gram: Tensor, target: &Tensor, power: f64, size: f64| -> Result<(f64, Tensor)> {
+            let difference = (gram - target)?;
+            let loss = sum_of_squares(&difference)? / power;
+            // G is symmetric, so both factors of F Fᵀ give the same half.
+            Ok((loss, (difference * (4.0 * scale / (power * size)))?))
+        };
+        match (self, weights) {
+            (Self::Gram(target, power), None) => {
+                let [_, c, h, w] = f.shape();
+                let size = (c * h * w) as f64;
+                let (loss, mixing) = of_gram((f.channel_products()? / size)?, target, *power, size)?;
+                Ok((loss, f.mixed_channels(&mixing)?))
+            }
+            (Self::Gram(target, power), weights) => {
+                let features = Features::of(&f.to_tensor()?, weights)?;
                 let size = features.size();
                 let gram = (features.values.matmul(&features.values.t()?)? / size)?;
-                let difference = (gram - target)?;
-                let loss = sum_of_squares(&difference)? / power;
-                // G is symmetric, so both factors of F Fᵀ give the same half.
-                let gradient = (difference.matmul(&features.values)? * (4.0 / (power * size)))?;
-                Ok((loss, features.pull(gradient)?))
+                let (loss, mixing) = of_gram(gram, target, *power, size)?;
+                let gradient = mixing.matmul(&features.values)?;
+                Ok((loss, network.import(&features.pull(gradient)?)?))
             }
-            Self::Wasserstein(target) => {
+            (Self::Wasserstein(target), weights) => {
+                let features = Features::of(&f.to_tensor()?, weights)?;
                 let (loss, gradient) = target.loss(&features)?;
-                Ok((loss, features.pull(gradient)?))
+                Ok((loss, network.import(&features.pull((gradient * scale)?)?)?))
             }
         }
     }

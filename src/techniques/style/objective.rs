@@ -2,7 +2,7 @@
 
 use super::losses::{Content, Style, StyleLoss};
 use crate::error::{Error, Result};
-use crate::kernels::ReluRule;
+use crate::kernels::{Map, ReluRule};
 use crate::nets::{LayerName, Network};
 use crate::optim::{Corners, Slope, bilinear, total_variation};
 use candle_core::Tensor;
@@ -165,28 +165,22 @@ impl Objective {
     pub fn evaluate(&self, x: &Tensor, weights: &Weights) -> Result<Losses> {
         let preprocess = self.network.preprocess();
         let activations = self.network.forward(&preprocess.input_from_pixels(x)?, &self.taps)?;
-        let mut seeds: Vec<(LayerName, Tensor)> = Vec::with_capacity(self.taps.len());
-        let mut add = |layer: &LayerName, seed: Tensor| -> Result<()> {
-            match seeds.iter_mut().find(|(l, _)| l == layer) {
-                Some((_, sum)) => *sum = (&*sum + seed)?,
-                None => seeds.push((layer.clone(), seed)),
-            }
-            Ok(())
-        };
+        let mut seeds: Vec<(LayerName, Map)> = Vec::with_capacity(self.taps.len());
         let mut style = 0.0;
         for (layer, share, target) in &self.style {
-            let (loss, gradient) = target.loss(&activations.get(layer)?, self.masks.get(layer.as_str()))?;
+            let (seen, mask) = (activations.map(layer)?, self.masks.get(layer.as_str()));
+            let (loss, seed) = target.loss(&self.network, seen, mask, weights.style * share)?;
             style += loss * share;
-            add(layer, (gradient * (weights.style * share))?)?;
+            seeds.push((layer.clone(), seed));
         }
         let mut content = 0.0;
         for (layer, share, target) in &self.content {
             let (loss, gradient) = target.loss(&activations.get(layer)?)?;
             content += loss * share;
-            add(layer, (gradient * (weights.content * share))?)?;
+            seeds.push((layer.clone(), self.network.import(&(gradient * (weights.content * share))?)?));
         }
         let input = [LayerName::INPUT.into()];
-        let gradients = self.network.backward(&activations, &seeds, &input, ReluRule::Standard)?;
+        let gradients = self.network.backward_from(&activations, seeds, &input, ReluRule::Standard)?;
         let (tv, smoothing) = total_variation(x)?;
         let gradient = (preprocess.gradient_at_pixels(gradients.input()?)? + (smoothing * weights.tv)?)?;
         let total = weights.content * content + weights.style * style + weights.tv * tv;

@@ -1,0 +1,118 @@
+//! Products of channels, summed over pixels.
+
+use super::buffer::Buffer;
+use super::ending::Ending;
+use super::gemm::{Output, Panels, Product};
+use super::nhwc::Nhwc;
+use super::simd::{Simd, vectorised};
+use rayon::prelude::*;
+
+/// Floats of a map that stay in the L2 cache while tile after tile of the sums goes over them.
+const IN_CACHE: usize = 32 * 1024;
+/// Pixels that are summed on their own at least, and how often at most: the order of summation depends on the shape
+/// alone.
+const SHARE: usize = 2048;
+const SHARES: usize = 8;
+
+impl Nhwc {
+    /// Σ over the pixels of all images of F_i·F_j, row by row, `[C, C]`.
+    pub(in crate::kernels) fn channel_products(&self) -> Vec<f32> {
+        let (c, pixels) = (self.c, self.n * self.h * self.w);
+        let shares = (pixels / SHARE).clamp(1, SHARES);
+        let share = pixels.div_ceil(shares).max(1);
+        let bands = SHARES.div_ceil(shares);
+        let band = c.div_ceil(bands).max(1);
+        let mut sums = Buffer::zeros(shares * c * c);
+        // SAFETY: each task has its own rows of its own share.
+        let to = unsafe { Output::new(&mut sums) };
+        (0..shares * bands).into_par_iter().for_each(|task| {
+            let (s, rows) = (task / bands, task % bands * band);
+            let pixels = [s * share, ((s + 1) * share).min(pixels)];
+            sum(self.data(), c, pixels, [rows.min(c), (rows + band).min(c)], to, s * c * c);
+        });
+        let (first, others) = sums.split_at_mut(c * c);
+        for other in others.chunks(c * c) {
+            first.iter_mut().zip(other).for_each(|(sum, v)| *sum += v);
+        }
+        // Only what lies right of the diagonal's tiles has been summed.
+        let mut all = first.to_vec();
+        for i in 0..c {
+            for j in 0..i {
+                all[i * c + j] = all[j * c + i];
+            }
+        }
+        all
+    }
+
+    /// Each pixel's channels times a matrix `[C, C]` given row by row.
+    pub(in crate::kernels) fn mixed_channels(&self, matrix: &[f32]) -> Self {
+        let c = self.c;
+        let weights = Panels::pack(1, c, c, |i, j, into| into[0] = matrix[i * c + j]);
+        let pixels = self.n * self.h * self.w;
+        let mut y = Buffer::any(self.data().len());
+        // SAFETY: each task has its own pixels.
+        let to = unsafe { Output::new(&mut y) };
+        let block = (IN_CACHE / c.max(1)).max(12);
+        (0..pixels.div_ceil(block)).into_par_iter().for_each(|b| {
+            let (first, rows) = (b * block, block.min(pixels - b * block));
+            let a = &self.data()[first * c..(first + rows) * c];
+            let (columns, at, ending) = ([0, c], first * c, Ending::default());
+            Product { a, lda: c, rows, weights: &weights, matrix: 0, columns, at, ldc: c, ending }.run(to);
+        });
+        Self::new([self.n, self.h, self.w, c], y)
+    }
+}
+
+vectorised! {
+    /// Adds the products of rows `rows` with the columns from the same place on to `to[at..]`, row by row.
+    fn sum<S>(data: &[f32], c: usize, pixels: [usize; 2], rows: [usize; 2], to: Output, at: usize) {
+        let block = (IN_CACHE / c).max(1);
+        for first in (pixels[0]..pixels[1]).step_by(block) {
+            let last = (first + block).min(pixels[1]);
+            let data = &data[first * c..last * c];
+            let mut row = rows[0];
+            while row < rows[1] {
+                let left = rows[1] - row;
+                // SAFETY: rows and columns lie below c, pixels in `data`, the sums in `to`.
+                row += unsafe {
+                    if left >= 8 {
+                        columns::<S, 8>(data, c, row, to, at)
+                    } else if left >= 4 {
+                        columns::<S, 4>(data, c, row, to, at)
+                    } else {
+                        columns::<S, 1>(data, c, row, to, at)
+                    }
+                };
+            }
+        }
+    }
+}
+
+/// R rows with every column from the first of them on.
+///
+/// # Safety
+/// `row + R` ≤ `c`, `data` is whole pixels, `to` has `c`² sums from `at` on.
+#[inline(always)]
+unsafe fn columns<S: Simd, const R: usize>(data: &[f32], c: usize, row: usize, to: Output, at: usize) -> usize {
+    for column in (row / S::LANES * S::LANES..c).step_by(S::LANES) {
+        let n = (c - column).min(S::LANES);
+        let mut sums = [S::splat(0.0); R];
+        for pixel in data.chunks_exact(c) {
+            // SAFETY: channels of one pixel.
+            unsafe {
+                let v = S::load_up_to(pixel.as_ptr().add(column), n);
+                for (r, sum) in sums.iter_mut().enumerate() {
+                    *sum = S::fma(S::splat(*pixel.as_ptr().add(row + r)), v, *sum);
+                }
+            }
+        }
+        for (r, sum) in sums.into_iter().enumerate() {
+            // SAFETY: the caller's promise.
+            unsafe {
+                let place = to.at(at + (row + r) * c + column);
+                S::store_up_to(place, S::add(S::load_up_to(place, n), sum), n);
+            }
+        }
+    }
+    R
+}
