@@ -3,7 +3,7 @@
 use crate::error::{Error, Result, did_you_mean};
 use crate::imaging::Picture;
 use crate::kernels::ReluRule;
-use crate::nets::{LayerName, Model, Network, class_seed, model, squeezenet_of_formula};
+use crate::nets::{LayerName, LayerTiming, Model, Network, class_seed, model, squeezenet_of_formula};
 use crate::picture::{Protocol, encode_once};
 use crate::techniques::{self, Context, Params, TECHNIQUES};
 use candle_core::{Device, Tensor};
@@ -129,6 +129,16 @@ impl Benchmark {
     }
 }
 
+/// The layers of a model (or `squeezenet1_1`, with formula weights), each timed on its own at `size`².
+///
+/// # Errors
+/// If there is no such model, or the picture is too small for it.
+pub fn layers(id: &str, size: usize, runs: usize, device: &Device) -> Result<Vec<LayerTiming>> {
+    let network = if id == "squeezenet1_1" { squeezenet_of_formula(device)? } else { built(id, device)? };
+    let pixels = techniques::pixels_from_picture(&test_picture(size as u32, 1.0), device)?;
+    network.time_layers(&network.preprocess().input_from_pixels(&pixels)?, runs)
+}
+
 fn built(id: &str, device: &Device) -> Result<Network> {
     let model: &Model = model(id)?;
     model.build(&model.weights(), device)
@@ -139,8 +149,7 @@ fn gradient(network: Arc<Network>, size: usize) -> Result<Run> {
     let pixels = techniques::pixels_from_picture(&test_picture(size as u32, 1.0), network.device())?;
     let x = network.preprocess().input_from_pixels(&pixels)?;
     let classifier = network.is_classifier();
-    let last: LayerName =
-        if classifier { LayerName::LOGITS.into() } else { network.layer("relu4_3")? };
+    let last: LayerName = if classifier { LayerName::LOGITS.into() } else { network.layer("relu4_3")? };
     let taps = [last.clone()];
     let input = [LayerName::INPUT.into()];
     let seed = if classifier { Some(class_seed(1, 1000, 1, network.device())?) } else { None };
@@ -214,9 +223,8 @@ fn context(network: &Arc<Network>, size: usize, class: Option<usize>) -> Context
 
 /// A picture of waves in all colours; their lengths grow with `scale`.
 fn test_picture(side: u32, scale: f64) -> Picture {
-    let wave = |v: u32, length: f64| {
-        (127.5 + 127.0 * (f64::from(v) * std::f64::consts::TAU / (scale * length)).sin()) as u8
-    };
+    let wave =
+        |v: u32, length: f64| (127.5 + 127.0 * (f64::from(v) * std::f64::consts::TAU / (scale * length)).sin()) as u8;
     let rgb = (0..side * side).flat_map(|p| {
         let (x, y) = (p % side, p / side);
         [wave(x, 37.0), wave(y, 23.0), wave(x + y, 61.0)]

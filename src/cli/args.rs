@@ -257,6 +257,12 @@ pub(super) struct BenchArgs {
     /// List the benchmarks instead of running them
     #[arg(long)]
     pub list: bool,
+    /// Time the layers of this model one by one instead
+    #[arg(long, value_name = "MODEL", conflicts_with_all = ["names", "compare"])]
+    pub layers: Option<String>,
+    /// Height and width of the picture for --layers, in pixels
+    #[arg(long, value_name = "PIXELS", default_value_t = 224, value_parser = clap::value_parser!(u16).range(32..=4096))]
+    pub size: u16,
     /// Timed runs at least, after a warm-up
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=10_000))]
     pub runs: u16,

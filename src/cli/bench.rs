@@ -2,9 +2,10 @@
 
 use super::args::BenchArgs;
 use super::exit;
-use crate::bench::{BENCHMARKS, Benchmark, Timing, find};
+use crate::bench::{BENCHMARKS, Benchmark, Timing, find, layers};
 use crate::engine::device;
 use crate::error::Error;
+use crate::nets::LayerTiming;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
@@ -31,6 +32,15 @@ pub(super) fn bench(args: &BenchArgs) -> anyhow::Result<u8> {
         let _ = rayon::ThreadPoolBuilder::new().num_threads(threads.into()).build_global();
     }
     let device = device(&args.device)?;
+    if let Some(model) = &args.layers {
+        let timings = layers(model, args.size.into(), args.runs.into(), &device)?;
+        if args.json {
+            println!("{}", serde_json::to_string_pretty(&timings)?);
+        } else {
+            print_layers(&timings);
+        }
+        return Ok(exit::DONE);
+    }
     let mut timings = serde_json::Map::new();
     for benchmark in chosen {
         let timing = benchmark.run(&device, args.runs.into(), AT_LEAST)?;
@@ -55,6 +65,31 @@ pub(super) fn bench(args: &BenchArgs) -> anyhow::Result<u8> {
         println!("{}", serde_json::to_string_pretty(&timings)?);
     }
     Ok(exit::DONE)
+}
+
+fn print_layers(timings: &[LayerTiming]) {
+    let rate =
+        |macs: usize, ms: f64| if macs == 0 { String::new() } else { format!("{:.0}", macs as f64 * 2e-6 / ms) };
+    let head = ["layer", "kind", "output", "MFLOP", "forward", "GFLOP/s", "gradient", "GFLOP/s"];
+    println!(
+        "{:14} {:22} {:>13} {:>8} {:>11} {:>8} {:>11} {:>8}",
+        head[0], head[1], head[2], head[3], head[4], head[5], head[6], head[7]
+    );
+    for t in timings {
+        let [c, h, w] = t.shape;
+        let (up, down) = (rate(t.macs, t.forward_ms), rate(t.macs, t.gradient_ms));
+        println!(
+            "{:14} {:22} {:>13} {:>8.1} {:>8.3} ms {up:>8} {:>8.3} ms {down:>8}",
+            t.layer,
+            t.kind,
+            format!("{c}×{h}×{w}"),
+            t.macs as f64 * 2e-6,
+            t.forward_ms,
+            t.gradient_ms
+        );
+    }
+    let total = |f: fn(&LayerTiming) -> f64| timings.iter().map(f).sum::<f64>();
+    println!("all: forward {:.2} ms, gradient {:.2} ms", total(|t| t.forward_ms), total(|t| t.gradient_ms));
 }
 
 fn read(path: &Path) -> anyhow::Result<BTreeMap<String, Timing>> {

@@ -15,6 +15,12 @@ mod join;
 mod map;
 mod pool;
 
+/// Runs `work` on a thread of the pool that the kernels share: from there, handing parts of a layer to the other
+/// threads costs no switch.
+pub fn in_pool<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    if rayon::current_thread_index().is_some() { work() } else { rayon::scope(|_| work()) }
+}
+
 pub use activation::{Activation, Gate, ReluRule};
 pub use conv::Conv2d;
 pub use geometry::Padding;

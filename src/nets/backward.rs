@@ -3,7 +3,7 @@
 use super::network::{LayerName, Network, Op};
 use super::pass::{Activations, Keep};
 use crate::error::{Error, Result};
-use crate::kernels::{Gate, Map, ReluRule, concat_vjp};
+use crate::kernels::{Gate, Map, ReluRule, concat_vjp, in_pool};
 use candle_core::Tensor;
 
 /// Gradients at the layers a backward pass was asked for.
@@ -72,22 +72,26 @@ impl Network {
         wrt: &[LayerName],
         rule: ReluRule,
     ) -> Result<Gradients> {
-        self.pull(activations, seeds, wrt, true, &mut |i, dy, ahead| {
-            let node = &self.nodes[i];
-            let Some(&input) = node.inputs.first() else { return Ok(vec![]) };
-            let (onto, [_, _, h, w]) = (ahead.onto.as_ref(), activations.shapes[input]);
-            let gate = match ahead.rectifier.map(|j| (j, &self.nodes[j].op)) {
-                Some((j, Op::Activation(activation))) => {
-                    Some(Gate { y: activations.saved(j)?, activation: *activation, rule })
+        in_pool(|| {
+            self.pull(activations, seeds, wrt, true, &mut |i, dy, ahead| {
+                let node = &self.nodes[i];
+                let Some(&input) = node.inputs.first() else { return Ok(vec![]) };
+                let (onto, [_, _, h, w]) = (ahead.onto.as_ref(), activations.shapes[input]);
+                let gate = match ahead.rectifier.map(|j| (j, &self.nodes[j].op)) {
+                    Some((j, Op::Activation(activation))) => {
+                        Some(Gate { y: activations.saved(j)?, activation: *activation, rule })
+                    }
+                    _ => None,
+                };
+                let to = ahead.rectifier.map_or(input, |j| self.nodes[j].inputs[0]);
+                match &node.op {
+                    Op::Conv(conv) => Ok(vec![(to, conv.vjp_through((h, w), &dy, onto, gate)?)]),
+                    Op::MaxPool(pool) => {
+                        Ok(vec![(to, pool.vjp_through(activations.saved(input)?, &dy, onto, gate)?)])
+                    }
+                    _ => self.vjp_node(i, activations, dy, rule),
                 }
-                _ => None,
-            };
-            let to = ahead.rectifier.map_or(input, |j| self.nodes[j].inputs[0]);
-            match &node.op {
-                Op::Conv(conv) => Ok(vec![(to, conv.vjp_through((h, w), &dy, onto, gate)?)]),
-                Op::MaxPool(pool) => Ok(vec![(to, pool.vjp_through(activations.saved(input)?, &dy, onto, gate)?)]),
-                _ => self.vjp_node(i, activations, dy, rule),
-            }
+            })
         })
     }
 

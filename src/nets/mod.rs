@@ -9,6 +9,7 @@ pub mod labels;
 mod network;
 mod pass;
 mod preprocess;
+mod profile;
 mod relevance;
 mod squeezenet1_1;
 mod vgg16;
@@ -18,6 +19,7 @@ pub use backward::Gradients;
 pub use network::{GraphBuilder, LayerInfo, LayerName, Network, NodeId, Op};
 pub use pass::Activations;
 pub use preprocess::Preprocess;
+pub use profile::LayerTiming;
 pub use relevance::LrpRule;
 pub use weights::{Store, Weights, sha256_hex};
 

@@ -2,7 +2,7 @@
 
 use super::preprocess::Preprocess;
 use crate::error::{Error, Result, did_you_mean};
-use crate::kernels::{Activation, Conv2d, GlobalAvgPool, KernelSet, Map, MaxPool};
+use crate::kernels::{Activation, Conv2d, GlobalAvgPool, KernelSet, Map, MaxPool, add, concat};
 use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -83,6 +83,19 @@ impl Op {
     #[must_use]
     pub fn conv(conv: Conv2d) -> Self {
         Self::Conv(Arc::new(conv))
+    }
+
+    /// The layer's output, run on its own; of a network's input, the input.
+    pub(super) fn forward(&self, inputs: &[&Map]) -> candle_core::Result<Map> {
+        match self {
+            Self::Input => Ok(inputs[0].clone()),
+            Self::Conv(conv) => conv.forward(inputs[0], None),
+            Self::Activation(activation) => activation.forward(inputs[0].clone()),
+            Self::MaxPool(pool) => pool.forward(inputs[0]),
+            Self::GlobalAvgPool(pool) => pool.forward(inputs[0]),
+            Self::Add => add(inputs[0].clone(), inputs[1]),
+            Self::Concat => concat(inputs),
+        }
     }
 
     fn output_shape(&self, inputs: &[[usize; 3]]) -> candle_core::Result<[usize; 3]> {

@@ -2,7 +2,7 @@
 
 use super::network::{LayerName, Network, Op};
 use crate::error::{Error, Result};
-use crate::kernels::{Map, add, concat};
+use crate::kernels::{Map, add, concat, in_pool};
 use candle_core::Tensor;
 
 /// What a forward pass left behind: the tapped layers, and what a backward pass needs.
@@ -99,7 +99,11 @@ impl Network {
     /// # Errors
     /// As [`Network::forward`]; if the network is no classifier.
     pub fn trace(&self, x: &Tensor) -> Result<Activations> {
-        self.run(x, &[LayerName::LOGITS.into()], Keep::Everything, None)
+        self.keep_everything(x, &[LayerName::LOGITS.into()])
+    }
+
+    pub(super) fn keep_everything(&self, x: &Tensor, taps: &[LayerName]) -> Result<Activations> {
+        self.run(x, taps, Keep::Everything, None)
     }
 
     /// The class logits `[N, classes]` of `x` `[N, 3, H, W]`.
@@ -111,6 +115,16 @@ impl Network {
     }
 
     fn run(&self, x: &Tensor, taps: &[LayerName], keep: Keep, replaced: Option<(usize, Map)>) -> Result<Activations> {
+        in_pool(|| self.run_here(x, taps, keep, replaced))
+    }
+
+    fn run_here(
+        &self,
+        x: &Tensor,
+        taps: &[LayerName],
+        keep: Keep,
+        replaced: Option<(usize, Map)>,
+    ) -> Result<Activations> {
         let taps = taps
             .iter()
             .map(|name| Ok((name.clone(), self.node(name)?)))

@@ -1,9 +1,9 @@
 //! Backward passes that hand on something else than the derivative: differences from a reference (DeepLIFT),
 //! relevance (LRP), and what the biases contribute (FullGrad).
 
+use super::backward::Ahead;
 use super::backward::Gradients;
 use super::network::{LayerName, Network, Op};
-use super::backward::Ahead;
 use super::pass::Activations;
 use crate::error::Result;
 use crate::kernels::{Activation, Conv2d, Map, ReluRule};

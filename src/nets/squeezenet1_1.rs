@@ -9,16 +9,8 @@ use crate::kernels::{Activation, Conv2d, GlobalAvgPool, MaxPool, Padding};
 use candle_core::Device;
 
 /// Position in torchvision's `features`, channels squeezed to, channels of each expansion; poolings stand between.
-const FIRES: [(usize, usize, usize); 8] = [
-    (3, 16, 64),
-    (4, 16, 64),
-    (6, 32, 128),
-    (7, 32, 128),
-    (9, 48, 192),
-    (10, 48, 192),
-    (11, 64, 256),
-    (12, 64, 256),
-];
+const FIRES: [(usize, usize, usize); 8] =
+    [(3, 16, 64), (4, 16, 64), (6, 32, 128), (7, 32, 128), (9, 48, 192), (10, 48, 192), (11, 64, 256), (12, 64, 256)];
 const STEM: usize = 64;
 const CLASSES: usize = 1000;
 

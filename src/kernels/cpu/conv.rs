@@ -49,8 +49,8 @@ impl PackedConv {
     /// The layer over every image of `x`; the ending's affine part is this layer's own.
     pub fn apply<'a>(&'a self, x: &Nhwc, window: &Window, ending: Ending<'a>) -> Result<Nhwc> {
         let ending = Ending { affine: self.affine.as_ref(), ..ending };
-        let [out, per_group, _, _] = self.dims();
-        if self.groups > 1 && per_group == 1 && self.groups == out {
+        let [out, per_group, kh, kw] = self.dims();
+        if self.groups > 1 && per_group == 1 && self.groups == out && kh.max(kw) <= depthwise::LARGEST {
             return Ok(depthwise::apply(x, self.packed(&self.depthwise, Weight::depthwise)?, ending, window));
         }
         if winograd::serves(window, x.c) {
@@ -116,7 +116,7 @@ impl Weight {
     fn scattered(&self) -> Panels {
         let [out, _, kh, kw] = self.dims;
         Panels::pack(kh, self.inputs(), kw * out, |i, column, into| {
-            let (kx, o) = (column / out, column % out);
+            let (kx, o) = (kw - 1 - column / out, column % out);
             for (ky, into) in into.iter_mut().enumerate() {
                 *into = self.start(o, i).map_or(0.0, |at| self.values[at + ky * kw + kx]);
             }
@@ -130,10 +130,14 @@ fn dense(x: &Nhwc, weights: &Panels, ending: Ending<'_>, window: &Window) -> Nhw
     let pixels = x.n * out_h * out_w;
     let mut y = Buffer::any(pixels * o);
     ending.check(y.len(), o);
-    let Parts { rows, columns } = Parts::of(pixels, k, weights, window.is_pointwise());
-    let (blocks, pieces) = (pixels.div_ceil(rows), o.div_ceil(columns));
     // SAFETY: tasks write different rows or columns.
     let to = unsafe { Output::new(&mut y) };
+    if !window.is_pointwise() && out_w >= WIDE {
+        by_lines(x, weights, ending, window, to);
+        return Nhwc::new([x.n, out_h, out_w, o], y);
+    }
+    let Parts { rows, columns } = Parts::of(pixels, k, weights, window.is_pointwise());
+    let (blocks, pieces) = (pixels.div_ceil(rows), o.div_ceil(columns));
     (0..blocks * pieces).into_par_iter().for_each(|task| {
         let (first, column) = (task / pieces * rows, task % pieces * columns);
         let rows = rows.min(pixels - first);
@@ -145,9 +149,28 @@ fn dense(x: &Nhwc, weights: &Panels, ending: Ending<'_>, window: &Window) -> Nhw
             &*gathered
         };
         let columns = [column, (column + columns).min(o)];
-        Product { a, lda: k, rows, weights, matrix: 0, columns, at: first * o, ldc: o, ending }.run(to);
+        let (at, ldc) = (first * o, o);
+        Product { a, lda: k, rows, lines: [1, 0], weights, matrix: 0, columns, at, ldc, ending }.run(to);
     });
     Nhwc::new([x.n, out_h, out_w, o], y)
+}
+
+/// Output pixels a line from which on the product reads windows where they lie.
+const WIDE: usize = 12;
+
+/// A product for each line of the output, whose rows are the windows themselves: they overlap, one line of the kernel
+/// after the other.
+fn by_lines(x: &Nhwc, weights: &Panels, ending: Ending<'_>, window: &Window, to: Output) {
+    let (out_h, out_w, o) = (window.y.output, window.x.output, weights.columns());
+    let padded = x.padded(window);
+    let lda = window.x.stride * padded.c;
+    (0..x.n * out_h).into_par_iter().with_min_len(2).for_each(|line| {
+        let (image, oy) = (line / out_h, line % out_h);
+        let a = &padded.data()[(image * padded.h + oy * window.y.stride) * padded.row()..];
+        let lines = [window.y.kernel, padded.row()];
+        let (columns, at) = ([0, o], line * out_w * o);
+        Product { a, lda, rows: out_w, lines, weights, matrix: 0, columns, at, ldc: o, ending }.run(to);
+    });
 }
 
 /// The part of a product that is one task's.

@@ -86,6 +86,17 @@ impl<'a> Ending<'a> {
         v
     }
 
+    /// Asks for what [`Self::apply`] will read at `at`, while there is other work to do.
+    #[inline(always)]
+    pub(super) fn prefetch<S: Simd>(&self, at: usize) {
+        if let Some(gate) = &self.gate {
+            S::prefetch(gate.y.as_ptr().wrapping_add(at));
+        }
+        if let Some(add) = self.add {
+            S::prefetch(add.as_ptr().wrapping_add(at));
+        }
+    }
+
     /// Whether [`Self::apply`] changes anything.
     pub(super) fn is_nothing(&self) -> bool {
         self.affine.is_none() && self.add.is_none() && self.activation.is_none() && self.gate.is_none()

@@ -88,10 +88,12 @@ impl Panels {
 /// c\[p, o\] = ending(Σ_k a\[p, k\] · weights\[k, o\]) for rows `p` and the columns `from..to`.
 #[derive(Clone, Copy)]
 pub(super) struct Product<'a> {
-    /// Rows of `k` floats, `lda` floats apart.
+    /// Rows of `k` floats, `lda` floats apart; they may overlap.
     pub a: &'a [f32],
     pub lda: usize,
     pub rows: usize,
+    /// Parts of a row that do not lie side by side, as the lines of a kernel's window, and floats between them.
+    pub lines: [usize; 2],
     pub weights: &'a Panels,
     pub matrix: usize,
     /// `from` is a multiple of [`Panels::panel`].
@@ -146,7 +148,10 @@ impl Product<'_> {
         }
         let w = self.weights;
         assert!(to <= w.o && from % w.panel() == 0 && self.matrix < w.matrices, "these columns are not there");
-        assert!(self.a.len() >= (self.rows - 1) * self.lda + w.k, "a is too short");
+        let [lines, apart] = self.lines;
+        assert!(w.k.is_multiple_of(lines), "every line is as long");
+        let end = (self.rows - 1) * self.lda + (lines - 1) * apart + w.k / lines;
+        assert!(self.a.len() >= end, "a is too short");
         assert!(c.len() >= self.at + (self.rows - 1) * self.ldc + to, "c is too short");
         product(self, c);
     }
@@ -226,24 +231,33 @@ impl Tile<'_> {
     #[inline(always)]
     unsafe fn sums<S: Simd, const R: usize, const N: usize>(&self, first: usize) {
         let p = self.p;
-        let k = p.weights.k;
+        let k = p.weights.k / p.lines[0];
+        for r in 0..R {
+            let at = p.at + (first + r) * p.ldc + self.column;
+            for v in 0..N {
+                p.ending.prefetch::<S>(at + v * S::LANES);
+            }
+        }
         let mut sums = [[S::splat(0.0); N]; R];
         // SAFETY: R rows of k floats lie in `a`, k·N vectors in the panel.
         unsafe {
-            let a = p.a.as_ptr().add(first * p.lda);
+            let mut a = p.a.as_ptr().add(first * p.lda);
             let mut b = p.weights.values.as_ptr().add(p.weights.at(p.matrix, self.column));
-            for i in 0..k {
-                let mut w = [S::splat(0.0); N];
-                for (v, w) in w.iter_mut().enumerate() {
-                    *w = S::load(b.add(v * S::LANES));
-                }
-                b = b.add(N * S::LANES);
-                for (r, sums) in sums.iter_mut().enumerate() {
-                    let x = S::splat(*a.add(r * p.lda + i));
-                    for v in 0..N {
-                        sums[v] = S::fma(x, w[v], sums[v]);
+            for _ in 0..p.lines[0] {
+                for i in 0..k {
+                    let mut w = [S::splat(0.0); N];
+                    for (v, w) in w.iter_mut().enumerate() {
+                        *w = S::load(b.add(v * S::LANES));
+                    }
+                    b = b.add(N * S::LANES);
+                    for (r, sums) in sums.iter_mut().enumerate() {
+                        let x = S::splat(*a.add(r * p.lda + i));
+                        for v in 0..N {
+                            sums[v] = S::fma(x, w[v], sums[v]);
+                        }
                     }
                 }
+                a = a.wrapping_add(p.lines[1]);
             }
         }
         let plain = p.ending.is_nothing();

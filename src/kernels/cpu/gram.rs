@@ -57,7 +57,8 @@ impl Nhwc {
             let (first, rows) = (b * block, block.min(pixels - b * block));
             let a = &self.data()[first * c..(first + rows) * c];
             let (columns, at, ending) = ([0, c], first * c, Ending::default());
-            Product { a, lda: c, rows, weights: &weights, matrix: 0, columns, at, ldc: c, ending }.run(to);
+            Product { a, lda: c, rows, lines: [1, 0], weights: &weights, matrix: 0, columns, at, ldc: c, ending }
+                .run(to);
         });
         Self::new([self.n, self.h, self.w, c], y)
     }

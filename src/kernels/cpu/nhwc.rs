@@ -1,12 +1,15 @@
 //! The channels-last buffer.
 
 use super::buffer::Buffer;
+use crate::kernels::geometry::{Axis, Window};
 use candle_core::{Device, Result, Tensor};
 use rayon::prelude::*;
 use std::sync::Arc;
 
 /// Side of the square blocks in which layouts are transposed, in elements: two blocks stay in the L1 cache.
 const TILE: usize = 32;
+/// Elements a task moves at least.
+const TASK: usize = 16 * 1024;
 
 /// A feature map in main memory: `[N, H, W, C]`, float32, channels contiguous. Cloning shares the data.
 #[derive(Debug, Clone)]
@@ -74,6 +77,29 @@ impl Nhwc {
         Ok(())
     }
 
+    /// The map with the padding that `window` (which does not spread) reads, so that every window lies inside.
+    pub(super) fn padded(&self, window: &Window) -> Self {
+        let sides = |a: &Axis| (a.pad.max(0).cast_unsigned(), a.pad_after().max(0).cast_unsigned());
+        let ((top, below), (left, right)) = (sides(&window.y), sides(&window.x));
+        if [top, below, left, right] == [0; 4] {
+            return self.clone();
+        }
+        let (h, w, c) = (self.h + top + below, self.w + left + right, self.c);
+        let mut data = Buffer::any(self.n * h * w * c);
+        data.par_chunks_mut((w * c).max(1)).enumerate().with_min_len(8).for_each(|(line, to)| {
+            let (image, y) = (line / h, line % h);
+            if y < top || y >= top + self.h {
+                to.fill(0.0);
+                return;
+            }
+            to[..left * c].fill(0.0);
+            to[left * c..(left + self.w) * c]
+                .copy_from_slice(&self.data[(image * self.h + y - top) * self.row()..][..self.row()]);
+            to[(left + self.w) * c..].fill(0.0);
+        });
+        Self::new([self.n, h, w, c], data)
+    }
+
     pub fn concat(maps: &[&Self]) -> Result<Self> {
         let first = maps[0];
         let (n, h, w) = (first.n, first.h, first.w);
@@ -112,13 +138,16 @@ pub struct Elements<'a>(pub(super) &'a mut [f32]);
 
 /// `to[j, i] = from[i, j]` for a matrix of `rows` × `cols`.
 fn transpose(from: &[f32], to: &mut [f32], rows: usize, cols: usize) {
-    to.par_chunks_mut(TILE * rows).enumerate().for_each(|(block, to)| {
-        let first = block * TILE;
-        for i0 in (0..rows).step_by(TILE) {
-            let i1 = (i0 + TILE).min(rows);
-            for (j, column) in to.chunks_mut(rows).enumerate() {
-                for (i, value) in column[i0..i1].iter_mut().enumerate() {
-                    *value = from[(i0 + i) * cols + first + j];
+    let columns_a_task = (TASK / rows.max(1)).max(1).next_multiple_of(TILE);
+    to.par_chunks_mut(columns_a_task * rows).enumerate().for_each(|(task, to)| {
+        for (block, to) in to.chunks_mut(TILE * rows).enumerate() {
+            let first = task * columns_a_task + block * TILE;
+            for i0 in (0..rows).step_by(TILE) {
+                let i1 = (i0 + TILE).min(rows);
+                for (j, column) in to.chunks_mut(rows).enumerate() {
+                    for (i, value) in column[i0..i1].iter_mut().enumerate() {
+                        *value = from[(i0 + i) * cols + first + j];
+                    }
                 }
             }
         }

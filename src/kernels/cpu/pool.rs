@@ -5,7 +5,7 @@ use super::ending::Ending;
 use super::gemm::Output;
 use super::nhwc::Nhwc;
 use super::simd::vectorised;
-use crate::kernels::geometry::Window;
+use crate::kernels::geometry::{Axis, Window};
 use rayon::prelude::*;
 
 /// Marks a window without a largest pixel: one that lies in the padding, or in NaN.
@@ -18,6 +18,13 @@ impl Nhwc {
 
     /// Each ∂y goes to the first of the largest pixels in its window.
     pub(in crate::kernels) fn max_pool_vjp(&self, dy: &Self, window: &Window, ending: Ending<'_>) -> Self {
+        let apart = |a: &Axis| a.stride >= a.kernel && a.pad == 0;
+        let covered = |a: &Axis| a.stride == a.kernel && a.output * a.kernel == a.input;
+        let all = covered(&window.y) && covered(&window.x);
+        // What lies between the windows may still get what arrived from elsewhere; collecting sees to that.
+        if apart(&window.y) && apart(&window.x) && (all || ending.add.is_none()) {
+            return self.max_pool_vjp_apart(dy, window, ending, all);
+        }
         // The tap of each window's largest pixel. Windows may overlap: from here on each line of the input collects
         // what is its own.
         let taps = self.pooled(window, |to, line| taps_of_line(self, window, line, to));
@@ -28,6 +35,17 @@ impl Nhwc {
         (0..self.n * self.h).into_par_iter().for_each(|line| {
             collect_line(&Collected { dy, taps: &taps, window, ending, line, width: self.w }, to);
         });
+        Self::new([self.n, self.h, self.w, self.c], dx)
+    }
+
+    /// The same for windows that do not overlap: each line of them has its own pixels.
+    fn max_pool_vjp_apart(&self, dy: &Self, window: &Window, ending: Ending<'_>, all: bool) -> Self {
+        let len = self.data().len();
+        let mut dx = if all { Buffer::any(len) } else { Buffer::zeros(len) };
+        ending.check(len, self.c);
+        // SAFETY: each line of windows is one task's.
+        let to = unsafe { Output::new(&mut dx) };
+        (0..self.n * window.y.output).into_par_iter().for_each(|line| pass_line(self, dy, window, line, &ending, to));
         Self::new([self.n, self.h, self.w, self.c], dx)
     }
 
@@ -132,31 +150,78 @@ vectorised! {
     fn collect_line<S>(l: &Collected<'_>, to: Output) {
         let (y, x, c) = (&l.window.y, &l.window.x, l.dy.c);
         let (image, iy) = (l.line / y.input, l.line % y.input);
-        // Windows that read input `i`, with the tap by which they do.
-        let readers = |a: &crate::kernels::geometry::Axis, i: usize| {
-            let (padded, stride, kernel, output) = (i + a.pad.cast_unsigned(), a.stride, a.kernel, a.output);
-            let first = (padded + 1).saturating_sub(kernel).div_ceil(stride);
-            (first..(padded / stride + 1).min(output)).map(move |o| (o, padded - o * stride))
-        };
+        let down = readers(y, iy);
+        // Where each window that reads a pixel lies, and the tap by which it does.
+        let mut windows: Vec<(usize, f32)> = Vec::with_capacity(y.kernel * x.kernel);
         for ix in 0..l.width {
+            windows.clear();
+            for oy in down.clone() {
+                for ox in readers(x, ix) {
+                    let tap = (iy + y.pad.cast_unsigned() - oy * y.stride) * x.kernel
+                        + (ix + x.pad.cast_unsigned() - ox * x.stride);
+                    windows.push((((image * y.output + oy) * x.output + ox) * c, tap as f32));
+                }
+            }
             for channel in (0..c).step_by(S::LANES) {
                 let n = (c - channel).min(S::LANES);
                 let mut sum = S::splat(0.0);
-                for (oy, ky) in readers(y, iy) {
-                    for (ox, kx) in readers(x, ix) {
-                        let at = ((image * y.output + oy) * x.output + ox) * c + channel;
-                        let this = S::splat((ky * x.kernel + kx) as f32);
-                        // SAFETY: the window lies in ∂y and in the taps, which have its shape.
-                        unsafe {
-                            let tap = S::load_up_to(l.taps.data().as_ptr().add(at), n);
-                            let g = S::load_up_to(l.dy.data().as_ptr().add(at), n);
-                            sum = S::add(sum, S::where_equal(tap, this, g, S::splat(0.0)));
-                        }
+                for &(at, this) in &windows {
+                    // SAFETY: the window lies in ∂y and in the taps, which have its shape.
+                    unsafe {
+                        let tap = S::load_up_to(l.taps.data().as_ptr().add(at + channel), n);
+                        let g = S::load_up_to(l.dy.data().as_ptr().add(at + channel), n);
+                        sum = S::add(sum, S::where_equal(tap, S::splat(this), g, S::splat(0.0)));
                     }
                 }
                 let at = (l.line * l.width + ix) * c + channel;
                 // SAFETY: the pixel lies in ∂x, which the ending has been checked against.
                 unsafe { S::store_up_to(to.at(at), l.ending.apply::<S>(sum, channel, at, n), n) }
+            }
+        }
+    }
+}
+
+/// The windows that read input `i`.
+#[inline(always)]
+fn readers(a: &Axis, i: usize) -> std::ops::Range<usize> {
+    let padded = i + a.pad.cast_unsigned();
+    let first = (padded + 1).saturating_sub(a.kernel).div_ceil(a.stride);
+    first..(padded / a.stride + 1).min(a.output)
+}
+
+vectorised! {
+    /// Passes a line of ∂y on to the pixels of its windows, which no other line has.
+    fn pass_line<S>(x: &Nhwc, dy: &Nhwc, window: &Window, line: usize, ending: &Ending<'_>, to: Output) {
+        let c = x.c;
+        for ox in 0..window.x.output {
+            for channel in (0..c).step_by(S::LANES) {
+                let n = (c - channel).min(S::LANES);
+                let (mut best, mut tap) = (S::splat(f32::NEG_INFINITY), S::splat(NOWHERE));
+                let (image, oy) = (line / window.y.output, line % window.y.output);
+                let first = ((image * x.h + oy * window.y.stride) * x.w + ox * window.x.stride) * c + channel;
+                // A last, partial window ends with the map.
+                let down = window.y.kernel.min(x.h - oy * window.y.stride);
+                let across = window.x.kernel.min(x.w - ox * window.x.stride);
+                for ky in 0..down {
+                    for kx in 0..across {
+                        let at = first + (ky * x.w + kx) * c;
+                        // SAFETY: the tap lies in the map.
+                        let v = unsafe { S::load_up_to(x.data().as_ptr().add(at), n) };
+                        tap = S::where_above(v, best, S::splat((ky * window.x.kernel + kx) as f32), tap);
+                        best = S::where_above(v, best, v, best);
+                    }
+                }
+                // SAFETY: ∂y has a pixel for each window.
+                let g = unsafe { S::load_up_to(dy.data().as_ptr().add((line * window.x.output + ox) * c + channel), n) };
+                for ky in 0..down {
+                    for kx in 0..across {
+                        let at = first + (ky * x.w + kx) * c;
+                        let this = S::splat((ky * window.x.kernel + kx) as f32);
+                        let v = S::where_equal(tap, this, g, S::splat(0.0));
+                        // SAFETY: the tap lies in ∂x, which the ending has been checked against.
+                        unsafe { S::store_up_to(to.at(at), ending.apply::<S>(v, channel, at, n), n) }
+                    }
+                }
             }
         }
     }

@@ -9,9 +9,11 @@ use super::simd::vectorised;
 use crate::kernels::geometry::Window;
 use rayon::prelude::*;
 
-/// `weights` are kH matrices `[I, kW·O]`, of the rotated kernel as `window` reads it.
+/// `weights` are kH matrices `[I, kW·O]` of the rotated kernel as `window` reads it, its columns from the last to the first:
+/// what a pixel gives to its neighbours then lies as they do.
 pub(super) fn apply(x: &Nhwc, weights: &Panels, ending: Ending<'_>, window: &Window) -> Nhwc {
     assert!(window.y.stride == 1 && window.x.stride == 1, "a window spreads or strides, not both");
+    assert!(ending.affine.is_none(), "a gradient has no scale and bias of its own");
     let o = weights.columns() / window.x.kernel;
     let (out_h, out_w) = (window.y.output, window.x.output);
     let mut y = Buffer::any(x.n * out_h * out_w * o);
@@ -29,27 +31,49 @@ pub(super) fn apply(x: &Nhwc, weights: &Panels, ending: Ending<'_>, window: &Win
             // SAFETY: the buffer is this task's.
             let into = unsafe { Output::new(&mut products) };
             let ending = Ending::default();
-            Product { a, lda: x.c, rows: x.w, weights, matrix: ky, columns, at: 0, ldc: columns[1], ending }.run(into);
+            Product {
+                a,
+                lda: x.c,
+                rows: x.w,
+                lines: [1, 0],
+                weights,
+                matrix: ky,
+                columns,
+                at: 0,
+                ldc: columns[1],
+                ending,
+            }
+            .run(into);
             add(&mut sums, &products, x.w, o, window);
         }
-        end(&sums, to, line * out_w * o, o, &ending);
+        end(&sums, to, line * out_w * o, &ending);
     });
     Nhwc::new([x.n, out_h, out_w, o], y)
 }
 
 vectorised! {
-    /// Adds what each pixel of a line of ∂y gives to each tap.
+    /// Adds what each pixel of a line of ∂y gives to its neighbours.
     fn add<S>(sums: &mut [f32], products: &[f32], pixels: usize, o: usize, window: &Window) {
         let a = &window.x;
-        for kx in 0..a.kernel {
-            for ix in 0..pixels {
-                let ox = (ix * a.spread).cast_signed() + a.pad - kx.cast_signed();
-                if ox < 0 || ox >= a.output.cast_signed() {
-                    continue;
-                }
-                let (to, from) = (ox.cast_unsigned() * o, (ix * a.kernel + kx) * o);
-                for (sum, v) in sums[to..to + o].iter_mut().zip(&products[from..from + o]) {
-                    *sum += v;
+        let width = a.kernel * o;
+        // Pixels whose windows overlap do not follow each other: what one has just stored the next would have to wait for.
+        let apart = a.kernel.div_ceil(a.spread);
+        for first in 0..apart {
+            for ix in (first..pixels).step_by(apart) {
+                let start = (ix * a.spread).cast_signed() + a.pad - (a.kernel - 1).cast_signed();
+                let from = start.min(0).unsigned_abs().min(a.kernel);
+                let to = (a.output.cast_signed() - start).clamp(from.cast_signed(), a.kernel.cast_signed()).cast_unsigned();
+                let length = (to - from) * o;
+                let given = &products[ix * width + from * o..][..length];
+                let sums = &mut sums[(start + from.cast_signed()).max(0).cast_unsigned() * o..][..length];
+                for at in (0..length).step_by(S::LANES) {
+                    let n = (length - at).min(S::LANES);
+                    // SAFETY: both slices have `length` floats.
+                    unsafe {
+                        let place = sums.as_mut_ptr().add(at);
+                        let v = S::add(S::load_up_to(place, n), S::load_up_to(given.as_ptr().add(at), n));
+                        S::store_up_to(place, v, n);
+                    }
                 }
             }
         }
@@ -57,16 +81,13 @@ vectorised! {
 }
 
 vectorised! {
-    fn end<S>(sums: &[f32], to: Output, start: usize, o: usize, ending: &Ending<'_>) {
-        for (pixel, sums) in sums.chunks(o).enumerate() {
-            for channel in (0..o).step_by(S::LANES) {
-                let n = (o - channel).min(S::LANES);
-                let at = start + pixel * o + channel;
-                // SAFETY: the line lies in the output, which `apply` has checked the ending against.
-                unsafe {
-                    let v = S::load_up_to(sums.as_ptr().add(channel), n);
-                    S::store_up_to(to.at(at), ending.apply::<S>(v, channel, at, n), n);
-                }
+    fn end<S>(sums: &[f32], to: Output, start: usize, ending: &Ending<'_>) {
+        for place in (0..sums.len()).step_by(S::LANES) {
+            let (n, at) = ((sums.len() - place).min(S::LANES), start + place);
+            // SAFETY: the line lies in the output, which `apply` has checked the ending against.
+            unsafe {
+                let v = S::load_up_to(sums.as_ptr().add(place), n);
+                S::store_up_to(to.at(at), ending.apply::<S>(v, 0, at, n), n);
             }
         }
     }

@@ -84,6 +84,11 @@ pub(super) trait Simd: Copy {
     fn positive(v: Self::V) -> Self::V;
     /// g where 0 < y < cap, 0 elsewhere.
     fn gate(g: Self::V, y: Self::V, cap: Self::V) -> Self::V;
+    /// Asks for the cache line at `from`, which need not be readable.
+    #[inline(always)]
+    fn prefetch(from: *const f32) {
+        let _ = from;
+    }
     /// max(best, v), NaN if v is.
     fn largest(best: Self::V, v: Self::V) -> Self::V;
     /// `yes` where v > limit, `no` elsewhere.
@@ -293,6 +298,10 @@ mod x86 {
             }
         }
         #[inline(always)]
+        fn prefetch(from: *const f32) {
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(from.cast()) }
+        }
+        #[inline(always)]
         fn largest(best: Self::V, v: Self::V) -> Self::V {
             unsafe {
                 let above = _mm256_or_ps(_mm256_cmp_ps::<_CMP_GT_OQ>(v, best), _mm256_cmp_ps::<_CMP_UNORD_Q>(v, v));
@@ -376,6 +385,10 @@ mod x86 {
                 let both = _mm512_mask_cmp_ps_mask::<_CMP_LT_OQ>(above, y, cap);
                 _mm512_maskz_mov_ps(both, g)
             }
+        }
+        #[inline(always)]
+        fn prefetch(from: *const f32) {
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(from.cast()) }
         }
         #[inline(always)]
         fn largest(best: Self::V, v: Self::V) -> Self::V {

@@ -153,6 +153,7 @@ impl Layer<'_> {
             a: &spread[part * before..],
             lda: c,
             rows: count,
+            lines: [1, 0],
             weights: self.weights,
             matrix: part,
             columns,

@@ -1,0 +1,74 @@
+//! Where the time of a pass goes, layer by layer.
+
+use super::network::{LayerName, Network, Op};
+use crate::error::Result;
+use crate::kernels::{ReluRule, in_pool};
+use candle_core::Tensor;
+use serde::Serialize;
+use std::time::Instant;
+
+/// What a layer takes on its own, its inputs at hand.
+#[derive(Debug, Clone, Serialize)]
+pub struct LayerTiming {
+    /// The named layer that it is or leads to.
+    pub layer: String,
+    /// Its kind in words.
+    pub kind: &'static str,
+    /// Channels, height and width of its output.
+    pub shape: [usize; 3],
+    /// Multiply–accumulates of its forward pass, as the definition counts them; its gradient takes as many.
+    pub macs: usize,
+    /// Median of the forward passes.
+    pub forward_ms: f64,
+    /// Median of the gradients.
+    pub gradient_ms: f64,
+}
+
+impl Network {
+    /// Times every layer's forward pass and gradient for `x` `[N, 3, H, W]`, `runs` times each.
+    ///
+    /// # Errors
+    /// As [`Network::forward`].
+    pub fn time_layers(&self, x: &Tensor, runs: usize) -> Result<Vec<LayerTiming>> {
+        let last: LayerName = self.nodes.iter().rev().find_map(|n| n.name.clone()).unwrap_or(LayerName::INPUT.into());
+        let at = self.keep_everything(x, &[last])?;
+        let mut timings = vec![];
+        for (i, node) in self.nodes.iter().enumerate().filter(|(_, node)| !matches!(node.op, Op::Input)) {
+            let inputs = node.inputs.iter().map(|&j| at.saved(j)).collect::<candle_core::Result<Vec<_>>>()?;
+            let [_, c, h, w] = at.shapes[i];
+            let macs = match &node.op {
+                Op::Conv(conv) => {
+                    let [_, c, h, w] = inputs[0].shape();
+                    conv.macs([c, h, w])
+                }
+                _ => 0,
+            };
+            let y = at.saved(i)?;
+            let name = self.nodes[i..].iter().find_map(|n| n.name.as_ref());
+            timings.push(LayerTiming {
+                layer: name.map_or_else(String::new, ToString::to_string),
+                kind: node.op.kind(),
+                shape: [c, h, w],
+                macs,
+                forward_ms: median(runs, || Ok(node.op.forward(&inputs)?).map(drop))?,
+                gradient_ms: median(runs, || self.vjp_node(i, &at, y.clone(), ReluRule::Standard).map(drop))?,
+            });
+        }
+        Ok(timings)
+    }
+}
+
+fn median(runs: usize, mut work: impl FnMut() -> Result<()> + Send) -> Result<f64> {
+    in_pool(|| {
+        let mut times = vec![];
+        for _ in 0..runs + 1 {
+            let start = Instant::now();
+            work()?;
+            times.push(start.elapsed().as_secs_f64() * 1e3);
+        }
+        // The first packs the weights.
+        times.remove(0);
+        times.sort_by(f64::total_cmp);
+        Ok(times.get(times.len() / 2).copied().unwrap_or_default())
+    })
+}
