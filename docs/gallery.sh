@@ -37,9 +37,9 @@ page=docs/gallery.md
 
 group=
 "$program" techniques --json | jq -r '.[] | [.group, .id, .about] | @tsv' > "$scratch/list.tsv"
-while IFS=$'\t' read -r in id about; do
-  if [ "$in" != "$group" ]; then
-    group=$in
+while IFS=$'\t' read -r of id about; do
+  if [ "$of" != "$group" ]; then
+    group=$of
     printf '\n## %s\n\n| picture | technique | command |\n|---|---|---|\n' "${group^}" >> "$scratch/page.md"
   fi
   # shellcheck disable=SC2046

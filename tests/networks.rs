@@ -5,7 +5,7 @@ mod support;
 use candle_core::{Device, Tensor};
 use gradlens::kernels::{KernelSet, ReluRule};
 use gradlens::nets::{LayerName, Network, class_seed};
-use support::{Golden, network, pixels, relative_error, values, worst_difference};
+use support::{Golden, golden, network, pixels, relative_error, values, worst_difference};
 
 const PHOTOS: [&str; 3] = ["dog", "chelsea", "hen"];
 const BOTH: [KernelSet; 2] = [KernelSet::Fast, KernelSet::Candle];
@@ -105,6 +105,38 @@ fn odd_and_oblong_inputs_go_through_whole_networks() {
             let outputs = relative_error(&results[0].0, &results[1].0);
             let gradients = relative_error(&results[0].1, &results[1].1);
             assert!(outputs < 1e-4 && gradients < 1e-3, "{id} at {h}×{w}: {outputs}, {gradients}");
+        }
+    }
+}
+
+/// SqueezeNet with weights and input from a formula, against torchvision's with the same: its 3×3 layers go through
+/// Winograd's minimal filtering, its stride and its overlapping pools through theirs.
+#[test]
+fn squeezenet_of_formula_agrees_with_torchvision() {
+    let text = std::fs::read_to_string(golden("squeezenet1_1.json")).expect("a file");
+    let reference: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    let number = |v: &serde_json::Value| v.as_f64().expect("a number");
+    let size = 224;
+    let pixels = (0..3 * size * size).map(|i| (2.0 * gradlens::nets::formula::uniform(i, 1000) - 1.0) as f32).collect();
+    let x = Tensor::from_vec(pixels, (1, 3, size, size), &Device::Cpu).expect("an input");
+    for kernels in BOTH {
+        let net = gradlens::nets::squeezenet_of_formula(&Device::Cpu).expect("a network").with_kernels(kernels);
+        let (logits, input): (LayerName, LayerName) = (LayerName::LOGITS.into(), LayerName::INPUT.into());
+        let at = net.forward(&x, std::slice::from_ref(&logits)).expect("a pass");
+        let z = values(&at.logits().expect("logits"));
+        for (ours, theirs) in z.iter().zip(reference["logits"].as_array().expect("a list")) {
+            assert!((f64::from(*ours) - number(theirs)).abs() < 1e-4 * number(theirs).abs().max(1.0), "{kernels:?}");
+        }
+        let sum: f64 = z.iter().map(|v| f64::from(*v)).sum();
+        assert!((sum / number(&reference["logits_sum"]) - 1.0).abs() < 1e-5, "{kernels:?}: {sum}");
+        let seed = gradlens::nets::class_seed(1, 1000, 3, &Device::Cpu).expect("a seed");
+        let gradients = net.backward(&at, &[(logits, seed)], std::slice::from_ref(&input), ReluRule::Standard);
+        let g = values(gradients.expect("gradients").input().expect("a gradient"));
+        let size: f64 = g.iter().map(|v| f64::from(v.abs())).sum();
+        assert!((size / number(&reference["grad_abs"]) - 1.0).abs() < 1e-3, "{kernels:?}: {size}");
+        for (place, theirs) in reference["grad_at"].as_object().expect("places") {
+            let ours = f64::from(g[place.parse::<usize>().expect("a place")]);
+            assert!((ours - number(theirs)).abs() < 1e-6, "{kernels:?} at {place}: {ours} for {theirs}");
         }
     }
 }

@@ -69,7 +69,7 @@ impl<'a> Ending<'a> {
             if let Some(affine) = self.affine {
                 let bias = S::load(affine.bias.as_ptr().add(channel));
                 v = match &affine.scale {
-                    Some(scale) => S::fma(v, S::load(scale.as_ptr().add(channel)), bias),
+                    Some(scale) => S::add(S::mul(v, S::load(scale.as_ptr().add(channel))), bias),
                     None => S::add(v, bias),
                 };
             }
