@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes docs/gallery.md and its pictures from the samples: one of each technique.
 #   cargo build --release && bash docs/gallery.sh target/release/gradlens
-# Needs jq and ImageMagick's convert. Takes about a quarter of an hour on two cores.
+# Needs jq and ImageMagick's convert. Takes about four minutes on two cores.
 set -euo pipefail
 program=$(realpath "${1:?give the program}")
 cd "$(dirname "$0")/.."

@@ -117,7 +117,8 @@ fn squeezenet_of_formula_agrees_with_torchvision() {
     let reference: serde_json::Value = serde_json::from_str(&text).expect("JSON");
     let number = |v: &serde_json::Value| v.as_f64().expect("a number");
     let size = 224;
-    let pixels = (0..3 * size * size).map(|i| (2.0 * gradlens::nets::formula::uniform(i, 1000) - 1.0) as f32).collect();
+    let pixels =
+        (0..3 * size * size).map(|i| (2.0 * gradlens::nets::formula::uniform(i, 1000) - 1.0) as f32).collect();
     let x = Tensor::from_vec(pixels, (1, 3, size, size), &Device::Cpu).expect("an input");
     for kernels in BOTH {
         let net = gradlens::nets::squeezenet_of_formula(&Device::Cpu).expect("a network").with_kernels(kernels);

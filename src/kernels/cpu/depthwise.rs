@@ -8,7 +8,7 @@ use super::buffer::Buffer;
 use super::ending::Ending;
 use super::gemm::{Output, lanes};
 use super::nhwc::Nhwc;
-use super::simd::{Simd, vectorised};
+use super::simd::{Simd, place, vectorised};
 use crate::kernels::geometry::{Axis, Window};
 use rayon::prelude::*;
 
@@ -122,7 +122,7 @@ vectorised! {
             unsafe {
                 lay_out::<S>(l.x, image, channel, n, reach, laid.as_mut_ptr());
                 for tap in 0..ay.kernel * ax.kernel {
-                    let w = S::load_up_to(l.weights.as_ptr().add(tap * c + channel), n);
+                    let w = S::load_up_to(place(l.weights, tap * c + channel, n), n);
                     S::store(kernel.as_mut_ptr().add(tap * S::LANES), w);
                 }
             }
@@ -145,9 +145,9 @@ vectorised! {
                                 // SAFETY: the reach covers whole tiles of outputs.
                                 unsafe {
                                     let at = (row.place * columns.len + tap.place + first * ax.stride) * S::LANES;
-                                    let from = laid.as_ptr().add(at);
+                                    let from = place(laid, at, (TILE - 1) * step + S::LANES);
                                     let w = (row.index * ax.kernel + tap.index) * S::LANES;
-                                    let w = S::load(kernel.as_ptr().add(w));
+                                    let w = S::load(place(kernel, w, S::LANES));
                                     for (t, sum) in sums.iter_mut().enumerate() {
                                         *sum = S::fma(S::load(from.add(t * step)), w, *sum);
                                     }
@@ -159,7 +159,7 @@ vectorised! {
                                 let at = (row + phase + (first + t) * ax.spread) * c + channel;
                                 // SAFETY: the pixel lies in the output, which `apply` has checked the ending against.
                                 unsafe {
-                                    S::store_up_to(l.to.at(at), l.ending.apply::<S>(sum, channel, at, n), n);
+                                    S::store_up_to(l.to.at(at, n), l.ending.apply::<S>(sum, channel, at, n), n);
                                 }
                             }
                         }
@@ -187,7 +187,7 @@ unsafe fn lay_out<S: Simd>(x: &Nhwc, image: usize, channel: usize, n: usize, rea
             // SAFETY: the pixel lies in the map; the caller's promise.
             unsafe {
                 let v = if inside && ix >= 0 && ix < x.w.cast_signed() {
-                    S::load_up_to(x.data().as_ptr().add(line + ix.cast_unsigned() * x.c), n)
+                    S::load_up_to(place(x.data(), line + ix.cast_unsigned() * x.c, n), n)
                 } else {
                     S::splat(0.0)
                 };

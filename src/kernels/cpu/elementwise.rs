@@ -47,8 +47,8 @@ vectorised! {
             let n = (to - at).min(S::LANES);
             // SAFETY: the range lies in the values, which `Elements::end` has checked the ending against.
             unsafe {
-                let v = S::load_up_to(values.at(at), n);
-                S::store_up_to(values.at(at), ending.apply::<S>(v, 0, at, n), n);
+                let v = S::load_up_to(values.at(at, n), n);
+                S::store_up_to(values.at(at, n), ending.apply::<S>(v, 0, at, n), n);
             }
         }
     }

@@ -1,6 +1,6 @@
 //! What happens to a value between its sum and its place in the output, in registers.
 
-use super::simd::Simd;
+use super::simd::{Simd, place};
 use crate::kernels::{Activation, ReluRule};
 
 /// scale · sum + bias, then the rectifier; or, on the way back, the sum of gradients and the rectifier's gate.
@@ -67,20 +67,20 @@ impl<'a> Ending<'a> {
         // SAFETY: the affine part has a vector's margin; the rest is as long as the output.
         unsafe {
             if let Some(affine) = self.affine {
-                let bias = S::load(affine.bias.as_ptr().add(channel));
+                let bias = S::load(place(&affine.bias, channel, S::LANES));
                 v = match &affine.scale {
-                    Some(scale) => S::add(S::mul(v, S::load(scale.as_ptr().add(channel))), bias),
+                    Some(scale) => S::add(S::mul(v, S::load(place(scale, channel, S::LANES))), bias),
                     None => S::add(v, bias),
                 };
             }
             if let Some(add) = self.add {
-                v = S::add(v, S::load_up_to(add.as_ptr().add(at), n));
+                v = S::add(v, S::load_up_to(place(add, at, n), n));
             }
             if let Some(activation) = self.activation {
                 v = S::clamp(v, S::splat(0.0), S::splat(activation.cap()));
             }
             if let Some(gate) = &self.gate {
-                v = gate.pass::<S>(v, S::load_up_to(gate.y.as_ptr().add(at), n));
+                v = gate.pass::<S>(v, S::load_up_to(place(gate.y, at, n), n));
             }
         }
         v

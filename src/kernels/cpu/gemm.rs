@@ -6,7 +6,7 @@
 
 use super::buffer::Buffer;
 use super::ending::Ending;
-use super::simd::{Level, Simd, level, vectorised};
+use super::simd::{Level, Simd, level, place, vectorised};
 use rayon::prelude::*;
 
 /// Floats of pixels that stay in the L2 cache while panel after panel goes over them.
@@ -54,7 +54,7 @@ impl Panels {
                         values(r, column, numbers);
                         for (m, number) in numbers.iter().enumerate() {
                             // SAFETY: the place of row and column in its panel.
-                            unsafe { *to.at(panels.at(m, first) + r * width + column - first) = *number }
+                            unsafe { *to.at(panels.at(m, first) + r * width + column - first, 1) = *number }
                         }
                     }
                 }
@@ -127,10 +127,15 @@ impl Output {
         self.len
     }
 
+    /// Where `n` floats lie. The feature `checked` looks whether they do.
+    ///
     /// # Safety
-    /// `at` ≤ len.
+    /// `at + n` ≤ len.
     #[inline(always)]
-    pub unsafe fn at(&self, at: usize) -> *mut f32 {
+    pub unsafe fn at(&self, at: usize, n: usize) -> *mut f32 {
+        if cfg!(feature = "checked") {
+            assert!(at + n <= self.len, "{n} floats at {at} of {}", self.len);
+        }
         // SAFETY: the caller's promise.
         unsafe { self.start.add(at) }
     }
@@ -241,8 +246,8 @@ impl Tile<'_> {
         let mut sums = [[S::splat(0.0); N]; R];
         // SAFETY: R rows of k floats lie in `a`, k·N vectors in the panel.
         unsafe {
-            let mut a = p.a.as_ptr().add(first * p.lda);
-            let mut b = p.weights.values.as_ptr().add(p.weights.at(p.matrix, self.column));
+            let mut a = place(p.a, first * p.lda, (R - 1) * p.lda + (p.lines[0] - 1) * p.lines[1] + k);
+            let mut b = place(&p.weights.values, p.weights.at(p.matrix, self.column), p.weights.k * N * S::LANES);
             for _ in 0..p.lines[0] {
                 for i in 0..k {
                     let mut w = [S::splat(0.0); N];
@@ -273,7 +278,7 @@ impl Tile<'_> {
                 // SAFETY: row and columns lie in `c`, and the ending fits it.
                 unsafe {
                     let value = if plain { sum } else { p.ending.apply::<S>(sum, channel, at, n) };
-                    S::store_up_to(self.c.at(at), value, n);
+                    S::store_up_to(self.c.at(at, n), value, n);
                 }
             }
         }

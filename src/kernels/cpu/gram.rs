@@ -4,7 +4,7 @@ use super::buffer::Buffer;
 use super::ending::Ending;
 use super::gemm::{Output, Panels, Product};
 use super::nhwc::Nhwc;
-use super::simd::{Simd, vectorised};
+use super::simd::{Simd, place, vectorised};
 use rayon::prelude::*;
 
 /// Floats of a map that stay in the L2 cache while tile after tile of the sums goes over them.
@@ -101,17 +101,17 @@ unsafe fn columns<S: Simd, const R: usize>(data: &[f32], c: usize, row: usize, t
         for pixel in data.chunks_exact(c) {
             // SAFETY: channels of one pixel.
             unsafe {
-                let v = S::load_up_to(pixel.as_ptr().add(column), n);
+                let v = S::load_up_to(place(pixel, column, n), n);
                 for (r, sum) in sums.iter_mut().enumerate() {
-                    *sum = S::fma(S::splat(*pixel.as_ptr().add(row + r)), v, *sum);
+                    *sum = S::fma(S::splat(*place(pixel, row + r, 1)), v, *sum);
                 }
             }
         }
         for (r, sum) in sums.into_iter().enumerate() {
             // SAFETY: the caller's promise.
             unsafe {
-                let place = to.at(at + (row + r) * c + column);
-                S::store_up_to(place, S::add(S::load_up_to(place, n), sum), n);
+                let sums = to.at(at + (row + r) * c + column, n);
+                S::store_up_to(sums, S::add(S::load_up_to(sums, n), sum), n);
             }
         }
     }

@@ -4,7 +4,7 @@ use super::buffer::Buffer;
 use super::ending::Ending;
 use super::gemm::Output;
 use super::nhwc::Nhwc;
-use super::simd::vectorised;
+use super::simd::{place, vectorised};
 use crate::kernels::geometry::{Axis, Window};
 use rayon::prelude::*;
 
@@ -108,10 +108,10 @@ vectorised! {
                 let mut best = S::splat(f32::NEG_INFINITY);
                 x.each_tap(window, line, ox, |_, at| {
                     // SAFETY: the tap lies in the map.
-                    best = S::largest(best, unsafe { S::load_up_to(x.data().as_ptr().add(at + channel), n) });
+                    best = S::largest(best, unsafe { S::load_up_to(place(x.data(), at + channel, n), n) });
                 });
                 // SAFETY: the pixel lies in the output.
-                unsafe { S::store_up_to(to.at((line * window.x.output + ox) * x.c + channel), best, n) }
+                unsafe { S::store_up_to(to.at((line * window.x.output + ox) * x.c + channel, n), best, n) }
             }
         }
     }
@@ -125,12 +125,12 @@ vectorised! {
                 let (mut best, mut tap) = (S::splat(f32::NEG_INFINITY), S::splat(NOWHERE));
                 x.each_tap(window, line, ox, |k, at| {
                     // SAFETY: the tap lies in the map.
-                    let v = unsafe { S::load_up_to(x.data().as_ptr().add(at + channel), n) };
+                    let v = unsafe { S::load_up_to(place(x.data(), at + channel, n), n) };
                     tap = S::where_above(v, best, S::splat(k as f32), tap);
                     best = S::where_above(v, best, v, best);
                 });
                 // SAFETY: the pixel lies in the output.
-                unsafe { S::store_up_to(to.at((line * window.x.output + ox) * x.c + channel), tap, n) }
+                unsafe { S::store_up_to(to.at((line * window.x.output + ox) * x.c + channel, n), tap, n) }
             }
         }
     }
@@ -168,14 +168,14 @@ vectorised! {
                 for &(at, this) in &windows {
                     // SAFETY: the window lies in ∂y and in the taps, which have its shape.
                     unsafe {
-                        let tap = S::load_up_to(l.taps.data().as_ptr().add(at + channel), n);
-                        let g = S::load_up_to(l.dy.data().as_ptr().add(at + channel), n);
+                        let tap = S::load_up_to(place(l.taps.data(), at + channel, n), n);
+                        let g = S::load_up_to(place(l.dy.data(), at + channel, n), n);
                         sum = S::add(sum, S::where_equal(tap, S::splat(this), g, S::splat(0.0)));
                     }
                 }
                 let at = (l.line * l.width + ix) * c + channel;
                 // SAFETY: the pixel lies in ∂x, which the ending has been checked against.
-                unsafe { S::store_up_to(to.at(at), l.ending.apply::<S>(sum, channel, at, n), n) }
+                unsafe { S::store_up_to(to.at(at, n), l.ending.apply::<S>(sum, channel, at, n), n) }
             }
         }
     }
@@ -206,20 +206,20 @@ vectorised! {
                     for kx in 0..across {
                         let at = first + (ky * x.w + kx) * c;
                         // SAFETY: the tap lies in the map.
-                        let v = unsafe { S::load_up_to(x.data().as_ptr().add(at), n) };
+                        let v = unsafe { S::load_up_to(place(x.data(), at, n), n) };
                         tap = S::where_above(v, best, S::splat((ky * window.x.kernel + kx) as f32), tap);
                         best = S::where_above(v, best, v, best);
                     }
                 }
                 // SAFETY: ∂y has a pixel for each window.
-                let g = unsafe { S::load_up_to(dy.data().as_ptr().add((line * window.x.output + ox) * c + channel), n) };
+                let g = unsafe { S::load_up_to(place(dy.data(), (line * window.x.output + ox) * c + channel, n), n) };
                 for ky in 0..down {
                     for kx in 0..across {
                         let at = first + (ky * x.w + kx) * c;
                         let this = S::splat((ky * window.x.kernel + kx) as f32);
                         let v = S::where_equal(tap, this, g, S::splat(0.0));
                         // SAFETY: the tap lies in ∂x, which the ending has been checked against.
-                        unsafe { S::store_up_to(to.at(at), ending.apply::<S>(v, channel, at, n), n) }
+                        unsafe { S::store_up_to(to.at(at, n), ending.apply::<S>(v, channel, at, n), n) }
                     }
                 }
             }

@@ -5,7 +5,7 @@ use super::buffer::Buffer;
 use super::ending::Ending;
 use super::gemm::{Output, Panels, Product};
 use super::nhwc::Nhwc;
-use super::simd::vectorised;
+use super::simd::{place, vectorised};
 use crate::kernels::geometry::Window;
 use rayon::prelude::*;
 
@@ -70,9 +70,9 @@ vectorised! {
                     let n = (length - at).min(S::LANES);
                     // SAFETY: both slices have `length` floats.
                     unsafe {
-                        let place = sums.as_mut_ptr().add(at);
-                        let v = S::add(S::load_up_to(place, n), S::load_up_to(given.as_ptr().add(at), n));
-                        S::store_up_to(place, v, n);
+                        let sum = sums.as_mut_ptr().add(at);
+                        let v = S::add(S::load_up_to(sum, n), S::load_up_to(place(given, at, n), n));
+                        S::store_up_to(sum, v, n);
                     }
                 }
             }
@@ -82,12 +82,12 @@ vectorised! {
 
 vectorised! {
     fn end<S>(sums: &[f32], to: Output, start: usize, ending: &Ending<'_>) {
-        for place in (0..sums.len()).step_by(S::LANES) {
-            let (n, at) = ((sums.len() - place).min(S::LANES), start + place);
+        for from in (0..sums.len()).step_by(S::LANES) {
+            let (n, at) = ((sums.len() - from).min(S::LANES), start + from);
             // SAFETY: the line lies in the output, which `apply` has checked the ending against.
             unsafe {
-                let v = S::load_up_to(sums.as_ptr().add(place), n);
-                S::store_up_to(to.at(at), ending.apply::<S>(v, 0, at, n), n);
+                let v = S::load_up_to(place(sums, from, n), n);
+                S::store_up_to(to.at(at, n), ending.apply::<S>(v, 0, at, n), n);
             }
         }
     }

@@ -133,6 +133,19 @@ pub(super) trait Simd: Copy {
     }
 }
 
+/// Where `n` floats lie in `values`. The feature `checked` looks whether they do.
+///
+/// # Safety
+/// `at + n` ≤ len.
+#[inline(always)]
+pub(super) unsafe fn place(values: &[f32], at: usize, n: usize) -> *const f32 {
+    if cfg!(feature = "checked") {
+        assert!(at + n <= values.len(), "{n} floats at {at} of {}", values.len());
+    }
+    // SAFETY: the caller's promise.
+    unsafe { values.as_ptr().add(at) }
+}
+
 /// What every processor of the target has; the compiler turns the loops into its vectors.
 #[derive(Clone, Copy)]
 pub(super) struct Baseline;

@@ -9,7 +9,7 @@ use super::buffer::Buffer;
 use super::ending::Ending;
 use super::gemm::{Output, Panels, Product};
 use super::nhwc::Nhwc;
-use super::simd::{Simd, vectorised};
+use super::simd::{Simd, place, vectorised};
 use crate::kernels::geometry::Window;
 use rayon::prelude::*;
 
@@ -193,11 +193,12 @@ vectorised! {
             let n = (c - channel).min(S::LANES);
             // SAFETY: places lie inside the map, and the buffer has a row for each tile in each part.
             unsafe {
-                let (from, to) = (x.data().as_ptr().add(channel), into.at(at + channel));
+                let (from, to) = (x.data(), into);
+                let at = at + channel;
                 match (all, n == S::LANES) {
-                    (true, true) => spread_tile::<S, true, true>(from, &places, to, step, n),
-                    (false, true) => spread_tile::<S, false, true>(from, &places, to, step, n),
-                    _ => spread_tile::<S, false, false>(from, &places, to, step, n),
+                    (true, true) => spread_tile::<S, true, true>(from, &places, channel, to, at, step, n),
+                    (false, true) => spread_tile::<S, false, true>(from, &places, channel, to, at, step, n),
+                    _ => spread_tile::<S, false, false>(from, &places, channel, to, at, step, n),
                 }
             }
         }
@@ -212,11 +213,11 @@ vectorised! {
             let n = (o - channel).min(S::LANES);
             // SAFETY: the products have a row for each tile in each part.
             unsafe {
-                let from = products.as_ptr().add(at + channel);
+                let at = at + channel;
                 if n == S::LANES {
-                    gather_tile::<S, true>(layer, tile, from, step, channel, n);
+                    gather_tile::<S, true>(layer, tile, products, at, step, channel, n);
                 } else {
-                    gather_tile::<S, false>(layer, tile, from, step, channel, n);
+                    gather_tile::<S, false>(layer, tile, products, at, step, channel, n);
                 }
             }
         }
@@ -226,12 +227,14 @@ vectorised! {
 /// Bᵀ d B of a vector of channels: columns first, then rows.
 ///
 /// # Safety
-/// `n` floats can be read at each place, and written at `to` + part · `step`.
+/// `n` floats can be read at each place + `channel`, and written at `at` + part · `step`.
 #[inline(always)]
 unsafe fn spread_tile<S: Simd, const ALL: bool, const FULL: bool>(
-    from: *const f32,
+    from: &[f32],
     places: &[usize; PARTS],
-    to: *mut f32,
+    channel: usize,
+    to: Output,
+    at: usize,
     step: usize,
     n: usize,
 ) {
@@ -239,10 +242,10 @@ unsafe fn spread_tile<S: Simd, const ALL: bool, const FULL: bool>(
     for j in 0..SPAN {
         let mut d = [S::splat(0.0); SPAN];
         for i in 0..SPAN {
-            let place = places[i * SPAN + j];
-            if ALL || place != NOWHERE {
+            let first = places[i * SPAN + j];
+            if ALL || first != NOWHERE {
                 // SAFETY: the caller's promise.
-                d[i] = unsafe { S::load_if::<FULL>(from.add(place), n) };
+                d[i] = unsafe { S::load_if::<FULL>(place(from, first + channel, n), n) };
             }
         }
         let column = spread::<S>(d);
@@ -254,7 +257,7 @@ unsafe fn spread_tile<S: Simd, const ALL: bool, const FULL: bool>(
         let row = spread::<S>(half[i]);
         for j in 0..SPAN {
             // SAFETY: the caller's promise.
-            unsafe { S::store_if::<FULL>(to.add((i * SPAN + j) * step), row[j], n) };
+            unsafe { S::store_if::<FULL>(to.at(at + (i * SPAN + j) * step, n), row[j], n) };
         }
     }
 }
@@ -262,12 +265,13 @@ unsafe fn spread_tile<S: Simd, const ALL: bool, const FULL: bool>(
 /// Aᵀ m A of a vector of channels, ended: columns first, then rows.
 ///
 /// # Safety
-/// `n` floats can be read at `from` + part · `step`.
+/// `n` floats can be read at `at` + part · `step`.
 #[inline(always)]
 unsafe fn gather_tile<S: Simd, const FULL: bool>(
     layer: &Layer<'_>,
     tile: usize,
-    from: *const f32,
+    from: &[f32],
+    at: usize,
     step: usize,
     channel: usize,
     n: usize,
@@ -281,7 +285,7 @@ unsafe fn gather_tile<S: Simd, const FULL: bool>(
         let mut m = [S::splat(0.0); SPAN];
         for i in 0..SPAN {
             // SAFETY: the caller's promise.
-            m[i] = unsafe { S::load_if::<FULL>(from.add((i * SPAN + j) * step), n) };
+            m[i] = unsafe { S::load_if::<FULL>(place(from, at + (i * SPAN + j) * step, n), n) };
         }
         let column = gathered::<S>(m);
         for i in 0..SIDE {
@@ -295,7 +299,9 @@ unsafe fn gather_tile<S: Simd, const FULL: bool>(
             if j < columns {
                 let at = first + j * o;
                 // SAFETY: row and column lie inside the output, which `apply` has checked the ending against.
-                unsafe { S::store_if::<FULL>(layer.to.at(at), layer.ending.apply::<S>(row[j], channel, at, n), n) };
+                unsafe {
+                    S::store_if::<FULL>(layer.to.at(at, n), layer.ending.apply::<S>(row[j], channel, at, n), n)
+                };
             }
         }
     }

@@ -1,0 +1,85 @@
+//! Each kernel on its own, on shapes of the networks: `cargo bench`.
+
+use candle_core::{Device, Tensor};
+use divan::Bencher;
+use gradlens::kernels::{Activation, Conv2d, GlobalAvgPool, KernelSet, Map, MaxPool, Padding, in_pool};
+use gradlens::optim::{noise, step_rng};
+
+fn main() {
+    divan::main();
+}
+
+fn random(shape: &[usize]) -> Tensor {
+    noise(&mut step_rng(1, 0), shape, &Device::Cpu).expect("noise")
+}
+
+fn map(shape: [usize; 3]) -> Map {
+    let [c, h, w] = shape;
+    Map::from_tensor(&random(&[1, c, h, w]), KernelSet::Fast).expect("a map")
+}
+
+/// Name, output channels, input `[C, H, W]`, side of the kernel, stride, whether depthwise.
+type Shape = (&'static str, usize, [usize; 3], usize, usize, bool);
+
+const SHAPES: &[Shape] = &[
+    ("winograd 64 256²", 64, [64, 256, 256], 3, 1, false),
+    ("winograd 512 32²", 512, [512, 32, 32], 3, 1, false),
+    ("pointwise 16→96 112²", 96, [16, 112, 112], 1, 1, false),
+    ("pointwise 672→112 14²", 112, [672, 14, 14], 1, 1, false),
+    ("pointwise 192→1152 7²", 1152, [192, 7, 7], 1, 1, false),
+    ("stem 3→32 224² stride 2", 32, [3, 224, 224], 3, 2, false),
+    ("7×7 3→64 224² stride 2", 64, [3, 224, 224], 7, 2, false),
+    ("depthwise 3×3 32 112²", 32, [32, 112, 112], 3, 1, true),
+    ("depthwise 5×5 672 14²", 672, [672, 14, 14], 5, 1, true),
+    ("depthwise 3×3 96 112² stride 2", 96, [96, 112, 112], 3, 2, true),
+];
+
+fn conv(&(_, o, [c, _, _], k, stride, depthwise): &Shape) -> Conv2d {
+    let (per_group, groups) = if depthwise { (1, c) } else { (c, 1) };
+    let bias = random(&[1, o, 1, 1]).flatten_all().expect("a bias");
+    Conv2d::new(random(&[o, per_group, k, k]), Some(bias), stride, Padding::Same, groups).expect("a convolution")
+}
+
+fn names() -> impl Iterator<Item = &'static str> {
+    SHAPES.iter().map(|s| s.0)
+}
+
+fn shape(name: &str) -> &'static Shape {
+    SHAPES.iter().find(|s| s.0 == name).expect("a shape")
+}
+
+#[divan::bench(args = names())]
+fn forward(bencher: Bencher, name: &str) {
+    let (conv, x) = (conv(shape(name)), map(shape(name).2));
+    bencher.bench_local(|| in_pool(|| conv.forward(&x, Some(Activation::Relu6)).expect("a pass")));
+}
+
+#[divan::bench(args = names())]
+fn gradient(bencher: Bencher, name: &str) {
+    let (conv, [c, h, w]) = (conv(shape(name)), shape(name).2);
+    let y = conv.forward(&map([c, h, w]), None).expect("a pass");
+    bencher.bench_local(|| in_pool(|| conv.vjp((h, w), &y).expect("a gradient")));
+}
+
+const POOLS: &[(&str, MaxPool)] = &[
+    ("2×2", MaxPool { kernel: 2, stride: 2, padding: 0, ceil: false }),
+    ("3×3 stride 2", MaxPool { kernel: 3, stride: 2, padding: 0, ceil: true }),
+];
+
+#[divan::bench(args = POOLS.iter().map(|p| p.0))]
+fn max_pool_and_gradient(bencher: Bencher, name: &str) {
+    let (pool, x) = (POOLS.iter().find(|p| p.0 == name).expect("a pool").1, map([64, 112, 112]));
+    bencher.bench_local(|| in_pool(|| pool.vjp(&x, &pool.forward(&x).expect("a pass")).expect("a gradient")));
+}
+
+#[divan::bench]
+fn global_mean(bencher: Bencher) {
+    let x = map([1280, 7, 7]);
+    bencher.bench_local(|| GlobalAvgPool.forward(&x).expect("a pass"));
+}
+
+#[divan::bench(args = [[64, 256, 256], [512, 32, 32]])]
+fn gram(bencher: Bencher, shape: [usize; 3]) {
+    let x = map(shape);
+    bencher.bench_local(|| in_pool(|| x.channel_products().expect("a matrix")));
+}
