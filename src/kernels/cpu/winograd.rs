@@ -21,8 +21,8 @@ const SPAN: usize = 6;
 const PARTS: usize = SPAN * SPAN;
 /// Floats of transformed weights up to which every task goes through all of them: a share of the L2 cache.
 const SMALL_WEIGHTS: usize = 192 * 1024;
-/// Floats of transformed tiles and products a task holds where the weights are small.
-const IN_CACHE: usize = 192 * 1024;
+/// Floats of transformed tiles (and as many products) that a task holds where the weights are small.
+const IN_CACHE: usize = 64 * 1024;
 /// Tiles that are transformed together where the weights are large: the weights are read once for all of them.
 const TOGETHER: usize = 192;
 /// Floats between two matrices beside what they hold, so that 36 of them do not share one set of the cache.
