@@ -326,7 +326,7 @@ fn what_cannot_be_painted_is_refused_with_a_way_out() {
     }
     let lost =
         run_to_error(&base, &[("step_size", "10"), ("size", "64"), ("init", "noise"), ("content_weight", "0")]);
-    assert!(lost.is_none_or(|text| text.contains("step_size")));
+    assert!(lost.is_none_or(|text| text.contains("lower the step size")));
 }
 
 /// What a run fails with, if it does.
