@@ -4,7 +4,7 @@ use crossterm::event::KeyCode;
 use gradlens::engine::{Command, Event, FailureKind, Mark, Past, Phase, Prediction, Series, Snapshot};
 use gradlens::engine::{JobSpec, Source};
 use gradlens::imaging::{Display, HeatMap, Picture};
-use gradlens::picture::{Pictures, Protocol};
+use gradlens::picture::{Pictures, Protocol, Rates};
 use gradlens::techniques::{Panel, Params, TECHNIQUES, find};
 use gradlens::tui::{Action, App, Setup, Theme, draw};
 use ratatui::Terminal;
@@ -21,8 +21,9 @@ fn app(technique: &str, theme: Theme) -> App {
         styles: vec![Source::Sample("great_wave".into())],
         ..JobSpec::default()
     };
-    let mut app = App::new(Setup { spec, save_folder: "runs".into(), theme, display: Display::default() });
-    app.set_line(Protocol::Kitty, 96_000.0);
+    let mut app =
+        App::new(Setup { spec, save_folder: "runs".into(), theme, display: Display::default(), bandwidth: None });
+    app.set_line(Protocol::Kitty, Rates { bytes: 96_000.0, pictures: 4.8 });
     app
 }
 

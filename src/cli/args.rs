@@ -40,6 +40,8 @@ pub(super) enum Action {
     Labels(ListArgs),
     /// Time what the program does all day on this machine
     Bench(BenchArgs),
+    /// Say what the terminal can show, why pictures are drawn as they are, and show a test card
+    Doctor(DoctorArgs),
 }
 
 /// What a run is made of, wherever it is watched.
@@ -121,9 +123,8 @@ pub(super) struct DashboardArgs {
     pub what: WhatArgs,
     #[command(flatten)]
     pub display: DisplayArgs,
-    /// How pictures are drawn
-    #[arg(long, value_enum, default_value = "auto")]
-    pub protocol: ProtocolArg,
+    #[command(flatten)]
+    pub screen: ScreenArgs,
     /// Draw curves with ASCII instead of braille, for fonts without it
     #[arg(long)]
     pub plain: bool,
@@ -136,6 +137,19 @@ pub(super) enum ProtocolArg {
     Sixel,
     Iterm2,
     Halfblocks,
+    Quadrants,
+    Sextants,
+}
+
+/// How pictures get on the terminal.
+#[derive(Debug, Args)]
+pub(super) struct ScreenArgs {
+    /// How pictures are drawn
+    #[arg(long, value_enum, default_value = "auto")]
+    pub protocol: ProtocolArg,
+    /// Kilobytes a second to the terminal at most: a number, or auto for what the line bears
+    #[arg(long, value_name = "auto|N", default_value = "auto")]
+    pub bandwidth: String,
 }
 
 #[derive(Debug, Args)]
@@ -278,6 +292,12 @@ pub(super) struct BenchArgs {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DoctorArgs {
+    #[command(flatten)]
+    pub screen: ScreenArgs,
 }
 
 #[derive(Debug, Args)]

@@ -1,6 +1,6 @@
 //! `gradlens` without a subcommand.
 
-use super::args::{DashboardArgs, ProtocolArg};
+use super::args::{DashboardArgs, ProtocolArg, ScreenArgs};
 use super::{exit, logging, resolve};
 use crate::engine::{Engine, Source};
 use crate::error::Error;
@@ -30,14 +30,9 @@ pub(super) fn dashboard(args: &DashboardArgs) -> anyhow::Result<u8> {
     }
     let save_folder = logging::state_folder().unwrap_or_else(|| "gradlens".into()).join("runs");
     let theme = Theme::from_environment(args.plain);
-    let setup = Setup { spec, save_folder, theme, display: resolve::display(&args.display)? };
-    let forced = match args.protocol {
-        ProtocolArg::Auto => None,
-        ProtocolArg::Kitty => Some(Protocol::Kitty),
-        ProtocolArg::Sixel => Some(Protocol::Sixel),
-        ProtocolArg::Iterm2 => Some(Protocol::Iterm2),
-        ProtocolArg::Halfblocks => Some(Protocol::Halfblocks),
-    };
+    let (display, bandwidth) = (resolve::display(&args.display)?, bandwidth(&args.screen)?);
+    let setup = Setup { spec, save_folder, theme, display, bandwidth };
+    let forced = forced(&args.screen);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let ending = runtime.block_on(async {
         let engine = Engine::start(resolve::options(&args.what.how))?;
@@ -45,6 +40,29 @@ pub(super) fn dashboard(args: &DashboardArgs) -> anyhow::Result<u8> {
     })?;
     summarise(&ending);
     Ok(if ending.interrupted { exit::INTERRUPTED } else { exit::DONE })
+}
+
+/// The protocol that was asked for.
+pub(super) fn forced(args: &ScreenArgs) -> Option<Protocol> {
+    match args.protocol {
+        ProtocolArg::Auto => None,
+        ProtocolArg::Kitty => Some(Protocol::Kitty),
+        ProtocolArg::Sixel => Some(Protocol::Sixel),
+        ProtocolArg::Iterm2 => Some(Protocol::Iterm2),
+        ProtocolArg::Halfblocks => Some(Protocol::Halfblocks),
+        ProtocolArg::Quadrants => Some(Protocol::Quadrants),
+        ProtocolArg::Sextants => Some(Protocol::Sextants),
+    }
+}
+
+/// Bytes a second to the terminal at most.
+fn bandwidth(args: &ScreenArgs) -> Result<Option<f64>, Error> {
+    if args.bandwidth == "auto" {
+        return Ok(None);
+    }
+    let kilobytes = args.bandwidth.parse::<f64>().ok().filter(|n| (1.0..=1e6).contains(n));
+    let reason = "it takes auto, or kilobytes a second from 1 to 1000000";
+    kilobytes.map(|n| Some(n * 1e3)).ok_or_else(|| Error::bad_value("--bandwidth", &args.bandwidth, reason))
 }
 
 /// A few lines that stay in the scrollback.

@@ -6,6 +6,7 @@ mod bench;
 mod classify;
 mod compare;
 mod dashboard;
+mod doctor;
 mod exit;
 mod listing;
 mod logging;
@@ -49,6 +50,7 @@ pub fn main() -> ExitCode {
         Some(Action::Layers(args)) => listing::layers(&args),
         Some(Action::Labels(args)) => listing::labels(&args),
         Some(Action::Bench(args)) => bench::bench(&args),
+        Some(Action::Doctor(args)) => doctor::doctor(&args),
     };
     match outcome {
         Ok(code) => code.into(),

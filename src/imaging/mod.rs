@@ -18,5 +18,5 @@ pub use heat::HeatMap;
 pub use montage::{columns, montage};
 pub use output::{Array, write_atomically, write_csv, write_gif, write_json, write_npy, write_png};
 pub use picture::Picture;
-pub use resize::{centre_crop, fit_longer_side, fitted_size, resize, seen_in_crop};
+pub use resize::{centre_crop, crop, fit_longer_side, fitted_size, resize, seen_in_crop, swipe};
 pub use superpixels::superpixels;

@@ -30,10 +30,10 @@ pub fn centre_crop(picture: &Picture, size: u32) -> Picture {
     // A picture as thin as a line would grow without bound: only what the crop keeps is resized.
     if w.max(h) > short.saturating_mul(64) {
         let keep = |n: u64| u32::try_from(n.min(short)).unwrap_or(u32::MAX);
-        let middle = crop(picture, keep(w), keep(h));
+        let middle = centre(picture, keep(w), keep(h));
         return resize(&middle, size, size);
     }
-    crop(&resize(picture, side(w), side(h)), size, size)
+    centre(&resize(picture, side(w), side(h)), size, size)
 }
 
 /// Where a box `[x, y, width, height]` of a picture of that size lies in its [`centre_crop`], as
@@ -63,21 +63,56 @@ pub fn fitted_size(picture: &Picture, size: u32) -> (u32, u32) {
     (side(w), side(h))
 }
 
-fn crop(picture: &Picture, width: u32, height: u32) -> Picture {
+fn centre(picture: &Picture, width: u32, height: u32) -> Picture {
     // torchvision rounds the margin half to even.
-    let margin = |n: u32, keep: u32| (f64::from(n - keep) / 2.0).round_ties_even() as usize;
-    let (left, top) = (margin(picture.width, width), margin(picture.height, height));
+    let margin = |n: u32, keep: u32| (f64::from(n - keep) / 2.0).round_ties_even() as u32;
+    crop(picture, [margin(picture.width, width), margin(picture.height, height), width, height])
+}
+
+/// The part `[x, y, width, height]` of a picture.
+///
+/// # Panics
+/// If it does not lie in the picture.
+#[must_use]
+pub fn crop(picture: &Picture, [x, y, width, height]: [u32; 4]) -> Picture {
     let row = picture.width as usize * 3;
     let mut rgb = Vec::with_capacity(width as usize * height as usize * 3);
-    for y in top..top + height as usize {
-        rgb.extend_from_slice(&picture.rgb[y * row + left * 3..][..width as usize * 3]);
+    for y in y as usize..(y + height) as usize {
+        rgb.extend_from_slice(&picture.rgb[y * row + x as usize * 3..][..width as usize * 3]);
     }
     Picture::new(width, height, rgb)
+}
+
+/// A picture whose left `share` (0 to 1) is that of another one, with a white edge between them.
+#[must_use]
+pub fn swipe(picture: &Picture, other: &Picture, share: f64) -> Picture {
+    let other = resize(other, picture.width, picture.height);
+    let edge = (share.clamp(0.0, 1.0) * f64::from(picture.width)).round() as usize;
+    let row = picture.width as usize * 3;
+    let mut rgb = picture.rgb.to_vec();
+    for (to, from) in rgb.chunks_mut(row).zip(other.rgb.chunks(row)) {
+        to[..edge * 3].copy_from_slice(&from[..edge * 3]);
+        if edge > 0 && edge < picture.width as usize {
+            to[edge * 3..edge * 3 + 3].fill(255);
+        }
+    }
+    Picture::new(picture.width, picture.height, rgb)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn swiping_shows_both() {
+        let (black, white) = (Picture::new(10, 2, vec![0; 60]), Picture::new(5, 1, vec![200; 15]));
+        let both = swipe(&black, &white, 0.4);
+        assert_eq!(
+            both.rgb.chunks(3).take(10).map(|p| p[0]).collect::<Vec<_>>(),
+            [200, 200, 200, 200, 255, 0, 0, 0, 0, 0]
+        );
+        assert_eq!(swipe(&black, &white, 0.0), black);
+    }
 
     fn ramp(width: u32, height: u32) -> Picture {
         let rgb = (0..width * height * 3).map(|i| (i % 251) as u8).collect();

@@ -1,61 +1,66 @@
-//! How many bytes go to the terminal.
+//! What goes to the terminal: frames of text, and how much it is.
 
+use super::line::Line;
 use std::io::Write;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-/// A writer that collects a frame, hands it over in one piece and counts its bytes.
-pub struct MeteredWriter<W: Write> {
-    inner: W,
-    frame: Vec<u8>,
-    bytes: Arc<AtomicU64>,
-}
+/// A writer that collects a frame until it is taken.
+#[derive(Debug, Clone, Default)]
+pub struct FrameWriter(Arc<Mutex<Vec<u8>>>);
 
-impl<W: Write> MeteredWriter<W> {
-    /// Counts what goes to `inner`; the count is shared with a [`Meter`].
-    pub fn new(inner: W) -> (Self, Meter) {
-        let bytes = Arc::new(AtomicU64::new(0));
-        let meter = Meter { bytes: bytes.clone(), last: (Instant::now(), 0), rate: 0.0 };
-        (Self { inner, frame: Vec::new(), bytes }, meter)
+impl FrameWriter {
+    /// What was written since the last call.
+    #[must_use]
+    pub fn take(&self) -> Vec<u8> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-impl<W: Write> Write for MeteredWriter<W> {
+impl Write for FrameWriter {
     fn write(&mut self, data: &[u8]) -> std::io::Result<usize> {
-        self.frame.extend_from_slice(data);
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(data);
         Ok(data.len())
     }
 
     fn flush(&mut self) -> std::io::Result<()> {
-        let frame = std::mem::take(&mut self.frame);
-        self.inner.write_all(&frame)?;
-        self.bytes.fetch_add(frame.len() as u64, Ordering::Relaxed);
-        self.inner.flush()?;
-        self.frame = frame;
-        self.frame.clear();
         Ok(())
     }
 }
 
-/// The rate at which bytes go out.
+/// How much goes to the terminal.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Rates {
+    /// Bytes a second.
+    pub bytes: f64,
+    /// Pictures a second.
+    pub pictures: f64,
+}
+
+/// The rates at which bytes and pictures go out.
 #[derive(Debug)]
 pub struct Meter {
-    bytes: Arc<AtomicU64>,
-    last: (Instant, u64),
-    rate: f64,
+    last: (Instant, u64, u64),
+    rates: Rates,
+}
+
+impl Default for Meter {
+    fn default() -> Self {
+        Self { last: (Instant::now(), 0, 0), rates: Rates::default() }
+    }
 }
 
 impl Meter {
-    /// Bytes a second over the last second or so; to be asked several times a second.
-    pub fn rate(&mut self) -> f64 {
-        let (since, before) = self.last;
+    /// The rates over the last second or so; to be asked several times a second. `pictures` counts those shown so far.
+    pub fn rates(&mut self, line: &Line, pictures: u64) -> Rates {
+        let (since, bytes_then, pictures_then) = self.last;
         let seconds = since.elapsed().as_secs_f64();
         if seconds >= 1.0 {
-            let now = self.bytes.load(Ordering::Relaxed);
-            self.rate = (now - before) as f64 / seconds;
-            self.last = (Instant::now(), now);
+            let bytes = line.sent();
+            let rate = |now: u64, then: u64| now.saturating_sub(then) as f64 / seconds;
+            self.rates = Rates { bytes: rate(bytes, bytes_then), pictures: rate(pictures, pictures_then) };
+            self.last = (Instant::now(), bytes, pictures);
         }
-        self.rate
+        self.rates
     }
 }

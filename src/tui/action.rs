@@ -74,6 +74,16 @@ pub enum Action {
     NextThreshold,
     /// Contour lines, or none.
     ToggleContour,
+    /// Closer, or further away again.
+    Zoom(bool),
+    /// Look further right and down, in eighths of what is seen.
+    Pan(i8, i8),
+    /// Lay the photo, or the run compared with, over a part of the result; or none again.
+    ToggleSwipe,
+    /// Move the line between the two.
+    MoveSwipe(i8),
+    /// What a slow line is used for: sharp pictures or many.
+    NextPreference,
     /// The keys.
     Help,
     /// Close the dialog or the message.

@@ -3,12 +3,13 @@
 use super::action::Action;
 use super::dialogs::{Dialog, FilePicker, Help, Outcome, Picker};
 use super::keymap;
+use super::lens::Lens;
 use super::painted::Painted;
 use super::theme::Theme;
 use crate::engine::{Command, Event, JobSpec, Phase, Snapshot, Source};
 use crate::imaging::Display;
 use crate::imaging::samples::PHOTOS;
-use crate::picture::Protocol;
+use crate::picture::{Preference, Protocol, Rates};
 use crate::techniques::{Need, ParamSpec, ParamValue, TECHNIQUES, Technique};
 use crossterm::event::KeyEvent;
 use std::collections::{BTreeMap, HashMap};
@@ -26,6 +27,8 @@ pub struct Setup {
     pub theme: Theme,
     /// How maps are shown.
     pub display: Display,
+    /// Bytes a second to the terminal at most; what the line bears unless given.
+    pub bandwidth: Option<f64>,
 }
 
 /// One run, for the summary after quitting.
@@ -71,7 +74,7 @@ pub(super) struct Message {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Line {
     pub protocol: Protocol,
-    pub bytes_per_second: f64,
+    pub rates: Rates,
 }
 
 /// The whole state of the dashboard.
@@ -88,6 +91,8 @@ pub struct App {
     /// Which picture a small screen shows, counted through those there are.
     pub(super) shown_picture: usize,
     pub(super) line: Line,
+    pub(super) lens: Lens,
+    preference: Preference,
     pub(super) spec: JobSpec,
     /// The earlier step that was asked for last.
     pub(super) looking: Option<usize>,
@@ -123,7 +128,9 @@ impl App {
             view: MapView::Overlay,
             display: setup.display,
             shown_picture: 0,
-            line: Line { protocol: Protocol::Halfblocks, bytes_per_second: 0.0 },
+            line: Line { protocol: Protocol::Halfblocks, rates: Rates::default() },
+            lens: Lens::default(),
+            preference: Preference::default(),
             spec: setup.spec,
             looking: None,
             rival: None,
@@ -176,8 +183,20 @@ impl App {
     }
 
     /// How the line to the terminal does.
-    pub fn set_line(&mut self, protocol: Protocol, bytes_per_second: f64) {
-        self.line = Line { protocol, bytes_per_second };
+    pub fn set_line(&mut self, protocol: Protocol, rates: Rates) {
+        self.line = Line { protocol, rates };
+    }
+
+    /// What a line that does not carry everything is used for.
+    #[must_use]
+    pub fn preference(&self) -> Preference {
+        self.preference
+    }
+
+    /// How the run stands.
+    #[must_use]
+    pub fn phase(&self) -> Phase {
+        self.snapshot.phase
     }
 
     /// Whether a dialog covers a part of the screen.
@@ -357,6 +376,11 @@ impl App {
             | Action::NextClip
             | Action::NextThreshold
             | Action::ToggleContour => self.change_looks(&action),
+            Action::Zoom(_) | Action::Pan(..) | Action::ToggleSwipe | Action::MoveSwipe(_) => self.move_lens(&action),
+            Action::NextPreference => {
+                self.preference = self.preference.next();
+                self.say(&format!("on a slow line: {}", self.preference));
+            }
             Action::Help => self.dialog = Some(Box::new(Help)),
             Action::Dismiss => self.message = None,
             Action::Suspend => self.suspend = true,

@@ -137,6 +137,35 @@ pub const BINDINGS: &[Binding] = &[
             (KeyCode::Char('i'), Action::ToggleContour),
         ],
     ),
+    binding(
+        "z Z",
+        "zoom",
+        "closer, further away; H J K L or the mouse move what is seen, the wheel zooms",
+        &[
+            (KeyCode::Char('z'), Action::Zoom(true)),
+            (KeyCode::Char('Z'), Action::Zoom(false)),
+            (KeyCode::Char('H'), Action::Pan(-1, 0)),
+            (KeyCode::Char('J'), Action::Pan(0, 1)),
+            (KeyCode::Char('K'), Action::Pan(0, -1)),
+            (KeyCode::Char('L'), Action::Pan(1, 0)),
+        ],
+    ),
+    binding(
+        "w",
+        "",
+        "the photo (or the run compared with) beside the result in one picture; ( and ) or the mouse move the edge",
+        &[
+            (KeyCode::Char('w'), Action::ToggleSwipe),
+            (KeyCode::Char('('), Action::MoveSwipe(-1)),
+            (KeyCode::Char(')'), Action::MoveSwipe(1)),
+        ],
+    ),
+    binding(
+        "f",
+        "",
+        "on a slow line: sharp pictures, balanced, or many a second",
+        &[(KeyCode::Char('f'), Action::NextPreference)],
+    ),
     binding("?", "help", "this list", &[(KeyCode::Char('?'), Action::Help), (KeyCode::F(1), Action::Help)]),
     binding("esc", "", "close a dialog or a message", &[(KeyCode::Esc, Action::Dismiss)]),
     binding(

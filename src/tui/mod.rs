@@ -8,8 +8,10 @@ mod action;
 mod app;
 mod choices;
 mod dialogs;
+mod examination;
 mod keymap;
 mod layout;
+mod lens;
 mod looks;
 mod painted;
 mod panes;
@@ -21,6 +23,7 @@ mod theme;
 
 pub use action::Action;
 pub use app::{App, RunSummary, Setup};
+pub use examination::{Examination, examine};
 pub use keymap::{BINDINGS, Binding};
 pub use session::{Ending, run};
 pub use text::printable;

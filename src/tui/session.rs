@@ -2,22 +2,27 @@
 
 use super::app::{App, RunSummary, Setup};
 use super::terminal::{self, Taken};
-use crate::engine::{Engine, Link, Update};
-use crate::picture::{Meter, MeteredWriter, Pictures, Protocol, Terminal};
-use crossterm::event::{Event as Input, EventStream, KeyEventKind};
-use futures_util::StreamExt;
+use crate::engine::{Engine, Link, Phase, Update};
+use crate::picture::{
+    Detected, FrameWriter, Input, Line, Meter, Pictures, Protocol, Terminal, Token, detect, window_cell,
+};
+use crossterm::event::{Event, KeyEventKind};
 use ratatui::backend::CrosstermBackend;
-use std::io::{Stdout, Write, stdout};
+use ratatui::layout::{Position, Rect, Size};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
 
 /// The shortest time between two frames.
 const FRAME: Duration = Duration::from_millis(33);
 /// How often the header's rates are looked at.
 const TICK: Duration = Duration::from_millis(500);
+/// Around a frame, so that the terminal shows it at once (mode 2026).
+const HOLD: &[u8] = b"\x1b[?2026h";
+const SHOW: &[u8] = b"\x1b[?2026l";
 
-type Screen = ratatui::Terminal<CrosstermBackend<MeteredWriter<Stdout>>>;
+type Screen = ratatui::Terminal<CrosstermBackend<FrameWriter>>;
 
 /// What is left when the dashboard is closed.
 #[derive(Debug)]
@@ -35,24 +40,42 @@ pub struct Ending {
 /// If the terminal cannot be taken or written to.
 pub async fn run(engine: &Engine, setup: Setup, forced: Option<Protocol>) -> anyhow::Result<Ending> {
     let mut link = engine.link();
+    let bandwidth = setup.bandwidth;
     let mut app = App::new(setup);
     // The engine loads and computes while the terminal is still being asked what it can do.
     send(&mut app, &link)?;
     terminal::restore_on_panic();
     let taken = Taken::take()?;
-    let found = Terminal::detect(forced);
+    let Detected { terminal: found, splitter, typed } = detect(forced);
     let wake = Arc::new(Notify::new());
-    let waker = wake.clone();
-    let mut pictures = Pictures::new(found, move || waker.notify_one());
-    let (writer, meter) = MeteredWriter::new(stdout());
-    let screen = ratatui::Terminal::new(CrosstermBackend::new(writer))?;
-    let mut session = Session { app, link: &mut link, screen, meter, wake, shape: None };
-    let outcome = session.serve(&mut pictures).await;
-    let gone = pictures.clear();
-    let _ = stdout().write_all(gone.as_bytes());
+    let waker = || {
+        let wake = wake.clone();
+        move || wake.notify_one()
+    };
+    let line = Arc::new(Line::start(terminal::output()?, found.answers.status, waker())?);
+    let answered = line.clone();
+    let input = Input::start(splitter, typed, move || answered.answered())?;
+    let mut pictures = Pictures::new(found.clone(), line.clone(), waker());
+    pictures.set_bandwidth(bandwidth);
+    let writer = FrameWriter::default();
+    let screen = ratatui::Terminal::new(CrosstermBackend::new(writer.clone()))?;
+    let session = Session {
+        app,
+        link: &mut link,
+        screen,
+        writer,
+        line: line.clone(),
+        meter: Meter::default(),
+        wake,
+        found,
+        first: vec![],
+        size: None,
+    };
+    let (app, outcome) = session.serve(&mut pictures, input).await;
+    line.hold(&pictures.clear());
     drop(taken);
     outcome?;
-    Ok(Ending { runs: session.app.summaries().to_vec(), interrupted: session.app.was_interrupted() })
+    Ok(Ending { runs: app.summaries().to_vec(), interrupted: app.was_interrupted() })
 }
 
 fn send(app: &mut App, link: &Link) -> anyhow::Result<()> {
@@ -66,36 +89,57 @@ struct Session<'a> {
     app: App,
     link: &'a mut Link,
     screen: Screen,
+    writer: FrameWriter,
+    line: Arc<Line>,
     meter: Meter,
     wake: Arc<Notify>,
-    /// What the last frame's layout depended on; where it changes, old pictures have to go.
-    shape: Option<(bool, usize, ratatui::layout::Size)>,
+    /// The terminal, as far as it is known.
+    found: Terminal,
+    /// What goes out before the next frame.
+    first: Vec<u8>,
+    size: Option<Size>,
 }
 
 impl Session<'_> {
-    async fn serve(&mut self, pictures: &mut Pictures) -> anyhow::Result<()> {
-        let mut input = EventStream::new();
+    async fn serve(mut self, pictures: &mut Pictures, mut input: Input) -> (App, anyhow::Result<()>) {
+        let outcome = self.serve_until_quit(pictures, &mut input).await;
+        (self.app, outcome)
+    }
+
+    async fn serve_until_quit(&mut self, pictures: &mut Pictures, input: &mut Input) -> anyhow::Result<()> {
         let mut tick = tokio::time::interval(TICK);
-        let mut suspensions = Suspensions::new();
+        let mut resized = signal(SignalKind::window_change())?;
+        let mut suspensions = signal(SignalKind::from_raw(libc::SIGTSTP))?;
         let mut drawn = Instant::now().checked_sub(FRAME).unwrap_or_else(Instant::now);
-        let mut stale = true;
+        // A key is answered at once, anything else when the line has room.
+        let (mut stale, mut urgent) = (true, true);
         while !self.app.wants_to_quit() {
-            if stale && drawn.elapsed() >= FRAME {
+            let room = urgent || self.line.has_room();
+            if stale && room && (urgent || drawn.elapsed() >= FRAME) {
                 self.draw(pictures)?;
-                (stale, drawn) = (false, Instant::now());
+                (stale, urgent, drawn) = (false, false, Instant::now());
             }
-            let next_frame = if stale { Some(drawn + FRAME) } else { pictures.due() };
+            let next_frame = if !stale {
+                pictures.due()
+            } else if room {
+                Some(drawn + FRAME)
+            } else {
+                None
+            };
             tokio::select! {
                 biased;
-                event = input.next() => match event {
-                    Some(Ok(event)) => {
-                        self.on_input(&event);
-                        // A key is answered by the next frame at once.
-                        drawn = drawn.checked_sub(FRAME).unwrap_or(drawn);
-                        stale = true;
+                token = input.next() => match token {
+                    Some(Token::Input(bytes)) => {
+                        self.on_input(&bytes, pictures);
+                        (stale, urgent) = (true, true);
                     }
+                    Some(Token::Ack) => {}
+                    Some(token) => if self.found.learn(&token) {
+                        self.terminal_changed(pictures);
+                        stale = true;
+                    },
                     // The terminal is gone.
-                    Some(Err(_)) | None => return Ok(()),
+                    None => return Ok(()),
                 },
                 update = self.link.next() => {
                     match update {
@@ -105,34 +149,51 @@ impl Session<'_> {
                     }
                     stale = true;
                 }
-                () = self.wake.notified() => stale = true,
+                () = self.wake.notified() => {
+                    if self.line.is_broken() {
+                        return Ok(());
+                    }
+                    stale = true;
+                }
                 () = until(next_frame) => stale = true,
-                () = suspensions.next() => self.app.apply(super::Action::Suspend),
+                _ = resized.recv() => {
+                    if self.found.resized(window_cell()) {
+                        self.terminal_changed(pictures);
+                    }
+                    (stale, urgent) = (true, true);
+                }
+                _ = suspensions.recv() => self.app.apply(super::Action::Suspend),
                 _ = tick.tick() => {
-                    let rate = self.meter.rate();
-                    self.app.set_line(pictures.protocol(), rate);
+                    let rates = self.meter.rates(&self.line, pictures.count());
+                    self.app.set_line(pictures.terminal().protocol, rates);
                     stale = true;
                 }
             }
             send(&mut self.app, self.link)?;
             if self.app.take_suspend() {
-                self.suspend(pictures)?;
-                // The reader of the old stream may have swallowed what the shell was told.
-                input = EventStream::new();
-                stale = true;
+                self.suspend(pictures, input)?;
+                (stale, urgent) = (true, true);
             }
         }
         Ok(())
     }
 
-    fn on_input(&mut self, event: &Input) {
+    fn terminal_changed(&mut self, pictures: &mut Pictures) {
+        self.first.extend(pictures.set_terminal(self.found.clone()));
+    }
+
+    fn on_input(&mut self, bytes: &[u8], pictures: &Pictures) {
+        let Ok(Some(event)) = terminput::Event::parse_from(bytes) else { return };
+        let Ok(event) = terminput_crossterm::to_crossterm(event) else { return };
         match event {
-            Input::Key(key) if key.kind != KeyEventKind::Release => self.app.on_key(key),
-            Input::Paste(text) => {
+            Event::Key(key) if key.kind != KeyEventKind::Release => self.app.on_key(&key),
+            Event::Mouse(mouse) => {
+                let hit = pictures.pixel_at(Position::new(mouse.column, mouse.row));
+                self.app.on_mouse(mouse.kind, hit);
+            }
+            Event::Paste(text) if self.app.has_dialog() => {
                 for c in text.chars().filter(|c| !c.is_control()) {
-                    if self.app.has_dialog() {
-                        self.app.on_key(&crossterm::event::KeyCode::Char(c).into());
-                    }
+                    self.app.on_key(&crossterm::event::KeyCode::Char(c).into());
                 }
             }
             _ => {}
@@ -140,28 +201,32 @@ impl Session<'_> {
     }
 
     fn draw(&mut self, pictures: &mut Pictures) -> anyhow::Result<()> {
-        let shape = Some((self.app.has_dialog(), self.app.technique, self.screen.size()?));
-        if shape != self.shape && self.shape.is_some() && !pictures.text_covers_pictures() {
-            // Sixel and iTerm2 pictures are pixels on the screen: only clearing it removes them.
-            self.clear()?;
+        let size = self.screen.size()?;
+        if self.size.replace(size).is_some_and(|before| before != size) {
+            // The screen is cleared, and on some terminals pictures go with the text.
+            self.first.extend(pictures.clear());
         }
-        self.shape = shape;
-        self.screen.draw(|frame| super::draw(frame, &mut self.app, pictures))?;
-        let gone = pictures.end_frame();
-        if !gone.is_empty() {
-            let backend = self.screen.backend_mut();
-            backend.write_all(gone.as_bytes())?;
-            Write::flush(backend)?;
+        let phase = self.app.phase();
+        pictures.set_settled(!matches!(phase, Phase::Running | Phase::Loading | Phase::Idle));
+        pictures.set_preference(self.app.preference());
+        let frame = self.screen.draw(|frame| super::draw(frame, &mut self.app, pictures))?;
+        let end = pictures.end_frame(frame.buffer);
+        let text = self.writer.take();
+        // Every frame resets colours and hides the cursor; without a cell moved to, that is all it did.
+        let draws = text.contains(&b'H') || text.contains(&b'J');
+        let mut out = vec![];
+        if draws || !end.controls.is_empty() || !self.first.is_empty() {
+            out = [HOLD, &std::mem::take(&mut self.first), &text, &end.controls, SHOW].concat();
         }
+        self.line.frame(&out, &end);
         Ok(())
     }
 
     /// To the shell, and back when the shell says so.
-    fn suspend(&mut self, pictures: &mut Pictures) -> anyhow::Result<()> {
-        let gone = pictures.clear();
-        stdout().write_all(gone.as_bytes())?;
+    fn suspend(&mut self, pictures: &mut Pictures, input: &Input) -> anyhow::Result<()> {
+        input.hold(true);
+        self.line.hold(&pictures.clear());
         terminal::give_back();
-        #[cfg(unix)]
         // SAFETY: raising a signal has no memory effects; SIGSTOP cannot be caught, so it stops right here and
         // goes on when the shell continues the program.
         unsafe {
@@ -169,6 +234,8 @@ impl Session<'_> {
         }
         // The session's own guard gives it back in the end.
         std::mem::forget(Taken::take()?);
+        self.line.go_on();
+        input.hold(false);
         self.clear()
     }
 
@@ -176,7 +243,7 @@ impl Session<'_> {
     /// cursor, an answer that the reader of the keyboard would have to wait for.
     fn clear(&mut self) -> anyhow::Result<()> {
         let size = self.screen.size()?;
-        Ok(self.screen.resize(ratatui::layout::Rect::from((ratatui::layout::Position::ORIGIN, size)))?)
+        Ok(self.screen.resize(Rect::from((Position::ORIGIN, size)))?)
     }
 }
 
@@ -184,33 +251,5 @@ async fn until(when: Option<Instant>) {
     match when {
         Some(when) => tokio::time::sleep_until(when.into()).await,
         None => std::future::pending().await,
-    }
-}
-
-/// SIGTSTP from outside, which must give the terminal back first.
-struct Suspensions {
-    #[cfg(unix)]
-    stream: Option<tokio::signal::unix::Signal>,
-}
-
-impl Suspensions {
-    #[cfg(unix)]
-    fn new() -> Self {
-        let kind = tokio::signal::unix::SignalKind::from_raw(libc::SIGTSTP);
-        Self { stream: tokio::signal::unix::signal(kind).ok() }
-    }
-
-    #[cfg(not(unix))]
-    fn new() -> Self {
-        Self {}
-    }
-
-    async fn next(&mut self) {
-        #[cfg(unix)]
-        if let Some(stream) = &mut self.stream {
-            stream.recv().await;
-            return;
-        }
-        std::future::pending::<()>().await;
     }
 }

@@ -41,7 +41,10 @@ impl Pane for Header {
             Some(shown) => format!(" looking at step {shown} of {}", s.step),
             None => format!(" step {}/{} · {pace}", s.step, s.total),
         };
-        let line = format!(" · {} · {:.0} kB/s ", app.line.protocol, app.line.bytes_per_second / 1e3);
+        let rates = app.line.rates;
+        let pictures =
+            if rates.pictures > 0.0 { format!(" · {:.1} pictures/s", rates.pictures) } else { String::new() };
+        let line = format!(" · {} · {:.0} kB/s{pictures} ", app.line.protocol, rates.bytes / 1e3);
         let right = Line::from(vec![Span::styled(sign, style), Span::raw(progress), Span::styled(line, theme.dim())]);
         let room = (area.width as usize).saturating_sub(right.width());
         // Where both do not fit, the model gives way.

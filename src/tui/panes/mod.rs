@@ -45,8 +45,6 @@ const PANES: &[&dyn Pane] = &[
 /// What panes draw pictures with.
 struct Canvas<'a> {
     pictures: &'a mut Pictures,
-    /// Whether a dialog is open that pictures would be drawn over.
-    covered: bool,
     /// Whether each picture has its own pane.
     wide: bool,
 }
@@ -70,8 +68,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, app: &mut App, pictures: &mut Pictures
         frame.render_widget(Paragraph::new(text).wrap(Wrap { trim: true }), screen);
         return;
     };
-    let covered = app.has_dialog() && !pictures.text_covers_pictures();
-    let mut canvas = Canvas { pictures, covered, wide: areas.is_wide() };
+    let mut canvas = Canvas { pictures, wide: areas.is_wide() };
     for pane in PANES {
         if let Some(area) = areas.get(pane.place()) {
             pane.render(frame, area, app, &mut canvas);

@@ -2,6 +2,7 @@
 
 use super::{Canvas, Pane, framed};
 use crate::imaging::Picture;
+use crate::picture::Importance;
 use crate::techniques::Need;
 use crate::tui::app::{App, MapView};
 use crate::tui::layout::Place;
@@ -22,7 +23,8 @@ impl Pane for Input {
 
     fn render(&self, frame: &mut Frame<'_>, area: Rect, app: &mut App, canvas: &mut Canvas<'_>) {
         let picture = app.snapshot.input.clone();
-        let foot = caption(&App::name_of(app.spec.picture.as_ref()), picture.as_ref(), area);
+        let foot = pointed("input", app)
+            .unwrap_or_else(|| caption(&App::name_of(app.spec.picture.as_ref()), picture.as_ref(), area));
         let inside = framed(frame, area, app, false, " input ", foot);
         put(frame, "input", picture, inside, app, canvas);
     }
@@ -71,10 +73,11 @@ impl Pane for Result {
             put(frame, "result", picture, inside, app, canvas);
             return;
         }
-        let picture = app.result_picture();
-        let foot = match &app.snapshot.heat {
-            Some(_) if app.view != MapView::Photo => scale(app),
-            _ => Line::raw(caption("", picture.as_ref(), area)),
+        let picture = app.result_picture().map(|picture| app.swiped(picture));
+        let foot = match (&app.snapshot.heat, pointed("result", app)) {
+            (_, Some(pointed)) => Line::raw(pointed),
+            (Some(_), None) if app.view != MapView::Photo => scale(app),
+            _ => Line::raw(caption(&app.lens.about(), picture.as_ref(), area)),
         };
         let inside = framed(frame, area, app, false, format!(" {title} "), foot);
         put(frame, "result", picture, inside, app, canvas);
@@ -148,17 +151,41 @@ fn scale(app: &App) -> Line<'static> {
     Line::from(spans)
 }
 
+/// The pixel under the mouse, if that is on this slot: its place, its colour, and the map's value there.
+fn pointed(slot: &str, app: &App) -> Option<String> {
+    let (x, y, [r, g, b]) = app.lens.pixel(slot)?;
+    let value = app.snapshot.heat.as_ref().zip(app.snapshot.input.as_ref()).and_then(|(heat, photo)| {
+        let cell = |at: u32, cells: u32, pixels: u32| (at * cells / pixels.max(1)).min(cells - 1) as usize;
+        let (column, row) = (cell(x, heat.width, photo.width), cell(y, heat.height, photo.height));
+        heat.values.get(row * heat.width as usize + column)
+    });
+    let value = value.map(|v| format!("· map {} ", short(f64::from(*v)))).unwrap_or_default();
+    Some(format!(" {}{x},{y} rgb {r} {g} {b} {value}", app.lens.about()))
+}
+
+/// How much a slot's picture matters, and whether the lens is held over it.
+fn role(slot: &str) -> (Importance, bool) {
+    match slot {
+        "input" | "perturbation" => (Importance::Side, true),
+        "style" => (Importance::Side, false),
+        _ => (Importance::Main, true),
+    }
+}
+
 pub(super) fn put(
     frame: &mut Frame<'_>,
     slot: &'static str,
     picture: Option<Picture>,
     area: Rect,
-    app: &App,
+    app: &mut App,
     canvas: &mut Canvas<'_>,
 ) {
     match picture {
-        Some(picture) if !canvas.covered => canvas.pictures.draw(slot, &picture, area, frame.buffer_mut()),
-        Some(_) => {}
+        Some(picture) => {
+            let (importance, lens) = role(slot);
+            let picture = if lens { app.lens.look(slot, picture) } else { picture };
+            canvas.pictures.draw(slot, &picture, area, importance, frame.buffer_mut());
+        }
         None => {
             let text = app.snapshot.failure.clone().unwrap_or_else(|| "…".into());
             let text = crate::tui::text::printable(&text);
