@@ -104,7 +104,9 @@ impl Encoder {
                     let chosen = LEVELS[level];
                     let picture = if chosen.scale < 1.0 { Self::scaled(task, chosen.scale) } else { full.clone() };
                     let size = (picture.width, picture.height);
-                    let png = png_of_palette(&own.reducer.reduce(&picture.rgb, size, chosen.reduction), size);
+                    let reduced = own.reducer.reduce(&picture.rgb, size, chosen.reduction);
+                    tracing::trace!(slot = task.slot, level, error = reduced.error, "a picture in few colours");
+                    let png = png_of_palette(&reduced, size);
                     let bytes = png.len() * 4 / 3;
                     (png, bytes, pixels)
                 })

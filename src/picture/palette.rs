@@ -76,7 +76,6 @@ pub(super) struct Reduced<'a> {
     /// One a pixel, row by row.
     pub indices: &'a [u8],
     /// Mean squared error of a channel.
-    #[cfg(test)]
     pub error: f64,
 }
 
@@ -105,12 +104,7 @@ impl Reducer {
         }
         self.indices = indices;
         let (_, palette, _) = self.palette.insert((how.colors, palette, promised.min(least)));
-        Reduced {
-            colors: &palette.colors,
-            indices: &self.indices,
-            #[cfg(test)]
-            error,
-        }
+        Reduced { colors: &palette.colors, indices: &self.indices, error }
     }
 }
 

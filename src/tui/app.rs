@@ -381,7 +381,7 @@ impl App {
                 self.preference = self.preference.next();
                 self.say(&format!("on a slow line: {}", self.preference));
             }
-            Action::Help => self.dialog = Some(Box::new(Help)),
+            Action::Help => self.dialog = Some(Box::new(Help::default())),
             Action::Dismiss => self.message = None,
             Action::Suspend => self.suspend = true,
             Action::Quit => self.leave(),

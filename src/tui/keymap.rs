@@ -73,7 +73,7 @@ pub const BINDINGS: &[Binding] = &[
     binding(
         "d",
         "",
-        "compare with an earlier run: pictures side by side, curves together; again for one",
+        "compare with an earlier run, pictures side by side and curves together",
         &[(KeyCode::Char('d'), Action::PickRival)],
     ),
     binding("c", "class", "choose the class, or the target of an attack", &[(KeyCode::Char('c'), Action::PickClass)]),
@@ -140,7 +140,7 @@ pub const BINDINGS: &[Binding] = &[
     binding(
         "z Z",
         "zoom",
-        "closer, further away; H J K L or the mouse move what is seen, the wheel zooms",
+        "closer or further away, as the wheel does; H J K L or the mouse move",
         &[
             (KeyCode::Char('z'), Action::Zoom(true)),
             (KeyCode::Char('Z'), Action::Zoom(false)),
@@ -153,7 +153,7 @@ pub const BINDINGS: &[Binding] = &[
     binding(
         "w",
         "",
-        "the photo (or the run compared with) beside the result in one picture; ( and ) or the mouse move the edge",
+        "photo (or other run) and result in one picture; ( ) or the mouse move the edge",
         &[
             (KeyCode::Char('w'), Action::ToggleSwipe),
             (KeyCode::Char('('), Action::MoveSwipe(-1)),

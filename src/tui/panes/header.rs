@@ -45,6 +45,7 @@ impl Pane for Header {
         let pictures =
             if rates.pictures > 0.0 { format!(" · {:.1} pictures/s", rates.pictures) } else { String::new() };
         let line = format!(" · {} · {:.0} kB/s{pictures} ", app.line.protocol, rates.bytes / 1e3);
+        let line = if area.width < 110 { line.replace(&pictures, "") } else { line };
         let right = Line::from(vec![Span::styled(sign, style), Span::raw(progress), Span::styled(line, theme.dim())]);
         let room = (area.width as usize).saturating_sub(right.width());
         // Where both do not fit, the model gives way.
