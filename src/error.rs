@@ -99,6 +99,17 @@ pub enum Error {
         /// What to lower.
         advice: String,
     },
+    /// A checkpoint that is damaged or of another version.
+    #[error("cannot take up the run: {} cannot be used: {reason}", .path.display())]
+    BadCheckpoint {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// The other end of a connection is not what it should be.
+    #[error("the other end of the connection {0}")]
+    Peer(String),
     /// The engine ended before it answered.
     #[error("the engine ended unexpectedly; see the log file for its last words")]
     EngineGone,

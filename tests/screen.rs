@@ -22,7 +22,7 @@ fn app(technique: &str, theme: Theme) -> App {
         ..JobSpec::default()
     };
     let mut app =
-        App::new(Setup { spec, save_folder: "runs".into(), theme, display: Display::default(), bandwidth: None });
+        App::new(Setup { spec, theme, display: Display::default(), bandwidth: None });
     app.set_line(Protocol::Kitty, Rates { bytes: 96_000.0, pictures: 4.8 });
     app
 }

@@ -28,10 +28,9 @@ pub(super) fn dashboard(args: &DashboardArgs) -> anyhow::Result<u8> {
     if spec.styles.is_empty() {
         spec.styles.push(Source::Sample(PAINTINGS[0].name.to_owned()));
     }
-    let save_folder = logging::state_folder().unwrap_or_else(|| "gradlens".into()).join("runs");
     let theme = Theme::from_environment(args.plain);
     let (display, bandwidth) = (resolve::display(&args.display)?, bandwidth(&args.screen)?);
-    let setup = Setup { spec, save_folder, theme, display, bandwidth };
+    let setup = Setup { spec, theme, display, bandwidth };
     let forced = forced(&args.screen);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let ending = runtime.block_on(async {

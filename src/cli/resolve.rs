@@ -79,6 +79,7 @@ pub(super) fn options(how: &HowArgs) -> Options {
         device: how.device.clone().unwrap_or_else(|| "cpu".into()),
         threads,
         signals: true,
+        saves: super::logging::state_folder().unwrap_or_else(|| "gradlens".into()).join("runs"),
         ..Options::default()
     }
 }

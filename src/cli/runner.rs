@@ -84,6 +84,7 @@ impl Runner {
                         outcome.failure = Some(message);
                         break;
                     }
+                    Event::Warned { message } => eprintln!("gradlens: {}", crate::tui::printable(&message)),
                     Event::Started { .. } | Event::Paused { .. } | Event::Resumed { .. } | Event::Changed { .. } => {}
                 },
             }
@@ -99,7 +100,7 @@ impl Runner {
     fn save(&self, folder: Option<&Path>) -> Result<bool> {
         let Some(folder) = folder else { return Ok(false) };
         self.link.send(Command::Save {
-            folder: folder.to_owned(),
+            folder: Some(folder.to_owned()),
             display: self.display.clone(),
             record: self.record,
         })?;

@@ -92,6 +92,13 @@ impl History {
         }
     }
 
+    /// Keeps a job's state whether or not it is due.
+    pub fn keep_state(&mut self, step: usize, state: State) {
+        if self.states.kept.last().is_none_or(|(last, _)| *last < step) {
+            self.states.keep(step, state.bytes(), state);
+        }
+    }
+
     /// The steps whose pictures are kept, in order.
     pub fn steps(&self) -> Arc<[usize]> {
         self.steps.clone()

@@ -30,6 +30,12 @@ impl Link {
         self.commands.send(command).map_err(|_| Error::EngineGone)
     }
 
+    /// Events that wait to be taken.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.events.len()
+    }
+
     /// Waits for the next event; `None` once the engine has ended. Events are never lost or reordered.
     pub async fn event(&mut self) -> Option<Event> {
         self.events.recv().await

@@ -71,6 +71,20 @@ pub struct JobSpec {
     pub changes: Vec<ParameterChange>,
     /// The step to end at, if that is before the job's own end.
     pub until: Option<usize>,
+    /// What becomes of its files at its end, where that is settled beforehand. No part of `run.json`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delivery: Option<Delivery>,
+}
+
+/// How a run's files are written.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Delivery {
+    /// The folder, made if need be.
+    pub folder: PathBuf,
+    /// How maps are shown in `result.png` and `overlay.png`.
+    pub display: Display,
+    /// Whether an animation of the run goes with them.
+    pub record: bool,
 }
 
 /// One map of a comparison.
@@ -127,10 +141,17 @@ pub enum Command {
         /// The step.
         step: usize,
     },
+    /// Takes up the run that is kept in a folder; it goes on if it was going on.
+    Restore {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// Keeps the run at once: its watcher is about to leave it.
+    Keep,
     /// Writes the run's files into a folder.
     Save {
-        /// The folder, made if need be.
-        folder: PathBuf,
+        /// The folder, made if need be; one of the engine's own unless given.
+        folder: Option<PathBuf>,
         /// How maps are shown in `result.png` and `overlay.png`.
         display: Display,
         /// Whether an animation of the run goes with them.
@@ -165,7 +186,7 @@ impl From<&Error> for FailureKind {
             | Error::Device { .. } => Self::Usage,
             Error::BadImage { .. } => Self::Image,
             Error::BadWeights { .. } => Self::Weights,
-            Error::Output { .. } | Error::Diverged { .. } | Error::EngineGone | Error::Compute(_) => Self::Failed,
+            Error::Output { .. } | Error::Diverged { .. } | Error::BadCheckpoint { .. } | Error::Peer(_) | Error::EngineGone | Error::Compute(_) => Self::Failed,
         }
     }
 }
@@ -246,6 +267,11 @@ pub enum Event {
         /// What `run.json` holds.
         manifest: Box<RunManifest>,
     },
+    /// Something is amiss that does not stop the run.
+    Warned {
+        /// One sentence for the person.
+        message: String,
+    },
     /// A command could not be carried out; the run is as it was.
     Refused {
         /// The kind of fault.
@@ -253,7 +279,7 @@ pub enum Event {
         /// One sentence for the person.
         message: String,
     },
-    /// The system asked the program to end (SIGINT, SIGTERM or SIGHUP); the run is being stopped.
+    /// The system asked the program to end (SIGINT or SIGTERM); the run is being stopped.
     Interrupted {
         /// The signal's name.
         signal: String,
@@ -408,6 +434,8 @@ pub struct Snapshot {
     pub past: Arc<[Past]>,
     /// The fault that ended the run.
     pub failure: Option<String>,
+    /// Its name in `gradlens runs`, once it is kept on the disk.
+    pub kept: Option<String>,
 }
 
 #[cfg(test)]

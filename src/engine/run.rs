@@ -1,5 +1,7 @@
 //! One run: a job with its curves, marks and clocks.
 
+mod resume;
+
 use super::history::{Frame, History};
 use super::manifest::{Branching, InputRecord, ParameterChange};
 use super::message::{Event, JobSpec, Mark, Past, Phase, Prediction, Series, Snapshot, top_predictions};
@@ -358,6 +360,7 @@ impl Run {
             branches: self.history.state(0).is_some(),
             past,
             failure: self.failure.clone(),
+            kept: None,
         }
     }
 }

@@ -1,11 +1,13 @@
 //! The async task between watchers and the computing thread.
 
 use super::device::device;
+use super::keeper::Keeping;
 use super::link::Link;
 use super::message::{Command, Event, Phase, Snapshot};
 use super::worker::Worker;
 use crate::error::Result;
 use crate::techniques::{TECHNIQUES, Technique};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
@@ -22,13 +24,17 @@ pub struct Options {
     pub threads: Option<usize>,
     /// The techniques it knows.
     pub techniques: &'static [&'static dyn Technique],
-    /// Whether SIGINT, SIGTERM and SIGHUP stop the run and are reported as [`Event::Interrupted`].
+    /// Whether SIGINT and SIGTERM stop the run and are reported as [`Event::Interrupted`].
     pub signals: bool,
+    /// Where runs are kept so that they can be taken up again; nowhere unless given.
+    pub keeping: Option<Keeping>,
+    /// Where files go that nobody named a folder for.
+    pub saves: PathBuf,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { device: "cpu".into(), threads: None, techniques: TECHNIQUES, signals: false }
+        Self { device: "cpu".into(), threads: None, techniques: TECHNIQUES, signals: false, keeping: None, saves: "gradlens".into() }
     }
 }
 
@@ -39,6 +45,7 @@ pub struct Engine {
     commands: mpsc::UnboundedSender<Command>,
     listeners: Listeners,
     snapshots: watch::Receiver<Arc<Snapshot>>,
+    present: Arc<Mutex<Option<Event>>>,
 }
 
 impl Engine {
@@ -64,9 +71,16 @@ impl Engine {
             .spawn(move || worker.work(&order_queue))
             .map_err(|e| candle_core::Error::Msg(format!("the computing thread could not be started: {e}")))?;
         let listeners = Listeners::default();
-        let task = Task { commands: command_queue, orders, reports: report_queue, listeners: listeners.clone() };
+        let present = Arc::default();
+        let task = Task {
+            commands: command_queue,
+            orders,
+            reports: report_queue,
+            listeners: listeners.clone(),
+            present: Arc::clone(&present),
+        };
         tokio::spawn(task.serve(sender, signals));
-        Ok(Self { commands, listeners, snapshots })
+        Ok(Self { commands, listeners, snapshots, present })
     }
 
     /// A new watcher's link; it sees every event from now on.
@@ -76,6 +90,12 @@ impl Engine {
         lock(&self.listeners).push(sender);
         Link::new(self.commands.clone(), events, self.snapshots.clone())
     }
+
+    /// How the present run began, for a watcher that comes later.
+    #[must_use]
+    pub fn present(&self) -> Option<Event> {
+        self.present.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 struct Task {
@@ -83,6 +103,7 @@ struct Task {
     orders: std::sync::mpsc::Sender<Command>,
     reports: mpsc::UnboundedReceiver<Event>,
     listeners: Listeners,
+    present: Arc<Mutex<Option<Event>>>,
 }
 
 impl Task {
@@ -124,6 +145,9 @@ impl Task {
 
     fn tell(&self, event: &Event) {
         tracing::info!(?event, "event");
+        if matches!(event, Event::Started { .. }) {
+            *self.present.lock().unwrap_or_else(PoisonError::into_inner) = Some(event.clone());
+        }
         lock(&self.listeners).retain(|listener| listener.send(event.clone()).is_ok());
     }
 }
@@ -136,7 +160,7 @@ fn lock(listeners: &Listeners) -> std::sync::MutexGuard<'_, Vec<mpsc::UnboundedS
 /// The signals that ask a program to end.
 struct Signals {
     #[cfg(unix)]
-    streams: Option<[(&'static str, tokio::signal::unix::Signal); 3]>,
+    streams: Option<[(&'static str, tokio::signal::unix::Signal); 2]>,
 }
 
 impl Signals {
@@ -147,7 +171,6 @@ impl Signals {
             Ok([
                 ("SIGINT", signal(SignalKind::interrupt())?),
                 ("SIGTERM", signal(SignalKind::terminate())?),
-                ("SIGHUP", signal(SignalKind::hangup())?),
             ])
         };
         Self { streams: if wanted { open().ok() } else { None } }
@@ -161,10 +184,9 @@ impl Signals {
     #[cfg(unix)]
     async fn next(&mut self) -> &'static str {
         match &mut self.streams {
-            Some([(int, a), (term, b), (hup, c)]) => tokio::select! {
+            Some([(int, a), (term, b)]) => tokio::select! {
                 _ = a.recv() => int,
                 _ = b.recv() => term,
-                _ = c.recv() => hup,
             },
             None => std::future::pending().await,
         }

@@ -1,6 +1,8 @@
 //! The computing thread: one run at a time, commands between steps.
 
+use super::registry;
 use super::message::{Command, Compared, Event, FailureKind, JobSpec, Past, Phase, Snapshot};
+use super::keeper::{Keeper, take_up};
 use super::run::{AIMS, Beginning, Run, aimed};
 use super::save::{Surroundings, save};
 use super::sources::{Networks, read_picture};
@@ -15,7 +17,7 @@ use crate::techniques::{
 use candle_core::Device;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::{Duration, Instant};
@@ -36,6 +38,7 @@ pub(super) struct Worker {
     runs: u64,
     past: Arc<[Past]>,
     classified: Option<Instant>,
+    keeper: Option<Keeper>,
 }
 
 impl Worker {
@@ -45,7 +48,9 @@ impl Worker {
         events: UnboundedSender<Event>,
         snapshots: Arc<watch::Sender<Arc<Snapshot>>>,
     ) -> Self {
+        let keeper = options.keeping.clone().map(|keeping| Keeper::new(keeping, events.clone()));
         Self {
+            keeper,
             options,
             threads: rayon::current_num_threads(),
             networks: Networks::new(device),
@@ -141,7 +146,16 @@ impl Worker {
                 Ok(())
             }
             Command::Branch { step } => guarded(|| self.branch(step)),
-            Command::Save { folder, display, record } => self.save(&folder, &display, record),
+            Command::Restore { folder } => {
+                self.stop();
+                guarded(|| self.restore(&folder))
+            }
+            Command::Keep => {
+                self.keep(true);
+                self.publish();
+                Ok(())
+            }
+            Command::Save { folder, display, record } => self.save(folder, &display, record),
             Command::Shutdown => Ok(()),
         };
         if let Err(error) = outcome {
@@ -168,6 +182,52 @@ impl Worker {
     }
 
     fn try_start(&mut self, spec: JobSpec) -> Result<()> {
+        self.prepare(spec)?;
+        self.publish();
+        Ok(())
+    }
+
+    /// Takes up a run that is kept in a folder.
+    fn restore(&mut self, folder: &Path) -> Result<()> {
+        self.runs += 1;
+        self.classified = None;
+        let (saved, state, first, pictures, lock) = take_up(folder)?.unlocked();
+        let (kept_at, weights) = (saved.step, saved.weights.clone());
+        self.prepare(saved.asked.clone())?;
+        if self.weights() != weights {
+            self.run = None;
+            let reason = "the run was made with other weights than these";
+            return Err(Error::bad_value("run", folder.display(), reason));
+        }
+        let Some(run) = &mut self.run else { return Ok(()) };
+        if let Err(error) = run.restore(saved, state, first, pictures) {
+            self.run = None;
+            return Err(error);
+        }
+        let (id, step, held) = (run.id, run.step, run.phase == Phase::Paused);
+        if let Some(keeper) = &mut self.keeper {
+            keeper.adopt(run, folder, kept_at, lock);
+        }
+        self.publish();
+        self.tell(if held { Event::Paused { run: id, step } } else { Event::Resumed { run: id, step } });
+        Ok(())
+    }
+
+    /// SHA-256 of the present run's weights.
+    fn weights(&self) -> String {
+        self.run.as_ref().and_then(|run| self.networks.sha256(&run.network)).unwrap_or_default()
+    }
+
+    /// Keeps the present run on the disk, at once or if that is due.
+    fn keep(&mut self, now: bool) {
+        if let (Some(run), Some(keeper)) = (&self.run, &mut self.keeper) {
+            let networks = &self.networks;
+            keeper.keep(run, now, || networks.sha256(&run.network).unwrap_or_default());
+        }
+    }
+
+    /// Makes the job of `spec` the present run.
+    fn prepare(&mut self, spec: JobSpec) -> Result<()> {
         let known = self.run.as_ref().and_then(|run| map_to_score(run, &spec));
         self.retire();
         let technique = find(self.options.techniques, &spec.technique)?;
@@ -229,7 +289,6 @@ impl Worker {
         let job = begin(technique, &spec, params.clone(), context.clone(), known)?;
         let beginning = Beginning { id: self.runs, spec, technique, context, params, inputs };
         self.run = Some(Run::new(beginning, job));
-        self.publish();
         Ok(())
     }
 
@@ -243,6 +302,7 @@ impl Worker {
             Err(error) => Some(run.fail(&error)),
         };
         self.classify_result(event.is_some());
+        self.keep(event.is_some());
         self.publish();
         if let Some(event) = event {
             self.tell(event);
@@ -278,6 +338,7 @@ impl Worker {
         let Some(run) = self.run.as_mut().filter(|r| r.phase == from) else { return };
         run.phase = to;
         let (run, step) = (run.id, run.step);
+        self.keep(to == Phase::Paused);
         self.publish();
         self.tell(if to == Phase::Paused { Event::Paused { run, step } } else { Event::Resumed { run, step } });
     }
@@ -357,15 +418,18 @@ impl Worker {
         if let Some(run) = self.run.as_mut().filter(|r| r.is_alive()) {
             run.end(Phase::Stopped);
             let event = Event::Stopped { run: run.id, step: run.step };
+            self.keep(true);
             self.publish();
             self.tell(event);
         }
     }
 
-    fn save(&mut self, folder: &Path, display: &Display, record: bool) -> Result<()> {
+    fn save(&mut self, folder: Option<PathBuf>, display: &Display, record: bool) -> Result<()> {
         let Some(run) = &self.run else {
-            return Err(Error::bad_value("save", folder.display(), "there is no run to save yet"));
+            return Err(Error::bad_value("save", "", "there is no run to save yet"));
         };
+        let own = || self.options.saves.join(format!("{}-{}-{}", run.technique.id(), registry::now(), run.step));
+        let folder = folder.unwrap_or_else(own);
         let top_after = match run.view.result.clone() {
             Some(picture) => super::top_predictions(&guarded(|| self.classify(&picture))?, 5),
             None => run.top.clone(),
@@ -373,18 +437,16 @@ impl Worker {
         let Some(run) = &self.run else { return Ok(()) };
         let weights_sha256 = self.networks.sha256(&run.network).unwrap_or_default();
         let around = Surroundings { device: &self.options.device, threads: self.threads, weights_sha256, top_after };
-        let (files, manifest) = save(run, around, folder, display, record)?;
-        self.tell(Event::Saved { run: run.id, folder: folder.to_owned(), files, manifest: Box::new(manifest) });
+        let (files, manifest) = save(run, around, &folder, display, record)?;
+        self.tell(Event::Saved { run: run.id, folder, files, manifest: Box::new(manifest) });
         Ok(())
     }
 
     fn publish(&self) {
         if let Some(run) = &self.run {
-            self.snapshots.send_replace(Arc::new(run.snapshot(
-                &self.options.device,
-                self.threads,
-                self.past.clone(),
-            )));
+            let kept = self.keeper.as_ref().and_then(|keeper| keeper.id(run.id)).map(str::to_owned);
+            let snapshot = run.snapshot(&self.options.device, self.threads, self.past.clone());
+            self.snapshots.send_replace(Arc::new(Snapshot { kept, ..snapshot }));
         }
     }
 

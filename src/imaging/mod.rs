@@ -1,6 +1,7 @@
 //! Pictures without tensors: decoding, resizing, colour maps, overlays, files.
 
 mod colormap;
+mod compress;
 mod decode;
 mod display;
 mod heat;
@@ -12,11 +13,12 @@ pub mod samples;
 mod superpixels;
 
 pub use colormap::{COLOR_MAPS, ColorMap, color_map};
+pub use compress::{compress, decompress};
 pub use decode::{MAX_PIXELS, decode, read_bytes};
 pub use display::Display;
 pub use heat::HeatMap;
 pub use montage::{columns, montage};
-pub use output::{Array, write_atomically, write_csv, write_gif, write_json, write_npy, write_png};
+pub use output::{Array, write_atomically, write_csv, write_gif, write_json, write_npy, write_png, write_private};
 pub use picture::Picture;
 pub use resize::{centre_crop, crop, fit_longer_side, fitted_size, resize, seen_in_crop, swipe};
 pub use superpixels::superpixels;

@@ -37,6 +37,19 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
     Ok(())
 }
 
+/// [`write_atomically`], for this person's eyes only, and on the disk before the old file goes.
+///
+/// # Errors
+/// As there.
+pub fn write_private(path: &Path, bytes: &[u8]) -> Result<()> {
+    let failed = |source: std::io::Error| Error::Output { path: path.to_owned(), source };
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
+    let mut file = tempfile::Builder::new().prefix(".gradlens-").tempfile_in(folder).map_err(failed)?;
+    file.write_all(bytes).and_then(|()| file.as_file().sync_data()).map_err(failed)?;
+    file.persist(path).map_err(|e| failed(e.error))?;
+    Ok(())
+}
+
 /// Writes a PNG.
 ///
 /// # Errors

@@ -21,8 +21,6 @@ use std::sync::Arc;
 pub struct Setup {
     /// The first run; its technique is where the dashboard opens.
     pub spec: JobSpec,
-    /// Where saved runs go.
-    pub save_folder: PathBuf,
     /// How things look.
     pub theme: Theme,
     /// How maps are shown.
@@ -102,7 +100,6 @@ pub struct App {
     pub(super) settings: HashMap<&'static str, BTreeMap<String, ParamValue>>,
     /// What the network took the present photo for.
     pub(super) photo_class: Option<usize>,
-    save_folder: PathBuf,
     pub(super) outbox: Vec<Command>,
     summaries: Vec<RunSummary>,
     pub(super) painted: Painted,
@@ -136,7 +133,6 @@ impl App {
             rival: None,
             settings,
             photo_class: None,
-            save_folder: setup.save_folder,
             outbox: vec![],
             summaries: vec![],
             painted: Painted::default(),
@@ -278,7 +274,7 @@ impl App {
                 }
                 self.message = say(format!("saved {} to {}", files.join(", "), folder.display()), false);
             }
-            Event::Refused { message, .. } => self.message = say(message, true),
+            Event::Refused { message, .. } | Event::Warned { message } => self.message = say(message, true),
             Event::Interrupted { .. } => {
                 self.interrupted = true;
                 self.leave();
@@ -473,11 +469,8 @@ impl App {
         if self.snapshot.run == 0 {
             return;
         }
-        let stamp = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-        let seconds = stamp.map_or(0, |s| s.as_secs());
-        let name = format!("{}-{}-{}", self.snapshot.technique, seconds, self.snapshot.step);
-        let (folder, display) = (self.save_folder.join(name), self.display.clone());
-        self.outbox.push(Command::Save { folder, display, record });
+        let display = self.display.clone();
+        self.outbox.push(Command::Save { folder: None, display, record });
     }
 
     fn select(&mut self, down: bool) {

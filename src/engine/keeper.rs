@@ -1,0 +1,235 @@
+//! Keeping the present run on the disk, beside its computing.
+
+use super::checkpoint::{self, FrameLog, Saved};
+use super::message::{Event, Phase};
+use super::registry::{self, About, Lock};
+use super::run::Run;
+use crate::error::{Error, Result};
+use crate::imaging::Picture;
+use crate::techniques::State;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Sender, channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc::UnboundedSender;
+
+/// Pictures in a log beyond twice those of the history before it is written anew.
+const SLACK: usize = 64;
+
+/// Where runs are kept, and how the process that computes them can be reached.
+#[derive(Debug, Clone)]
+pub struct Keeping {
+    /// The folder of all runs.
+    pub root: PathBuf,
+    /// The socket of this process.
+    pub socket: Option<PathBuf>,
+    /// How often a run that is going on is kept.
+    pub every: Duration,
+}
+
+/// Keeps runs that take a while. What is to be written is handed to a thread; dropping the keeper waits for it.
+pub(super) struct Keeper {
+    keeping: Keeping,
+    events: UnboundedSender<Event>,
+    present: Option<Present>,
+    writer: Option<(Sender<Order>, JoinHandle<()>)>,
+    /// The writer is at it.
+    busy: Arc<AtomicBool>,
+}
+
+struct Present {
+    run: u64,
+    id: String,
+    folder: PathBuf,
+    started: u64,
+    last: Instant,
+    /// The step of the last picture that was handed over, and how many there are in the log.
+    logged: (Option<usize>, usize),
+    lock: Arc<Lock>,
+}
+
+struct Order {
+    folder: PathBuf,
+    about: About,
+    saved: Box<Saved>,
+    state: Option<State>,
+    first: Option<State>,
+    pictures: Vec<(usize, Picture)>,
+    /// The step of the last picture that was handed over before; none if these are all there are.
+    after: Option<usize>,
+    /// Held until this is written.
+    _lock: Arc<Lock>,
+}
+
+/// A run as it was kept.
+pub(super) struct Kept {
+    pub saved: Saved,
+    pub state: Option<State>,
+    pub first: Option<State>,
+    pub pictures: Vec<(usize, Picture)>,
+    lock: Lock,
+}
+
+/// Takes up the run in `folder`, which no other process may be at.
+pub(super) fn take_up(folder: &Path) -> Result<Kept> {
+    let lock = Lock::take(folder)?;
+    let (saved, state) = checkpoint::read(&folder.join("checkpoint"))?;
+    let first = checkpoint::read(&folder.join("beginning")).ok().and_then(|(_, state)| state);
+    let pictures = FrameLog::read(&folder.join("pictures"));
+    Ok(Kept { saved, state, first, pictures, lock })
+}
+
+impl Keeper {
+    pub fn new(keeping: Keeping, events: UnboundedSender<Event>) -> Self {
+        registry::prune(&keeping.root);
+        Self { keeping, events, present: None, writer: None, busy: Arc::default() }
+    }
+
+    /// Goes on with the folder of a run that was taken up.
+    pub fn adopt(&mut self, run: &Run, folder: &Path, kept_at: usize, lock: Lock) {
+        let id = folder.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+        let log = FrameLog::open(&folder.join("pictures"), Some(kept_at));
+        let logged = log.map_or((None, 0), |log| (log.last(), log.len()));
+        let last = Instant::now();
+        let lock = Arc::new(lock);
+        let folder = folder.to_owned();
+        self.present = Some(Present { run: run.id, id, folder, started: registry::now(), last, logged, lock });
+    }
+
+    /// The name of the run that is kept.
+    pub fn id(&self, run: u64) -> Option<&str> {
+        self.present.as_ref().filter(|p| p.run == run).map(|p| p.id.as_str())
+    }
+
+    /// Keeps a run if that is due, or at once. A run that has no folder yet gets one once it has taken a while or is
+    /// left before its end.
+    pub fn keep(&mut self, run: &Run, now: bool, weights: impl FnOnce() -> String) {
+        let known = self.present.as_ref().is_some_and(|p| p.run == run.id);
+        let lasting = run.total > 1 && run.step > 0;
+        let due = match &self.present {
+            Some(present) if known => present.last.elapsed() >= self.keeping.every,
+            _ => run.wall_seconds() >= self.keeping.every.as_secs_f64(),
+        };
+        let left = now && matches!(run.phase, Phase::Paused | Phase::Stopped | Phase::Running);
+        let wanted = if known { now || due } else { lasting && (due || left) };
+        if !wanted || (!now && self.busy.load(Ordering::Acquire)) {
+            return;
+        }
+        if let Err(error) = self.hand_over(run, weights()) {
+            self.warn(&error);
+        }
+    }
+
+    fn warn(&self, error: &Error) {
+        let message = format!("the run goes on but is not kept: {error}");
+        let _ = self.events.send(Event::Warned { message });
+    }
+
+    fn hand_over(&mut self, run: &Run, weights: String) -> Result<()> {
+        if self.present.as_ref().is_none_or(|p| p.run != run.id) {
+            let (id, folder) = registry::create(&self.keeping.root, run.technique.id())?;
+            let lock = Arc::new(Lock::take(&folder)?);
+            let last = Instant::now();
+            self.present =
+                Some(Present { run: run.id, id, folder, started: registry::now(), last, logged: (None, 0), lock });
+        }
+        let (saved, state) = run.saved(weights);
+        let Some(present) = &mut self.present else { return Ok(()) };
+        let anew = present.logged.1 > 2 * run.history.frames().len() + SLACK;
+        let after = present.logged.0.filter(|_| !anew);
+        let fresh = run.history.frames().filter(|frame| after.is_none_or(|step| frame.step > step));
+        let pictures: Vec<(usize, Picture)> = fresh.map(|frame| (frame.step, frame.picture.clone())).collect();
+        let first = present.logged.0.is_none().then(|| run.history.state(0).map(|(_, s)| s.clone())).flatten();
+        let count = if anew { 0 } else { present.logged.1 };
+        present.logged = (pictures.last().map(|(step, _)| *step).or(present.logged.0), count + pictures.len());
+        present.last = Instant::now();
+        let last = |s: &super::message::Series| Some((s.name.clone(), s.points.last()?.1));
+        let about = About {
+            id: present.id.clone(),
+            technique: run.technique.id().to_owned(),
+            picture: run.spec.picture.as_ref().map(super::message::Source::name),
+            phase: run.phase,
+            step: run.step,
+            total: run.total,
+            started: present.started,
+            updated: registry::now(),
+            pid: std::process::id(),
+            socket: self.keeping.socket.clone(),
+            out: run.asked.delivery.as_ref().map(|d| d.folder.clone()),
+            figures: run.series.iter().filter_map(last).collect(),
+        };
+        let (folder, lock) = (present.folder.clone(), present.lock.clone());
+        let order = Order { folder, about, saved: Box::new(saved), state, first, pictures, after, _lock: lock };
+        self.busy.store(true, Ordering::Release);
+        if self.writer.is_none() {
+            self.writer = Some(writer(self.events.clone(), self.busy.clone())?);
+        }
+        if let Some((orders, _)) = &self.writer {
+            let _ = orders.send(order);
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        if let Some((orders, thread)) = self.writer.take() {
+            drop(orders);
+            let _ = thread.join();
+        }
+    }
+}
+
+fn writer(events: UnboundedSender<Event>, busy: Arc<AtomicBool>) -> Result<(Sender<Order>, JoinHandle<()>)> {
+    let (orders, queue) = channel::<Order>();
+    let thread = std::thread::Builder::new().name("gradlens-keeper".into()).spawn(move || {
+        let mut troubled = false;
+        let mut open: Option<(PathBuf, FrameLog)> = None;
+        for order in queue {
+            match order.write(&mut open) {
+                Ok(()) => troubled = false,
+                Err(error) => {
+                    tracing::warn!(%error, "keeping the run");
+                    if !std::mem::replace(&mut troubled, true) {
+                        let message = format!("the run goes on but is not kept for now: {error}");
+                        let _ = events.send(Event::Warned { message });
+                    }
+                }
+            }
+            busy.store(false, Ordering::Release);
+        }
+    });
+    let thread = thread.map_err(|e| candle_core::Error::Msg(format!("no thread for keeping runs: {e}")))?;
+    Ok((orders, thread))
+}
+
+impl Order {
+    /// `open` is the log of the order before, if that was whole.
+    fn write(self, open: &mut Option<(PathBuf, FrameLog)>) -> Result<()> {
+        let path = self.folder.join("pictures");
+        let failed = |source| Error::Output { path: path.clone(), source };
+        let mut log = match open.take().filter(|(folder, _)| *folder == self.folder && self.after.is_some()) {
+            Some((_, log)) => log,
+            // What a log has beyond what is known of is from a process that was killed.
+            None => FrameLog::open(&path, self.after).map_err(failed)?,
+        };
+        for (step, picture) in &self.pictures {
+            log.add(*step, picture).map_err(failed)?;
+        }
+        *open = Some((self.folder.clone(), log));
+        if let Some(first) = &self.first {
+            checkpoint::write(&self.folder.join("beginning"), &self.saved, Some(first))?;
+        }
+        checkpoint::write(&self.folder.join("checkpoint"), &self.saved, self.state.as_ref())?;
+        registry::note(&self.folder, &self.about)
+    }
+}
+
+impl Kept {
+    /// The parts, and the lock on the folder.
+    pub fn unlocked(self) -> (Saved, Option<State>, Option<State>, Vec<(usize, Picture)>, Lock) {
+        (self.saved, self.state, self.first, self.pictures, self.lock)
+    }
+}

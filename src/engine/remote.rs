@@ -1,0 +1,157 @@
+//! A watcher's end of an engine in another process, or on another machine.
+
+use super::link::Link;
+use super::message::{Command, Event, Snapshot};
+use super::wire::{self, FROM_ENGINE, Frames, PROTOCOL, ToEngine, ToWatcher, Unpacker};
+use crate::error::{Error, Result};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite, WriteHalf};
+use tokio::sync::{mpsc, watch};
+
+/// How long an engine may take to answer.
+const GREETING: Duration = Duration::from_secs(20);
+/// How long to wait before a lost connection is tried again.
+const AGAIN: Duration = Duration::from_secs(2);
+
+/// Both directions of a connection.
+pub trait Wire: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Wire for T {}
+
+/// A connection to an engine.
+pub type Connection = Box<dyn Wire>;
+/// Makes a connection, or another one after the first was lost.
+pub type Connector = Box<dyn FnMut() -> Pin<Box<dyn Future<Output = Result<Connection>> + Send>> + Send>;
+
+/// A link over a connection. Where it may be lost, `again` takes it up: meanwhile events tell how that goes. Must be called
+/// within a tokio runtime. `thin` says that the line is long.
+///
+/// # Errors
+/// [`Error::Peer`] if the other end is no engine, or one of another version.
+pub async fn watch(connection: Connection, thin: bool, again: Option<Connector>) -> Result<Link> {
+    let (commands, queue) = mpsc::unbounded_channel();
+    let (events, event_queue) = mpsc::unbounded_channel();
+    let (snapshots, newest) = watch::channel(Arc::new(Snapshot::default()));
+    let end = greet(connection, thin).await?;
+    let client = Client { queue, events, snapshots, thin };
+    tokio::spawn(client.serve(end, again));
+    Ok(Link::new(commands, event_queue, newest))
+}
+
+type Incoming = Frames<tokio::io::ReadHalf<Connection>>;
+type End = (Incoming, WriteHalf<Connection>);
+
+/// Says who this is and hears who that is.
+async fn greet(connection: Connection, thin: bool) -> Result<End> {
+    let (from, mut to) = tokio::io::split(connection);
+    let mut frames = Frames::new(from, FROM_ENGINE);
+    let hello = ToEngine::Hello { protocol: PROTOCOL, version: env!("CARGO_PKG_VERSION").into(), thin };
+    wire::write(&mut to, &wire::frame(&hello, &[], false)?).await?;
+    let answer = tokio::time::timeout(GREETING, frames.next()).await;
+    let body = answer.unwrap_or(Ok(None))?;
+    let body = body.ok_or_else(|| Error::Peer("does not answer; is gradlens installed there?".into()))?;
+    match wire::parse::<ToWatcher>(&body, false)?.0 {
+        ToWatcher::Hello { protocol: PROTOCOL, .. } => Ok((frames, to)),
+        ToWatcher::Hello { version, .. } => Err(Error::Peer(format!(
+            "is gradlens {version}, this is {}, and they do not understand each other; install the same version on both \
+             sides",
+            env!("CARGO_PKG_VERSION")
+        ))),
+        _ => Err(Error::Peer("is no gradlens engine".into())),
+    }
+}
+
+struct Client {
+    queue: mpsc::UnboundedReceiver<Command>,
+    events: mpsc::UnboundedSender<Event>,
+    snapshots: watch::Sender<Arc<Snapshot>>,
+    thin: bool,
+}
+
+impl Client {
+    async fn serve(mut self, mut end: End, mut again: Option<Connector>) {
+        loop {
+            let lost = match self.talk(end).await {
+                Ok(()) => return,
+                Err(error) => error,
+            };
+            let Some(again) = &mut again else {
+                tracing::warn!(%lost, "the engine is gone");
+                return;
+            };
+            let say = |message: String| self.events.send(Event::Warned { message }).is_ok();
+            if !say(format!("the connection is lost ({lost}); the run goes on over there; trying again")) {
+                return;
+            }
+            end = loop {
+                tokio::time::sleep(AGAIN).await;
+                let connection = again().await;
+                let greeted = match connection {
+                    Ok(connection) => greet(connection, self.thin).await,
+                    Err(error) => Err(error),
+                };
+                match greeted {
+                    Ok(end) => break end,
+                    Err(error) => {
+                        if !say(format!("still no connection ({error}); trying again")) {
+                            return;
+                        }
+                    }
+                }
+            };
+            say("connected again".into());
+        }
+    }
+
+    /// Passes on what is said until nobody listens here (`Ok`) or there.
+    async fn talk(&mut self, (mut frames, mut to): End) -> Result<()> {
+        let mut unpacker = Unpacker::default();
+        let seen = wire::frame(&ToEngine::Seen, &[], self.thin)?;
+        loop {
+            tokio::select! {
+                command = self.queue.recv() => {
+                    let Some(command) = command else { return Ok(()) };
+                    let leaves = command == Command::Shutdown;
+                    let message = ToEngine::Command(Box::new(command));
+                    wire::write(&mut to, &wire::frame(&message, &[], self.thin)?).await?;
+                    if leaves {
+                        return self.last_words(frames, unpacker).await;
+                    }
+                }
+                body = frames.next() => {
+                    let Some(body) = body? else { return Err(Error::Peer("is gone".into())) };
+                    if self.hear(&body, &mut unpacker)? {
+                        wire::write(&mut to, &seen).await?;
+                    }
+                }
+            }
+        }
+    }
+
+    /// What an engine says while it ends.
+    async fn last_words(&mut self, mut frames: Incoming, mut unpacker: Unpacker) -> Result<()> {
+        while let Ok(Some(body)) = frames.next().await {
+            self.hear(&body, &mut unpacker)?;
+        }
+        Ok(())
+    }
+
+    /// Passes a message on; whether it was a snapshot.
+    fn hear(&self, body: &[u8], unpacker: &mut Unpacker) -> Result<bool> {
+        let (message, data) = wire::parse::<ToWatcher>(body, self.thin)?;
+        match message {
+            ToWatcher::Hello { .. } => Err(Error::Peer("says hello twice".into())),
+            ToWatcher::Event(event) => {
+                let _ = self.events.send(*event);
+                Ok(false)
+            }
+            ToWatcher::Snapshot { light, before, blobs, lengths } => {
+                let snapshot = unpacker.unpack(*light, &before, &blobs, &lengths, data, self.thin)?;
+                self.snapshots.send_replace(snapshot);
+                Ok(true)
+            }
+        }
+    }
+}

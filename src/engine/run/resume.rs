@@ -1,0 +1,87 @@
+//! A run on its way to the disk and back.
+
+use super::Run;
+use crate::engine::checkpoint::Saved;
+use crate::engine::history::{Frame, History};
+use crate::engine::message::Phase;
+use crate::error::{Error, Result};
+use crate::imaging::Picture;
+use crate::techniques::State;
+use std::time::{Duration, Instant};
+
+impl Run {
+    /// Everything of the run but its job's tensors and its pictures; and those tensors, if the job can hand them out.
+    pub fn saved(&self, weights: String) -> (Saved, Option<State>) {
+        let saved = Saved {
+            program: env!("CARGO_PKG_VERSION").to_owned(),
+            asked: self.asked.clone(),
+            first_params: self.first_params.clone(),
+            changes: self.changes.clone(),
+            script: self.script.iter().cloned().collect(),
+            branched_from: self.branched_from,
+            inputs: self.inputs.clone(),
+            weights,
+            phase: self.phase,
+            step: self.step,
+            total: self.total,
+            marks: self.marks.clone(),
+            series: self.series.clone(),
+            top: self.top.clone(),
+            top_before: self.top_before.clone(),
+            failure: self.failure.clone(),
+            looked: self.looked,
+            computing_seconds: self.computing.as_secs_f64(),
+            wall_seconds: self.wall_seconds(),
+        };
+        (saved, self.job.save_state())
+    }
+
+    /// Takes up a run where it was saved. `self` has the saved one's beginning; `first` is the job's state there. A job that
+    /// hands out no state begins anew and comes to the same bits by the same steps.
+    ///
+    /// # Errors
+    /// If the pictures it was made from have changed, or the state is not this job's.
+    pub fn restore(
+        &mut self,
+        saved: Saved,
+        state: Option<State>,
+        first: Option<State>,
+        pictures: Vec<(usize, Picture)>,
+    ) -> Result<()> {
+        if self.inputs != saved.inputs {
+            let changed = self.inputs.iter().find(|input| !saved.inputs.contains(input));
+            let file = changed.map_or_else(String::new, |input| input.file.clone());
+            return Err(Error::bad_image(file, "it is not the picture any more that the run was made from"));
+        }
+        let alive = matches!(saved.phase, Phase::Running | Phase::Loading);
+        self.first_params = saved.first_params;
+        self.branched_from = saved.branched_from;
+        self.script = saved.changes.iter().chain(&saved.script).cloned().collect();
+        let Some(state) = state else { return Ok(()) };
+        self.looked = saved.looked.max(1);
+        // Every change that had been made by then, that of the last step included.
+        for _ in &saved.changes {
+            let Some(change) = self.script.pop_front() else { break };
+            self.step = change.step;
+            self.set_live(&change.name, change.value)?;
+        }
+        self.job.load_state(&state)?;
+        (self.step, self.total) = (saved.step, saved.total);
+        self.view = self.job.view()?;
+        self.changes = saved.changes;
+        self.series = saved.series;
+        self.marks = saved.marks;
+        (self.top, self.top_before, self.failure) = (saved.top, saved.top_before, saved.failure);
+        self.computing = Duration::from_secs_f64(saved.computing_seconds.clamp(0.0, 1e9));
+        let wall = Duration::from_secs_f64(saved.wall_seconds.clamp(0.0, 1e9));
+        self.started = Instant::now().checked_sub(wall).unwrap_or_else(Instant::now);
+        self.phase = if alive { Phase::Running } else { Phase::Paused };
+        let mut history = History::default();
+        for (step, picture) in pictures.into_iter().filter(|(step, _)| *step <= saved.step) {
+            history.note(Frame { step, picture, top: vec![] }, || first.clone().filter(|_| step == 0));
+        }
+        history.keep_state(saved.step, state);
+        self.history = history;
+        Ok(())
+    }
+}
