@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::io::{Read, Seek, SeekFrom, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 const MAGIC: &[u8; 4] = b"GLCP";
 /// Raised whenever an older program could not read what a newer one writes.
@@ -32,8 +32,10 @@ const LARGEST: u64 = 16 << 30;
 pub(super) struct Saved {
     /// The program's version.
     pub program: String,
-    /// What was asked for.
+    /// What was asked for,
     pub asked: JobSpec,
+    /// and the folder that its relative paths start from.
+    pub folder: PathBuf,
     /// The parameters at the start.
     pub first_params: Params,
     /// Changes that have been made,
@@ -260,6 +262,7 @@ mod tests {
         Saved {
             program: "0".into(),
             asked: JobSpec { technique: "pgd".into(), ..JobSpec::default() },
+            folder: "/".into(),
             first_params: Params::default(),
             changes: vec![],
             script: vec![],

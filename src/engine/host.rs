@@ -1,13 +1,13 @@
 //! An engine that can be reached: over the socket that the program was started with, and over one in a private folder.
 
 use super::link::Update;
-use super::message::{Phase, Snapshot};
+use super::message::{Command, Phase, Snapshot};
 use super::registry::private_folder;
 use super::task::Engine;
 use super::wire::{self, FROM_WATCHER, Frames, PROTOCOL, Packer, ToEngine, ToWatcher};
 use crate::error::{Error, Result};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -26,6 +26,7 @@ const WATCHERS: usize = 32;
 /// The watchers of an engine.
 #[derive(Debug, Default)]
 pub struct Watchers {
+    door: OnceLock<PathBuf>,
     count: AtomicUsize,
     changed: Notify,
 }
@@ -95,6 +96,7 @@ pub fn open_door(folder: &Path, engine: &Arc<Engine>, watchers: &Arc<Watchers>) 
     // A process with this number that was killed may have left one.
     let _ = std::fs::remove_file(&path);
     let listener = UnixListener::bind(&path).map_err(failed)?;
+    let _ = watchers.door.set(path.clone());
     let (engine, watchers) = (engine.clone(), watchers.clone());
     tokio::spawn(async move {
         loop {
@@ -118,12 +120,12 @@ pub fn open_door(folder: &Path, engine: &Arc<Engine>, watchers: &Arc<Watchers>) 
 /// Serves one watcher until it goes.
 pub async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin, engine: &Engine, watchers: &Arc<Watchers>) {
     let Some(_watching) = Watching::begin(watchers) else { return };
-    if let Err(error) = talk(stream, engine).await {
+    if let Err(error) = talk(stream, engine, watchers).await {
         tracing::info!(%error, "a watcher went");
     }
 }
 
-async fn talk(stream: impl AsyncRead + AsyncWrite + Unpin, engine: &Engine) -> Result<()> {
+async fn talk(stream: impl AsyncRead + AsyncWrite + Unpin, engine: &Engine, watchers: &Watchers) -> Result<()> {
     let (from, mut to) = tokio::io::split(stream);
     let mut incoming = Frames::new(from, FROM_WATCHER);
     let greeting = tokio::time::timeout(GREETING, incoming.next()).await;
@@ -132,7 +134,8 @@ async fn talk(stream: impl AsyncRead + AsyncWrite + Unpin, engine: &Engine) -> R
     let ToEngine::Hello { protocol, thin, .. } = hello else {
         return Err(Error::Peer("did not say who it is".into()));
     };
-    let own = ToWatcher::Hello { protocol: PROTOCOL, version: env!("CARGO_PKG_VERSION").into() };
+    let door = watchers.door.get().cloned();
+    let own = ToWatcher::Hello { protocol: PROTOCOL, version: env!("CARGO_PKG_VERSION").into(), door };
     wire::write(&mut to, &wire::frame(&own, &[], false)?).await?;
     if protocol != PROTOCOL {
         return Ok(());
@@ -161,6 +164,10 @@ async fn talk(stream: impl AsyncRead + AsyncWrite + Unpin, engine: &Engine) -> R
                         if given >= COMMANDS {
                             tokio::time::sleep(Duration::from_secs(1).saturating_sub(second.elapsed())).await;
                             (second, given) = (Instant::now(), 0);
+                        }
+                        if *command == Command::Shutdown && watchers.count() > 1 {
+                            // Who leaves does not take the run from those who stay.
+                            return Ok(());
                         }
                         link.send(*command)?;
                     }

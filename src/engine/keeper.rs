@@ -27,6 +27,8 @@ pub struct Keeping {
     pub socket: Option<PathBuf>,
     /// How often a run that is going on is kept.
     pub every: Duration,
+    /// Whether it is kept from its first update on: nobody looks on.
+    pub early: bool,
 }
 
 /// Keeps runs that take a while. What is to be written is handed to a thread; dropping the keeper waits for it.
@@ -110,7 +112,7 @@ impl Keeper {
         let lasting = run.total > 1 && run.step > 0;
         let due = match &self.present {
             Some(present) if known => present.last.elapsed() >= self.keeping.every,
-            _ => run.wall_seconds() >= self.keeping.every.as_secs_f64(),
+            _ => self.keeping.early || run.wall_seconds() >= self.keeping.every.as_secs_f64(),
         };
         let left = now && matches!(run.phase, Phase::Paused | Phase::Stopped | Phase::Running);
         let wanted = if known { now || due } else { lasting && (due || left) };

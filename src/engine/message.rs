@@ -7,7 +7,7 @@ use crate::nets::labels;
 use crate::techniques::{Panel, ParamValue, Params};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Where a picture comes from.
@@ -74,6 +74,44 @@ pub struct JobSpec {
     /// What becomes of its files at its end, where that is settled beforehand. No part of `run.json`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delivery: Option<Delivery>,
+}
+
+impl JobSpec {
+    /// Every file it names.
+    fn files(&mut self) -> impl Iterator<Item = &mut PathBuf> {
+        let one = [self.picture.as_mut(), self.mask.as_mut(), self.init.as_mut()].into_iter().flatten();
+        let sources = one.chain(&mut self.others).chain(&mut self.styles);
+        let files = sources.filter_map(|source| match source {
+            Source::File(path) => Some(path),
+            Source::Sample(_) => None,
+        });
+        files.chain(&mut self.weights)
+    }
+
+    /// The same with its relative paths starting from a folder.
+    #[must_use]
+    pub fn from_folder(mut self, folder: &Path) -> Self {
+        for path in self.files() {
+            *path = folder.join(&path);
+        }
+        if let Some(delivery) = &mut self.delivery {
+            delivery.folder = folder.join(&delivery.folder);
+        }
+        self
+    }
+
+    /// The same without a word of where this person's files lie: paths under the present folder start from it, of others
+    /// only the name is left.
+    #[must_use]
+    pub fn without_places(mut self) -> Self {
+        let here = std::env::current_dir().unwrap_or_default();
+        self.delivery = None;
+        for path in self.files().filter(|path| path.is_absolute()) {
+            let within = path.strip_prefix(&here).map(Path::to_owned).ok();
+            *path = within.or_else(|| path.file_name().map(PathBuf::from)).unwrap_or_default();
+        }
+        self
+    }
 }
 
 /// How a run's files are written.

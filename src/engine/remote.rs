@@ -5,6 +5,7 @@ use super::message::{Command, Event, Snapshot};
 use super::wire::{self, FROM_ENGINE, Frames, PROTOCOL, ToEngine, ToWatcher, Unpacker};
 use crate::error::{Error, Result};
 use std::future::Future;
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,8 +23,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Wire for T {}
 
 /// A connection to an engine.
 pub type Connection = Box<dyn Wire>;
-/// Makes a connection, or another one after the first was lost.
-pub type Connector = Box<dyn FnMut() -> Pin<Box<dyn Future<Output = Result<Connection>> + Send>> + Send>;
+/// Makes another connection after the first was lost, to the engine that can be found at this socket on its machine.
+pub type Connector = Box<dyn FnMut(Option<PathBuf>) -> Pin<Box<dyn Future<Output = Result<Connection>> + Send>> + Send>;
 
 /// A link over a connection. Where it may be lost, `again` takes it up: meanwhile events tell how that goes. Must be called
 /// within a tokio runtime. `thin` says that the line is long.
@@ -34,9 +35,9 @@ pub async fn watch(connection: Connection, thin: bool, again: Option<Connector>)
     let (commands, queue) = mpsc::unbounded_channel();
     let (events, event_queue) = mpsc::unbounded_channel();
     let (snapshots, newest) = watch::channel(Arc::new(Snapshot::default()));
-    let end = greet(connection, thin).await?;
+    let (end, door) = greet(connection, thin).await?;
     let client = Client { queue, events, snapshots, thin };
-    tokio::spawn(client.serve(end, again));
+    tokio::spawn(client.serve(end, again, door));
     Ok(Link::new(commands, event_queue, newest))
 }
 
@@ -44,7 +45,7 @@ type Incoming = Frames<tokio::io::ReadHalf<Connection>>;
 type End = (Incoming, WriteHalf<Connection>);
 
 /// Says who this is and hears who that is.
-async fn greet(connection: Connection, thin: bool) -> Result<End> {
+async fn greet(connection: Connection, thin: bool) -> Result<(End, Option<PathBuf>)> {
     let (from, mut to) = tokio::io::split(connection);
     let mut frames = Frames::new(from, FROM_ENGINE);
     let hello = ToEngine::Hello { protocol: PROTOCOL, version: env!("CARGO_PKG_VERSION").into(), thin };
@@ -53,7 +54,7 @@ async fn greet(connection: Connection, thin: bool) -> Result<End> {
     let body = answer.unwrap_or(Ok(None))?;
     let body = body.ok_or_else(|| Error::Peer("does not answer; is gradlens installed there?".into()))?;
     match wire::parse::<ToWatcher>(&body, false)?.0 {
-        ToWatcher::Hello { protocol: PROTOCOL, .. } => Ok((frames, to)),
+        ToWatcher::Hello { protocol: PROTOCOL, door, .. } => Ok(((frames, to), door)),
         ToWatcher::Hello { version, .. } => Err(Error::Peer(format!(
             "is gradlens {version}, this is {}, and they do not understand each other; install the same version on both \
              sides",
@@ -71,7 +72,7 @@ struct Client {
 }
 
 impl Client {
-    async fn serve(mut self, mut end: End, mut again: Option<Connector>) {
+    async fn serve(mut self, mut end: End, mut again: Option<Connector>, door: Option<PathBuf>) {
         loop {
             let lost = match self.talk(end).await {
                 Ok(()) => return,
@@ -87,13 +88,13 @@ impl Client {
             }
             end = loop {
                 tokio::time::sleep(AGAIN).await;
-                let connection = again().await;
+                let connection = again(door.clone()).await;
                 let greeted = match connection {
                     Ok(connection) => greet(connection, self.thin).await,
                     Err(error) => Err(error),
                 };
                 match greeted {
-                    Ok(end) => break end,
+                    Ok((end, _)) => break end,
                     Err(error) => {
                         if !say(format!("still no connection ({error}); trying again")) {
                             return;

@@ -132,7 +132,7 @@ fn manifest(run: &Run, around: Surroundings<'_>) -> RunManifest {
         success,
         model: run.network.id().to_owned(),
         weights_sha256: around.weights_sha256,
-        job: super::message::JobSpec { delivery: None, ..run.asked.clone() },
+        job: run.asked.clone().without_places(),
         inputs: run.inputs.clone(),
         parameters: run.first_params.clone(),
         changes: run.changes.clone(),

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{Read, Write};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -61,6 +62,8 @@ pub enum ToWatcher {
         protocol: u32,
         /// The program's version.
         version: String,
+        /// The socket at which it can be found again.
+        door: Option<PathBuf>,
     },
     /// Something happened.
     Event(Box<Event>),

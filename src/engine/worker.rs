@@ -1,7 +1,7 @@
 //! The computing thread: one run at a time, commands between steps.
 
 use super::registry;
-use super::message::{Command, Compared, Event, FailureKind, JobSpec, Past, Phase, Snapshot};
+use super::message::{Command, Compared, Delivery, Event, FailureKind, JobSpec, Past, Phase, Snapshot};
 use super::keeper::{Keeper, take_up};
 use super::run::{AIMS, Beginning, Run, aimed};
 use super::save::{Surroundings, save};
@@ -193,7 +193,7 @@ impl Worker {
         self.classified = None;
         let (saved, state, first, pictures, lock) = take_up(folder)?.unlocked();
         let (kept_at, weights) = (saved.step, saved.weights.clone());
-        self.prepare(saved.asked.clone())?;
+        self.prepare(saved.asked.clone().from_folder(&saved.folder))?;
         if self.weights() != weights {
             self.run = None;
             let reason = "the run was made with other weights than these";
@@ -204,12 +204,16 @@ impl Worker {
             self.run = None;
             return Err(error);
         }
-        let (id, step, held) = (run.id, run.step, run.phase == Phase::Paused);
+        let (id, step, phase) = (run.id, run.step, run.phase);
         if let Some(keeper) = &mut self.keeper {
             keeper.adopt(run, folder, kept_at, lock);
         }
         self.publish();
-        self.tell(if held { Event::Paused { run: id, step } } else { Event::Resumed { run: id, step } });
+        self.tell(match phase {
+            Phase::Paused => Event::Paused { run: id, step },
+            Phase::Finished => Event::Finished { run: id, step },
+            _ => Event::Resumed { run: id, step },
+        });
         Ok(())
     }
 
@@ -438,7 +442,12 @@ impl Worker {
         let weights_sha256 = self.networks.sha256(&run.network).unwrap_or_default();
         let around = Surroundings { device: &self.options.device, threads: self.threads, weights_sha256, top_after };
         let (files, manifest) = save(run, around, &folder, display, record)?;
-        self.tell(Event::Saved { run: run.id, folder, files, manifest: Box::new(manifest) });
+        let (id, delivery) = (run.id, Delivery { folder: folder.clone(), display: display.clone(), record });
+        if let Some(run) = &mut self.run {
+            run.asked.delivery = Some(delivery);
+        }
+        self.keep(false);
+        self.tell(Event::Saved { run: id, folder, files, manifest: Box::new(manifest) });
         Ok(())
     }
 

@@ -15,6 +15,7 @@ impl Run {
         let saved = Saved {
             program: env!("CARGO_PKG_VERSION").to_owned(),
             asked: self.asked.clone(),
+            folder: std::env::current_dir().unwrap_or_default(),
             first_params: self.first_params.clone(),
             changes: self.changes.clone(),
             script: self.script.iter().cloned().collect(),
@@ -53,7 +54,6 @@ impl Run {
             let file = changed.map_or_else(String::new, |input| input.file.clone());
             return Err(Error::bad_image(file, "it is not the picture any more that the run was made from"));
         }
-        let alive = matches!(saved.phase, Phase::Running | Phase::Loading);
         self.first_params = saved.first_params;
         self.branched_from = saved.branched_from;
         self.script = saved.changes.iter().chain(&saved.script).cloned().collect();
@@ -75,7 +75,11 @@ impl Run {
         self.computing = Duration::from_secs_f64(saved.computing_seconds.clamp(0.0, 1e9));
         let wall = Duration::from_secs_f64(saved.wall_seconds.clamp(0.0, 1e9));
         self.started = Instant::now().checked_sub(wall).unwrap_or_else(Instant::now);
-        self.phase = if alive { Phase::Running } else { Phase::Paused };
+        self.phase = match saved.phase {
+            Phase::Running | Phase::Loading | Phase::Idle => Phase::Running,
+            Phase::Finished => Phase::Finished,
+            Phase::Paused | Phase::Stopped | Phase::Failed => Phase::Paused,
+        };
         let mut history = History::default();
         for (step, picture) in pictures.into_iter().filter(|(step, _)| *step <= saved.step) {
             history.note(Frame { step, picture, top: vec![] }, || first.clone().filter(|_| step == 0));
