@@ -6,7 +6,7 @@ use gradlens::engine::{JobSpec, Source};
 use gradlens::imaging::{Display, HeatMap, Picture};
 use gradlens::picture::{Pictures, Protocol, Rates};
 use gradlens::techniques::{Panel, Params, TECHNIQUES, find};
-use gradlens::tui::{Action, App, Setup, Theme, draw};
+use gradlens::tui::{Action, App, Begin, Setup, Theme, draw};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use std::collections::BTreeMap;
@@ -21,8 +21,7 @@ fn app(technique: &str, theme: Theme) -> App {
         styles: vec![Source::Sample("great_wave".into())],
         ..JobSpec::default()
     };
-    let mut app =
-        App::new(Setup { spec, theme, display: Display::default(), bandwidth: None });
+    let mut app = App::new(Setup { spec, theme, begin: Begin::Start, display: Display::default(), bandwidth: None });
     app.set_line(Protocol::Kitty, Rates { bytes: 96_000.0, pictures: 4.8 });
     app
 }

@@ -28,6 +28,18 @@ pub(super) enum Action {
     Compare(Box<CompareArgs>),
     /// Score attribution methods on photos and rank them
     Score(Box<ScoreArgs>),
+    /// List the runs that go on, have ended, or can be taken up again
+    Runs(RunsArgs),
+    /// Show a run that goes on in a dashboard, from any terminal, also beside another one
+    Attach(AttachArgs),
+    /// End a run that goes on and keep what it has
+    Stop(StopArgs),
+    /// Go on with a run that was stopped, or whose process was killed
+    Resume(ResumeArgs),
+    /// Run the engine on another machine and the dashboard here, through ssh
+    Ssh(Box<SshArgs>),
+    #[command(hide = true)]
+    Engine(EngineArgs),
     /// Say what a network takes pictures for
     Classify(ClassifyArgs),
     /// List the techniques with their parameters
@@ -84,6 +96,13 @@ pub(super) struct HowArgs {
     /// Seed of everything random
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
+    #[command(flatten)]
+    pub on: WhereArgs,
+}
+
+/// Where it is computed.
+#[derive(Debug, Clone, Args)]
+pub(super) struct WhereArgs {
     /// Device to compute on: cpu, cuda:N or metal [default: cpu]
     #[arg(long, value_name = "DEVICE")]
     pub device: Option<String>,
@@ -176,6 +195,75 @@ pub(super) struct RunArgs {
     /// Print run.json on standard output and nothing else
     #[arg(long)]
     pub json: bool,
+    /// Go on in the background; `gradlens runs`, `attach` and `stop` are about it
+    #[arg(long, requires = "out", conflicts_with = "json")]
+    pub detach: bool,
+    #[arg(long, hide = true)]
+    pub background: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RunsArgs {
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct AttachArgs {
+    /// Run (see `gradlens runs`): its name, the beginning or end of one, or the folder of its files [default: the newest that
+    /// goes on]
+    pub run: Option<String>,
+    #[command(flatten)]
+    pub screen: ScreenArgs,
+    /// Draw curves with ASCII instead of braille, for fonts without it
+    #[arg(long)]
+    pub plain: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct StopArgs {
+    /// Run (see `gradlens runs`)
+    pub run: String,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ResumeArgs {
+    /// Run (see `gradlens runs`), or the folder of its files [default: the newest]
+    pub run: Option<String>,
+    /// Folder for the files [default: where they were to go; a dashboard opens for a run that has none]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    #[command(flatten)]
+    pub how: WhereArgs,
+    #[command(flatten)]
+    pub screen: ScreenArgs,
+    /// Print run.json on standard output and nothing else
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SshArgs {
+    /// Machine to compute on, as ssh takes it: host, user@host or a name from ssh's configuration
+    pub host: String,
+    /// The program on the other machine
+    #[arg(long, value_name = "PATH", default_value = "gradlens")]
+    pub program: String,
+    #[command(flatten)]
+    pub dashboard: DashboardArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct EngineArgs {
+    /// Join an engine to standard input and output
+    #[arg(long)]
+    pub stdio: bool,
+    /// The socket of the engine to join
+    #[arg(long)]
+    pub door: Option<PathBuf>,
+    #[command(flatten)]
+    pub how: WhereArgs,
 }
 
 #[derive(Debug, Args)]

@@ -2,8 +2,9 @@
 
 use super::args::HowArgs;
 use super::runner::Runner;
-use super::{exit, resolve};
-use crate::engine::{Engine, JobSpec, RunManifest, Source};
+use super::{exit, resolve, service};
+use crate::engine::host::{Watchers, open_door};
+use crate::engine::{Delivery, Engine, JobSpec, Options, RunManifest, Source};
 use crate::error::{Error, Result};
 use crate::imaging::{Display, write_json};
 use crate::techniques::{Group, TECHNIQUES, find};
@@ -11,6 +12,7 @@ use crate::tui::printable;
 use serde::Serialize;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
 /// Endings of the pictures that are taken from a folder.
@@ -72,6 +74,24 @@ pub(super) fn check_folder(folder: &Path) -> Result<()> {
     Ok(())
 }
 
+/// From here on a terminal that goes away takes nothing with it: what would be said to it is said to nobody.
+pub(super) fn outlive_the_terminal() -> std::io::Result<()> {
+    use std::os::fd::AsRawFd;
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut hangup = signal(SignalKind::hangup())?;
+    tokio::spawn(async move {
+        while hangup.recv().await.is_some() {
+            if let Ok(nothing) = std::fs::File::options().read(true).write(true).open("/dev/null") {
+                for stream in [libc::STDIN_FILENO, libc::STDOUT_FILENO, libc::STDERR_FILENO] {
+                    // SAFETY: both are open; the standard streams belong to the whole program.
+                    unsafe { libc::dup2(nothing.as_raw_fd(), stream) };
+                }
+            }
+        }
+    });
+    Ok(())
+}
+
 /// Jobs to be run and saved one after the other.
 pub(super) struct Batch<'a> {
     pub jobs: Vec<(JobSpec, PathBuf)>,
@@ -81,6 +101,10 @@ pub(super) struct Batch<'a> {
     pub display: Display,
     pub record: bool,
     pub json: bool,
+    /// Whether `out` is to last.
+    pub deliver: bool,
+    /// Whether runs are kept from their beginning on.
+    pub early: bool,
 }
 
 /// What `--json` prints of one job: `run.json`, or why there is none.
@@ -156,14 +180,23 @@ impl Batch<'_> {
         check_folder(self.out)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(async {
-            let engine = Engine::start(resolve::options(self.how))?;
-            let mut runner = Runner::new(&engine, self.json, self.display, self.record);
+            outlive_the_terminal()?;
+            let sockets = service::sockets_folder();
+            let socket = sockets.join(format!("{}.sock", std::process::id()));
+            let keeping = Some(service::keeping(Some(socket), self.early));
+            let engine = Arc::new(Engine::start(Options { keeping, ..resolve::options(&self.how.on) })?);
+            let door = open_door(&sockets, &engine, &Arc::new(Watchers::default()))
+                .inspect_err(|error| tracing::warn!(%error, "nobody can attach"));
+            let mut runner = Runner::new(&engine, self.json, self.display.clone(), self.record);
             let began = Instant::now();
             let mut reports = vec![];
             let mut failed = 0;
             let mut code = exit::DONE;
             for (job, folder) in self.jobs {
                 let name = job.picture.as_ref().map(Source::name);
+                let (display, record) = (self.display.clone(), self.record);
+                let delivery = self.deliver.then(|| Delivery { folder: folder.clone(), display, record });
+                let job = JobSpec { delivery, ..job };
                 let outcome = runner.one(job, Some(&folder)).await?;
                 if let Some(message) = &outcome.failure {
                     say_failure(name.as_deref().filter(|_| self.several), message);
@@ -183,6 +216,8 @@ impl Batch<'_> {
                     _ => exit::FAILED,
                 };
             }
+            drop(door);
+            engine.end().await;
             if self.several && !self.json {
                 say_throughput(reports.len(), failed, began);
             }

@@ -15,7 +15,18 @@ pub(super) fn compare(args: &CompareArgs) -> anyhow::Result<u8> {
     let several = batch::several(&args.images);
     let jobs = batch::jobs(&batch::pictures(&args.images)?, &job, several, &args.out);
     let display = resolve::display(&args.display)?;
-    Batch { jobs, several, out: &args.out, how: &args.how, display, record: false, json: args.json }.run()
+    Batch {
+        jobs,
+        several,
+        out: &args.out,
+        how: &args.how,
+        display,
+        record: false,
+        json: args.json,
+        deliver: true,
+        early: false,
+    }
+    .run()
 }
 
 /// Every method at every layer for every class that was named.

@@ -1,41 +1,109 @@
 //! `gradlens` without a subcommand.
 
-use super::args::{DashboardArgs, ProtocolArg, ScreenArgs};
-use super::{exit, logging, resolve};
-use crate::engine::{Engine, Source};
+use super::args::{DashboardArgs, ProtocolArg, ScreenArgs, WhereArgs};
+use super::ssh::Way;
+use super::{exit, logging, resolve, service};
+use crate::engine::{Engine, JobSpec, Source, remote};
 use crate::error::Error;
 use crate::imaging::samples::{PAINTINGS, PHOTOS};
-use crate::imaging::{decode, read_bytes};
+use crate::imaging::{Display, decode, read_bytes};
 use crate::picture::Protocol;
 use crate::techniques::TECHNIQUES;
-use crate::tui::{self, Ending, RunSummary, Setup, Theme, printable};
+use crate::tui::{self, Begin, Ending, RunSummary, Setup, Theme, printable};
 use std::io::IsTerminal;
+use std::path::PathBuf;
+
+/// What the dashboard opens on.
+pub(super) enum Opening {
+    /// A new engine on this machine.
+    Here,
+    /// A new engine on another one.
+    Ssh(Way),
+    /// The engine behind a socket, and the run that goes on there.
+    Attach(PathBuf),
+    /// A new engine, and the run that is kept in a folder.
+    Resume(PathBuf, WhereArgs),
+}
 
 /// Opens the dashboard, and says afterwards what ran.
 pub(super) fn dashboard(args: &DashboardArgs) -> anyhow::Result<u8> {
+    open(args, Opening::Here)
+}
+
+/// Opens the dashboard on what was typed.
+pub(super) fn open(args: &DashboardArgs, opening: Opening) -> anyhow::Result<u8> {
     let technique = args.technique.as_deref().unwrap_or(TECHNIQUES[0].id());
     let (_, mut spec) = resolve::job(technique, args.image.as_deref(), &args.what)?;
-    if let Some(image) = &args.image {
+    if let (Some(image), Opening::Here) = (&args.image, &opening) {
         // A file that cannot be shown is said before the screen is taken.
         decode(image, &read_bytes(image)?)?;
     }
+    spec.picture.get_or_insert_with(|| Source::Sample(PHOTOS[0].name.to_owned()));
+    if spec.styles.is_empty() {
+        spec.styles.push(Source::Sample(PAINTINGS[0].name.to_owned()));
+    }
+    let (theme, display) = (Theme::from_environment(args.plain), resolve::display(&args.display)?);
+    let bandwidth = bandwidth(&args.screen)?;
+    let setup = Setup { spec, begin: Begin::Start, theme, display, bandwidth };
+    present(setup, &args.screen, &args.what.how.on, opening)
+}
+
+/// Opens the dashboard on a run that there is.
+pub(super) fn show(screen: &ScreenArgs, plain: bool, opening: Opening) -> anyhow::Result<u8> {
+    let picture = Some(Source::Sample(PHOTOS[0].name.to_owned()));
+    let styles = vec![Source::Sample(PAINTINGS[0].name.to_owned())];
+    let technique = TECHNIQUES[0].id().to_owned();
+    let (begin, how) = match &opening {
+        Opening::Resume(folder, how) => (Begin::Restore(folder.clone()), how.clone()),
+        _ => (Begin::Watch, WhereArgs { device: None, threads: None }),
+    };
+    let setup = Setup {
+        spec: JobSpec { technique, picture, styles, ..JobSpec::default() },
+        begin,
+        theme: Theme::from_environment(plain),
+        display: Display::default(),
+        bandwidth: bandwidth(screen)?,
+    };
+    present(setup, screen, &how, opening)
+}
+
+fn present(setup: Setup, screen: &ScreenArgs, how: &WhereArgs, opening: Opening) -> anyhow::Result<u8> {
     if !std::io::stdout().is_terminal() || !std::io::stdin().is_terminal() {
         let reason = "the dashboard needs a terminal; use `gradlens run` in scripts and pipes";
         return Err(Error::bad_value("standard output", "not a terminal", reason).into());
     }
     logging::start();
-    spec.picture.get_or_insert_with(|| Source::Sample(PHOTOS[0].name.to_owned()));
-    if spec.styles.is_empty() {
-        spec.styles.push(Source::Sample(PAINTINGS[0].name.to_owned()));
+    // A device that is not there is said before the screen is taken.
+    if let (Some(device), Opening::Here | Opening::Resume(..)) = (&how.device, &opening) {
+        crate::engine::device(device)?;
     }
-    let theme = Theme::from_environment(args.plain);
-    let (display, bandwidth) = (resolve::display(&args.display)?, bandwidth(&args.screen)?);
-    let setup = Setup { spec, theme, display, bandwidth };
-    let forced = forced(&args.screen);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let ending = runtime.block_on(async {
-        let engine = Engine::start(resolve::options(&args.what.how))?;
-        tui::run(&engine, setup, forced).await
+        // An engine in this process, where there can be no other.
+        let mut own = None;
+        let link = match opening {
+            Opening::Attach(socket) => service::knock(&socket).await?,
+            Opening::Ssh(way) => {
+                let connection = way.connect(None)?;
+                remote::watch(connection, true, Some(way.again())).await.map_err(|error| {
+                    let words = way.last_words();
+                    let words = if words.is_empty() { String::new() } else { format!(" (ssh says: {words})") };
+                    anyhow::anyhow!("{error}{words}")
+                })?
+            }
+            Opening::Here | Opening::Resume(..) => match service::start(how) {
+                Ok(stream) => service::link(stream).await?,
+                Err(error) => {
+                    tracing::warn!(%error, "no process of its own for the engine");
+                    own.insert(Engine::start(resolve::options(how))?).link()
+                }
+            },
+        };
+        let ending = tui::run(link, setup, forced(screen)).await;
+        if let Some(engine) = &own {
+            engine.end().await;
+        }
+        ending
     })?;
     summarise(&ending);
     Ok(if ending.interrupted { exit::INTERRUPTED } else { exit::DONE })
@@ -78,5 +146,10 @@ fn summarise(ending: &Ending) {
         if let Some(folder) = saved {
             println!("    {}", printable(&folder.display().to_string()));
         }
+    }
+    match &ending.left {
+        Some(Some(id)) => println!("gradlens: {id} goes on; `gradlens attach {id}` shows it again"),
+        Some(None) => println!("gradlens: left; `gradlens runs` lists what goes on"),
+        None => {}
     }
 }

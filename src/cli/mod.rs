@@ -7,14 +7,19 @@ mod classify;
 mod compare;
 mod dashboard;
 mod doctor;
+mod engine;
 mod exit;
 mod listing;
 mod logging;
 mod replay;
 mod resolve;
+mod resume;
 mod run;
 mod runner;
+mod runs;
 mod score;
+mod service;
+mod ssh;
 
 pub use args::Cli;
 
@@ -42,6 +47,12 @@ pub fn main() -> ExitCode {
     let outcome = match cli.action {
         None => dashboard::dashboard(&cli.dashboard),
         Some(Action::Run(args)) => run::run(&args),
+        Some(Action::Runs(args)) => runs::runs(&args),
+        Some(Action::Attach(args)) => runs::attach(&args),
+        Some(Action::Stop(args)) => runs::stop(&args),
+        Some(Action::Resume(args)) => resume::resume(&args),
+        Some(Action::Ssh(args)) => ssh::ssh(&args),
+        Some(Action::Engine(args)) => engine::engine(&args),
         Some(Action::Compare(args)) => compare::compare(&args),
         Some(Action::Score(args)) => score::score(&args),
         Some(Action::Classify(args)) => classify::classify(&args),

@@ -1,6 +1,6 @@
 //! From what was typed to a job, with every name checked before anything is computed.
 
-use super::args::{DisplayArgs, HowArgs, WhatArgs};
+use super::args::{DisplayArgs, HowArgs, WhatArgs, WhereArgs};
 use crate::engine::{JobSpec, Options, Source};
 use crate::error::{Error, Result};
 use crate::imaging::Display;
@@ -73,7 +73,7 @@ pub(super) fn method(id: &str) -> Result<&'static dyn Technique> {
 }
 
 /// How the engine is to compute; it answers to the signals that ask a program to end.
-pub(super) fn options(how: &HowArgs) -> Options {
+pub(super) fn options(how: &WhereArgs) -> Options {
     let threads = how.threads.map(Into::into);
     Options {
         device: how.device.clone().unwrap_or_else(|| "cpu".into()),

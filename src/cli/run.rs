@@ -1,9 +1,9 @@
 //! `gradlens run`: the engine without a dashboard.
 
-use super::args::{HowArgs, RunArgs};
+use super::args::{HowArgs, RunArgs, WhereArgs};
 use super::batch::{self, Batch};
 use super::replay::replay;
-use super::{logging, resolve};
+use super::{exit, logging, resolve, service};
 use crate::engine::{JobSpec, Source};
 use crate::error::Error;
 use crate::techniques::Need;
@@ -11,6 +11,12 @@ use std::path::{Path, PathBuf};
 
 pub(super) fn run(args: &RunArgs) -> anyhow::Result<u8> {
     logging::start();
+    if args.detach {
+        return detach(args);
+    }
+    if args.background {
+        service::stand_alone();
+    }
     // What is only printed is still written somewhere first, to be judged as it would be saved.
     let nowhere = tempfile::tempdir()?;
     let out = args.out.as_deref().unwrap_or(nowhere.path());
@@ -19,6 +25,28 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<u8> {
         (None, Some(technique)) => anew(args, technique, out),
         (None, None) => Err(Error::bad_value("TECHNIQUE", "", "give a technique, or --from with a run.json").into()),
     }
+}
+
+/// Starts the same run in the background, once it is clear that it can be.
+fn detach(args: &RunArgs) -> anyhow::Result<u8> {
+    use std::process::{Command, Stdio};
+    if let Some(technique) = &args.technique {
+        let (technique, job) = resolve::job(technique, args.images.first().map(PathBuf::as_path), &args.what)?;
+        resolve::refuse_useless(technique, &job)?;
+        batch::pictures(&args.images)?;
+    }
+    let out = args.out.as_deref().unwrap_or_else(|| Path::new("."));
+    batch::check_folder(out)?;
+    let words = std::env::args_os().skip(1).filter(|word| word != "--detach");
+    let mut run = Command::new(std::env::current_exe()?);
+    run.args(words).arg("--background").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let child = run.spawn()?;
+    println!(
+        "gradlens: going on in the background as process {}; files go to {}; `gradlens runs` shows how it does",
+        child.id(),
+        crate::tui::printable(&out.display().to_string())
+    );
+    Ok(exit::DONE)
 }
 
 fn anew(args: &RunArgs, technique: &str, out: &Path) -> anyhow::Result<u8> {
@@ -50,8 +78,10 @@ fn again(args: &RunArgs, from: &Path, out: &Path) -> anyhow::Result<u8> {
         model: None,
         weights: None,
         seed: replay.job.seed,
-        device: given.device.clone().or(Some(replay.device)),
-        threads: given.threads.or_else(|| u16::try_from(replay.threads).ok()),
+        on: WhereArgs {
+            device: given.on.device.clone().or(Some(replay.device)),
+            threads: given.on.threads.or_else(|| u16::try_from(replay.threads).ok()),
+        },
     };
     batch(args, vec![(replay.job, out.to_owned())], false, out, &how)
 }
@@ -64,5 +94,6 @@ fn batch(
     how: &HowArgs,
 ) -> anyhow::Result<u8> {
     let display = resolve::display(&args.display)?;
-    Batch { jobs, several, out, how, display, record: args.record, json: args.json }.run()
+    let (deliver, early) = (args.out.is_some(), args.background);
+    Batch { jobs, several, out, how, display, record: args.record, json: args.json, deliver, early }.run()
 }

@@ -42,10 +42,22 @@ impl Runner {
 
     /// Runs one job to its end and saves it, if there is a folder.
     pub async fn one(&mut self, job: JobSpec, folder: Option<&Path>) -> Result<Outcome> {
-        let mut progress = Progress::new(&job, self.quiet);
+        let progress = Progress::new(&job, self.quiet);
+        self.link.send(Command::Start(Box::new(job)))?;
+        self.follow(progress, folder, true).await
+    }
+
+    /// Takes a kept run up, runs it to its end and saves it.
+    pub async fn resumed(&mut self, kept: &Path, folder: &Path) -> Result<Outcome> {
+        let progress = Progress::new(&JobSpec { technique: "resumed".into(), ..JobSpec::default() }, self.quiet);
+        self.link.send(Command::Restore { folder: kept.to_owned() })?;
+        self.follow(progress, Some(folder), false).await
+    }
+
+    /// `goes` says that the run goes on by itself: one that is taken up as it was stopped is told to.
+    async fn follow(&mut self, mut progress: Progress, folder: Option<&Path>, mut goes: bool) -> Result<Outcome> {
         let mut outcome = Outcome::default();
         let mut interrupted = false;
-        self.link.send(Command::Start(Box::new(job)))?;
         loop {
             match self.link.next().await.ok_or(Error::EngineGone)? {
                 Update::Snapshot => progress.show(&self.link.snapshot()),
@@ -85,7 +97,17 @@ impl Runner {
                         break;
                     }
                     Event::Warned { message } => eprintln!("gradlens: {}", crate::tui::printable(&message)),
-                    Event::Started { .. } | Event::Paused { .. } | Event::Resumed { .. } | Event::Changed { .. } => {}
+                    Event::Paused { .. } if !goes => {
+                        goes = true;
+                        self.link.send(Command::Resume)?;
+                    }
+                    Event::Started { ref spec, .. } => {
+                        if let Some(delivery) = &spec.delivery {
+                            (self.display, self.record) = (delivery.display.clone(), delivery.record);
+                        }
+                    }
+                    Event::Resumed { .. } => goes = true,
+                    Event::Paused { .. } | Event::Changed { .. } => {}
                 },
             }
         }

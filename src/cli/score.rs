@@ -43,7 +43,7 @@ pub(super) fn score(args: &ScoreArgs) -> anyhow::Result<u8> {
     let several = batch::several(&args.images);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let engine = Engine::start(resolve::options(&args.how))?;
+        let engine = Engine::start(resolve::options(&args.how.on))?;
         let mut runner = Runner::new(&engine, args.json, Display::default(), false);
         let mut code = exit::DONE;
         let mut all = vec![];

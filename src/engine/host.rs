@@ -7,8 +7,8 @@ use super::task::Engine;
 use super::wire::{self, FROM_WATCHER, Frames, PROTOCOL, Packer, ToEngine, ToWatcher};
 use crate::error::{Error, Result};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::UnixListener;
@@ -93,8 +93,7 @@ pub fn open_door(folder: &Path, engine: &Arc<Engine>, watchers: &Arc<Watchers>) 
         }
     }
     let path = folder.join(format!("{}.sock", std::process::id()));
-    // A process with this number that was killed may have left one.
-    let _ = std::fs::remove_file(&path);
+    sweep(folder, &path);
     let listener = UnixListener::bind(&path).map_err(failed)?;
     let _ = watchers.door.set(path.clone());
     let (engine, watchers) = (engine.clone(), watchers.clone());
@@ -115,6 +114,17 @@ pub fn open_door(folder: &Path, engine: &Arc<Engine>, watchers: &Arc<Watchers>) 
         }
     });
     Ok((Door { path: path.clone() }, path))
+}
+
+/// Removes the sockets of processes that were killed, and one that is in the way.
+fn sweep(folder: &Path, own: &Path) {
+    let paths = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    for path in paths.filter(|path| path.extension().is_some_and(|e| e == "sock")) {
+        let refused = |e: std::io::Error| e.kind() == std::io::ErrorKind::ConnectionRefused;
+        if path == own || std::os::unix::net::UnixStream::connect(&path).is_err_and(refused) {
+            let _ = std::fs::remove_file(&path);
+        }
+    }
 }
 
 /// Serves one watcher until it goes.

@@ -224,7 +224,12 @@ impl From<&Error> for FailureKind {
             | Error::Device { .. } => Self::Usage,
             Error::BadImage { .. } => Self::Image,
             Error::BadWeights { .. } => Self::Weights,
-            Error::Output { .. } | Error::Diverged { .. } | Error::BadCheckpoint { .. } | Error::Peer(_) | Error::EngineGone | Error::Compute(_) => Self::Failed,
+            Error::Output { .. }
+            | Error::Diverged { .. }
+            | Error::BadCheckpoint { .. }
+            | Error::Peer(_)
+            | Error::EngineGone
+            | Error::Compute(_) => Self::Failed,
         }
     }
 }

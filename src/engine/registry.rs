@@ -141,10 +141,8 @@ pub fn private_folder(path: &Path) -> std::io::Result<()> {
 
 /// Writes what is known of a run.
 pub(super) fn note(folder: &Path, about: &About) -> Result<()> {
-    let bytes = serde_json::to_vec_pretty(about).map_err(|e| Error::Output {
-        path: folder.to_owned(),
-        source: std::io::Error::other(e),
-    })?;
+    let bytes = serde_json::to_vec_pretty(about)
+        .map_err(|e| Error::Output { path: folder.to_owned(), source: std::io::Error::other(e) })?;
     write_private(&folder.join("about.json"), &bytes)
 }
 
@@ -168,7 +166,9 @@ pub fn runs(root: &Path) -> Vec<RunFolder> {
 pub fn find_run(root: &Path, name: Option<&str>) -> Result<RunFolder> {
     let mut all = runs(root);
     let Some(name) = name else {
-        return (!all.is_empty()).then(|| all.swap_remove(0)).ok_or_else(|| Error::unknown("run", "", "there is none yet"));
+        return (!all.is_empty())
+            .then(|| all.swap_remove(0))
+            .ok_or_else(|| Error::unknown("run", "", "there is none yet"));
     };
     if let Some(at) = all.iter().position(|run| run.about.id == name) {
         return Ok(all.swap_remove(at));
@@ -179,7 +179,8 @@ pub fn find_run(root: &Path, name: Option<&str>) -> Result<RunFolder> {
             return Ok(all.swap_remove(at));
         }
     }
-    let means = |run: &&RunFolder| !name.is_empty() && (run.about.id.starts_with(name) || run.about.id.ends_with(name));
+    let means =
+        |run: &&RunFolder| !name.is_empty() && (run.about.id.starts_with(name) || run.about.id.ends_with(name));
     let meant: Vec<&RunFolder> = all.iter().filter(means).collect();
     match meant.as_slice() {
         [one] => Ok((*one).clone()),

@@ -24,7 +24,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Wire for T {}
 /// A connection to an engine.
 pub type Connection = Box<dyn Wire>;
 /// Makes another connection after the first was lost, to the engine that can be found at this socket on its machine.
-pub type Connector = Box<dyn FnMut(Option<PathBuf>) -> Pin<Box<dyn Future<Output = Result<Connection>> + Send>> + Send>;
+pub type Connector =
+    Box<dyn FnMut(Option<PathBuf>) -> Pin<Box<dyn Future<Output = Result<Connection>> + Send>> + Send>;
 
 /// A link over a connection. Where it may be lost, `again` takes it up: meanwhile events tell how that goes. Must be called
 /// within a tokio runtime. `thin` says that the line is long.

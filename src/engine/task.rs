@@ -15,6 +15,9 @@ use tokio::sync::{mpsc, watch};
 /// How often a long step's duration is updated for watchers.
 const PULSE: Duration = Duration::from_millis(250);
 
+/// How long an engine may take to end: a step, and a file of some megabytes.
+const LAST: Duration = Duration::from_secs(30);
+
 /// How an engine computes.
 #[derive(Clone)]
 pub struct Options {
@@ -34,7 +37,14 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { device: "cpu".into(), threads: None, techniques: TECHNIQUES, signals: false, keeping: None, saves: "gradlens".into() }
+        Self {
+            device: "cpu".into(),
+            threads: None,
+            techniques: TECHNIQUES,
+            signals: false,
+            keeping: None,
+            saves: "gradlens".into(),
+        }
     }
 }
 
@@ -46,6 +56,7 @@ pub struct Engine {
     listeners: Listeners,
     snapshots: watch::Receiver<Arc<Snapshot>>,
     present: Arc<Mutex<Option<Event>>>,
+    thread: std::thread::JoinHandle<()>,
 }
 
 impl Engine {
@@ -67,7 +78,7 @@ impl Engine {
         let signals = options.signals;
         let worker = Worker::new(options, device, reports, sender.clone());
         let spawned = std::thread::Builder::new().name("gradlens-compute".into());
-        spawned
+        let thread = spawned
             .spawn(move || worker.work(&order_queue))
             .map_err(|e| candle_core::Error::Msg(format!("the computing thread could not be started: {e}")))?;
         let listeners = Listeners::default();
@@ -80,7 +91,7 @@ impl Engine {
             present: Arc::clone(&present),
         };
         tokio::spawn(task.serve(sender, signals));
-        Ok(Self { commands, listeners, snapshots, present })
+        Ok(Self { commands, listeners, snapshots, present, thread })
     }
 
     /// A new watcher's link; it sees every event from now on.
@@ -89,6 +100,15 @@ impl Engine {
         let (sender, events) = mpsc::unbounded_channel();
         lock(&self.listeners).push(sender);
         Link::new(self.commands.clone(), events, self.snapshots.clone())
+    }
+
+    /// Ends the engine and waits, though not for ever, until what is to be kept of its run is kept.
+    pub async fn end(&self) {
+        let _ = self.commands.send(Command::Shutdown);
+        let began = Instant::now();
+        while !self.thread.is_finished() && began.elapsed() < LAST {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
     }
 
     /// How the present run began, for a watcher that comes later.
@@ -168,10 +188,7 @@ impl Signals {
     fn new(wanted: bool) -> Self {
         use tokio::signal::unix::{SignalKind, signal};
         let open = || -> std::io::Result<_> {
-            Ok([
-                ("SIGINT", signal(SignalKind::interrupt())?),
-                ("SIGTERM", signal(SignalKind::terminate())?),
-            ])
+            Ok([("SIGINT", signal(SignalKind::interrupt())?), ("SIGTERM", signal(SignalKind::terminate())?)])
         };
         Self { streams: if wanted { open().ok() } else { None } }
     }

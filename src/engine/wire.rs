@@ -213,8 +213,7 @@ impl Blob {
 
 /// The places of a snapshot's pictures and maps, in order: `visit` may look at them or fill them.
 fn places(snapshot: &mut Snapshot, visit: &mut dyn FnMut(Place<'_>) -> Result<()>) -> Result<()> {
-    let pictures =
-        [&mut snapshot.input, &mut snapshot.style, &mut snapshot.result, &mut snapshot.perturbation];
+    let pictures = [&mut snapshot.input, &mut snapshot.style, &mut snapshot.result, &mut snapshot.perturbation];
     for picture in pictures.into_iter().flatten() {
         visit(Place::Picture(picture))?;
     }
@@ -256,10 +255,9 @@ impl Packer {
         let known = std::mem::take(&mut self.known);
         places(&mut light, &mut |place| {
             let blob = match place {
-                Place::Picture(p) => Blob::Picture(std::mem::replace(
-                    p,
-                    Picture { width: p.width, height: p.height, rgb: [].into() },
-                )),
+                Place::Picture(p) => {
+                    Blob::Picture(std::mem::replace(p, Picture { width: p.width, height: p.height, rgb: [].into() }))
+                }
                 Place::Heat(h) => {
                     Blob::Heat(std::mem::replace(h, HeatMap { width: h.width, height: h.height, values: [].into() }))
                 }

@@ -1,8 +1,8 @@
 //! The computing thread: one run at a time, commands between steps.
 
-use super::registry;
-use super::message::{Command, Compared, Delivery, Event, FailureKind, JobSpec, Past, Phase, Snapshot};
 use super::keeper::{Keeper, take_up};
+use super::message::{Command, Compared, Delivery, Event, FailureKind, JobSpec, Past, Phase, Snapshot};
+use super::registry;
 use super::run::{AIMS, Beginning, Run, aimed};
 use super::save::{Surroundings, save};
 use super::sources::{Networks, read_picture};

@@ -90,6 +90,8 @@ pub enum Action {
     Dismiss,
     /// To the shell and back.
     Suspend,
+    /// Leave the run to itself.
+    Leave,
     /// Leave.
     Quit,
     /// Explain or show this class.

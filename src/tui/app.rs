@@ -21,12 +21,36 @@ use std::sync::Arc;
 pub struct Setup {
     /// The first run; its technique is where the dashboard opens.
     pub spec: JobSpec,
+    /// How it comes about.
+    pub begin: Begin,
     /// How things look.
     pub theme: Theme,
     /// How maps are shown.
     pub display: Display,
     /// Bytes a second to the terminal at most; what the line bears unless given.
     pub bandwidth: Option<f64>,
+}
+
+/// How a dashboard comes by its first run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Begin {
+    /// It starts it.
+    Start,
+    /// It goes on already.
+    Watch,
+    /// It is taken up from a folder.
+    Restore(PathBuf),
+}
+
+/// Why a dashboard closes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Leaving {
+    /// The run ends with it.
+    Quit,
+    /// The run goes on.
+    Detach,
+    /// The terminal is gone; the run goes on.
+    Lost,
 }
 
 /// One run, for the summary after quitting.
@@ -103,7 +127,9 @@ pub struct App {
     pub(super) outbox: Vec<Command>,
     summaries: Vec<RunSummary>,
     pub(super) painted: Painted,
-    quit: bool,
+    /// The run that was asked for here last, until it has begun.
+    awaited: Option<JobSpec>,
+    quit: Option<Leaving>,
     suspend: bool,
     interrupted: bool,
 }
@@ -136,11 +162,16 @@ impl App {
             outbox: vec![],
             summaries: vec![],
             painted: Painted::default(),
-            quit: false,
+            awaited: None,
+            quit: None,
             suspend: false,
             interrupted: false,
         };
-        app.start();
+        match setup.begin {
+            Begin::Start => app.start(),
+            Begin::Watch => {}
+            Begin::Restore(folder) => app.outbox.push(Command::Restore { folder }),
+        }
         app
     }
 
@@ -152,7 +183,23 @@ impl App {
     /// Whether the person wants to leave, or the system asked to.
     #[must_use]
     pub fn wants_to_quit(&self) -> bool {
+        self.quit.is_some()
+    }
+
+    /// Why the dashboard closes, if it does.
+    pub(super) fn leaving(&self) -> Option<Leaving> {
         self.quit
+    }
+
+    /// The system asks the program to end.
+    pub(super) fn interrupt(&mut self, why: Leaving) {
+        self.interrupted = true;
+        self.leave(why);
+    }
+
+    /// Its name in `gradlens runs`, once the run is kept.
+    pub(super) fn kept(&self) -> Option<String> {
+        self.snapshot.kept.clone()
     }
 
     /// Whether the system asked to leave.
@@ -264,6 +311,7 @@ impl App {
             Event::Finished { run, step } => self.note(run, step, "finished"),
             Event::Stopped { run, step } => self.note(run, step, "stopped"),
             Event::Failed { run, step, message, .. } => {
+                self.awaited = None;
                 self.note(run, step, "failed");
                 self.message = say(message, true);
             }
@@ -275,11 +323,9 @@ impl App {
                 self.message = say(format!("saved {} to {}", files.join(", "), folder.display()), false);
             }
             Event::Refused { message, .. } | Event::Warned { message } => self.message = say(message, true),
-            Event::Interrupted { .. } => {
-                self.interrupted = true;
-                self.leave();
-            }
-            Event::Started { .. } | Event::Paused { .. } | Event::Resumed { .. } | Event::Changed { .. } => {}
+            Event::Interrupted { .. } => self.interrupt(Leaving::Quit),
+            Event::Started { spec, .. } => self.adopt(*spec),
+            Event::Paused { .. } | Event::Resumed { .. } | Event::Changed { .. } => {}
         }
     }
 
@@ -380,7 +426,8 @@ impl App {
             Action::Help => self.dialog = Some(Box::new(Help::default())),
             Action::Dismiss => self.message = None,
             Action::Suspend => self.suspend = true,
-            Action::Quit => self.leave(),
+            Action::Quit => self.leave(Leaving::Quit),
+            Action::Leave => self.leave(Leaving::Detach),
             Action::SetClass(class) => {
                 self.spec.class = Some(class);
                 self.turn_to("class", ParamValue::Int(class as i64));
@@ -412,8 +459,8 @@ impl App {
     }
 
     /// Closes the dashboard; a run that is still going is part of the summary too.
-    fn leave(&mut self) {
-        self.quit = true;
+    fn leave(&mut self, why: Leaving) {
+        self.quit.get_or_insert(why);
         if matches!(self.snapshot.phase, Phase::Running | Phase::Paused) {
             self.note(self.snapshot.run, self.snapshot.step, "left");
         }
@@ -421,6 +468,33 @@ impl App {
 
     pub(super) fn say(&mut self, text: &str) {
         self.message = Some(Message { text: text.to_owned(), bad: false });
+    }
+
+    /// A run has begun: if somebody else began it, this dashboard is about it from here on.
+    fn adopt(&mut self, spec: JobSpec) {
+        if let Some(awaited) = &self.awaited {
+            if *awaited == spec {
+                self.awaited = None;
+            }
+            return;
+        }
+        if let Some(technique) = TECHNIQUES.iter().position(|t| t.id() == spec.technique)
+            && technique != self.technique
+        {
+            (self.technique, self.selected) = (technique, 0);
+        }
+        self.settings.insert(self.current().id(), spec.set.clone());
+        let (picture, styles) = (spec.picture.clone(), spec.styles.clone());
+        let before = (self.spec.picture.take(), std::mem::take(&mut self.spec.styles));
+        self.spec = JobSpec {
+            picture: picture.or(before.0),
+            styles: if styles.is_empty() { before.1 } else { styles },
+            delivery: None,
+            score: None,
+            changes: vec![],
+            until: None,
+            ..spec
+        };
     }
 
     fn go_to(&mut self, technique: usize) {
@@ -433,6 +507,12 @@ impl App {
     /// Starts the selected technique on what is chosen.
     pub(super) fn start(&mut self) {
         let spec = self.chosen();
+        self.ask_for(spec);
+    }
+
+    /// Has a run begun.
+    pub(super) fn ask_for(&mut self, spec: JobSpec) {
+        self.awaited = Some(spec.clone());
         self.outbox.push(Command::Start(Box::new(spec)));
     }
 

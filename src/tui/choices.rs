@@ -3,7 +3,7 @@
 use super::action::{Action, Comparable};
 use super::app::App;
 use super::dialogs::Picker;
-use crate::engine::{Command, Compared, ScoreSpec};
+use crate::engine::{Compared, ScoreSpec};
 use crate::nets::labels;
 use crate::techniques::{COMPARED, Group, Method, Need, TECHNIQUES};
 
@@ -55,7 +55,7 @@ impl App {
         }
         let mut spec = self.chosen();
         spec.score = Some(ScoreSpec::default());
-        self.outbox.push(Command::Start(Box::new(spec)));
+        self.ask_for(spec);
     }
 
     pub(super) fn pick_comparison(&mut self) {

@@ -169,9 +169,15 @@ pub const BINDINGS: &[Binding] = &[
     binding("?", "help", "this list", &[(KeyCode::Char('?'), Action::Help), (KeyCode::F(1), Action::Help)]),
     binding("esc", "", "close a dialog or a message", &[(KeyCode::Esc, Action::Dismiss)]),
     binding(
+        "D",
+        "detach",
+        "leave the run to itself; `gradlens attach` shows it again",
+        &[(KeyCode::Char('D'), Action::Leave)],
+    ),
+    binding(
         "q",
         "quit",
-        "leave (also ctrl-c); ctrl-z goes to the shell and fg comes back",
+        "end the run and leave (also ctrl-c); ctrl-z goes to the shell, fg comes back",
         &[(KeyCode::Char('q'), Action::Quit)],
     ),
 ];

@@ -22,7 +22,7 @@ mod text;
 mod theme;
 
 pub use action::Action;
-pub use app::{App, RunSummary, Setup};
+pub use app::{App, Begin, RunSummary, Setup};
 pub use examination::{Examination, examine};
 pub use keymap::{BINDINGS, Binding};
 pub use session::{Ending, run};

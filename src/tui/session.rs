@@ -1,8 +1,8 @@
 //! The loop that moves things between terminal, engine and state.
 
-use super::app::{App, RunSummary, Setup};
+use super::app::{App, Leaving, RunSummary, Setup};
 use super::terminal::{self, Taken};
-use crate::engine::{Engine, Link, Phase, Update};
+use crate::engine::{Command, Link, Phase, Update};
 use crate::picture::{
     Detected, FrameWriter, Input, Line, Meter, Pictures, Protocol, Terminal, Token, detect, window_cell,
 };
@@ -18,6 +18,10 @@ use tokio::sync::Notify;
 const FRAME: Duration = Duration::from_millis(33);
 /// How often the header's rates are looked at.
 const TICK: Duration = Duration::from_millis(500);
+/// How long an engine may take to end: a step, and what is to be kept.
+const FAREWELL: Duration = Duration::from_secs(5);
+/// The prompt is back by then.
+const DETACHED: Duration = Duration::from_millis(800);
 /// Around a frame, so that the terminal shows it at once (mode 2026).
 const HOLD: &[u8] = b"\x1b[?2026h";
 const SHOW: &[u8] = b"\x1b[?2026l";
@@ -31,6 +35,8 @@ pub struct Ending {
     pub runs: Vec<RunSummary>,
     /// Whether the system ended it.
     pub interrupted: bool,
+    /// Whether a run was left to itself, and its name, if it has one by now.
+    pub left: Option<Option<String>>,
 }
 
 /// Shows the dashboard until the person leaves. Must be called within a tokio runtime; `forced` overrides what
@@ -38,8 +44,7 @@ pub struct Ending {
 ///
 /// # Errors
 /// If the terminal cannot be taken or written to.
-pub async fn run(engine: &Engine, setup: Setup, forced: Option<Protocol>) -> anyhow::Result<Ending> {
-    let mut link = engine.link();
+pub async fn run(mut link: Link, setup: Setup, forced: Option<Protocol>) -> anyhow::Result<Ending> {
     let bandwidth = setup.bandwidth;
     let mut app = App::new(setup);
     // The engine loads and computes while the terminal is still being asked what it can do.
@@ -71,11 +76,35 @@ pub async fn run(engine: &Engine, setup: Setup, forced: Option<Protocol>) -> any
         first: vec![],
         size: None,
     };
-    let (app, outcome) = session.serve(&mut pictures, input).await;
+    let (mut app, outcome) = session.serve(&mut pictures, input).await;
     line.hold(&pictures.clear());
     drop(taken);
     outcome?;
-    Ok(Ending { runs: app.summaries().to_vec(), interrupted: app.was_interrupted() })
+    let left = part(&mut app, &mut link).await;
+    Ok(Ending { runs: app.summaries().to_vec(), interrupted: app.was_interrupted(), left })
+}
+
+/// Takes leave of the engine: it ends, or goes on with its run and says under which name.
+async fn part(app: &mut App, link: &mut Link) -> Option<Option<String>> {
+    let quits = match app.leaving() {
+        Some(Leaving::Quit) => true,
+        Some(Leaving::Detach) => false,
+        _ => return None,
+    };
+    if link.send(if quits { Command::Shutdown } else { Command::Keep }).is_err() {
+        return None;
+    }
+    let hear = async {
+        while quits || app.kept().is_none() {
+            match link.next().await {
+                Some(Update::Event(event)) => app.on_event(*event),
+                Some(Update::Snapshot) => app.on_snapshot(link.snapshot()),
+                None => break,
+            }
+        }
+    };
+    let _ = tokio::time::timeout(if quits { FAREWELL } else { DETACHED }, hear).await;
+    (!quits).then(|| app.kept())
 }
 
 fn send(app: &mut App, link: &Link) -> anyhow::Result<()> {
@@ -110,6 +139,9 @@ impl Session<'_> {
         let mut tick = tokio::time::interval(TICK);
         let mut resized = signal(SignalKind::window_change())?;
         let mut suspensions = signal(SignalKind::from_raw(libc::SIGTSTP))?;
+        let mut hangup = signal(SignalKind::hangup())?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
         let mut drawn = Instant::now().checked_sub(FRAME).unwrap_or_else(Instant::now);
         // A key is answered at once, anything else when the line has room.
         let (mut stale, mut urgent) = (true, true);
@@ -139,7 +171,7 @@ impl Session<'_> {
                         stale = true;
                     },
                     // The terminal is gone.
-                    None => return Ok(()),
+                    None => self.app.interrupt(Leaving::Lost),
                 },
                 update = self.link.next() => {
                     match update {
@@ -151,7 +183,7 @@ impl Session<'_> {
                 }
                 () = self.wake.notified() => {
                     if self.line.is_broken() {
-                        return Ok(());
+                        self.app.interrupt(Leaving::Lost);
                     }
                     stale = true;
                 }
@@ -162,6 +194,9 @@ impl Session<'_> {
                     }
                     (stale, urgent) = (true, true);
                 }
+                _ = hangup.recv() => self.app.interrupt(Leaving::Lost),
+                _ = terminate.recv() => self.app.interrupt(Leaving::Quit),
+                _ = interrupt.recv() => self.app.interrupt(Leaving::Quit),
                 _ = suspensions.recv() => self.app.apply(super::Action::Suspend),
                 _ = tick.tick() => {
                     let rates = self.meter.rates(&self.line, pictures.count());

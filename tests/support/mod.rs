@@ -1,6 +1,8 @@
 //! What several test programs share: the reference outputs and how to compare with them.
 #![allow(dead_code, reason = "each test program uses a part")]
 
+pub mod pty;
+
 use candle_core::{Device, Tensor};
 use gradlens::imaging::{Picture, decode};
 use gradlens::kernels::{Activation, Conv2d, GlobalAvgPool, MaxPool, Padding};

@@ -1,0 +1,131 @@
+//! `gradlens runs`, `attach` and `stop`: runs that go on, with or without a terminal.
+
+use super::args::{AttachArgs, RunsArgs, StopArgs};
+use super::dashboard::{self, Opening};
+use super::{exit, logging, service};
+use crate::engine::{Command, Event, RunFolder, Standing, Update, find_run, runs as all_runs};
+use crate::error::Error;
+use crate::tui::printable;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// How long a run may take to end.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Lists the runs, the newest first.
+pub(super) fn runs(args: &RunsArgs) -> anyhow::Result<u8> {
+    let all = all_runs(&service::runs_folder());
+    if args.json {
+        let list: Vec<_> = all
+            .iter()
+            .map(|run| {
+                let mut value = serde_json::to_value(&run.about)?;
+                value["standing"] = serde_json::to_value(run.standing())?;
+                Ok(value)
+            })
+            .collect::<serde_json::Result<_>>()?;
+        println!("{}", serde_json::to_string_pretty(&list)?);
+        return Ok(exit::DONE);
+    }
+    if all.is_empty() {
+        eprintln!("gradlens: no runs are kept; one is once it has taken a few seconds");
+        return Ok(exit::DONE);
+    }
+    for RunFolder { about, .. } in &all {
+        let run = &about.id;
+        let standing = all.iter().find(|r| r.about.id == *run).map_or(Standing::Broken, RunFolder::standing);
+        let picture = about.picture.as_deref().map(printable).unwrap_or_default();
+        let figures: Vec<String> = about.figures.iter().take(3).map(|(name, v)| format!("{name} {v:.4}")).collect();
+        let out =
+            about.out.as_ref().map(|p| format!("  {}", printable(&p.display().to_string()))).unwrap_or_default();
+        println!(
+            "{:28} {standing:8} {:>6}/{:<6} {:>8}  {picture}  {}{out}",
+            printable(run),
+            about.step,
+            about.total,
+            ago(about.updated),
+            figures.join("  ")
+        );
+    }
+    Ok(exit::DONE)
+}
+
+fn ago(seconds: u64) -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
+    match now.saturating_sub(seconds) {
+        s @ 0..120 => format!("{s} s"),
+        s @ 120..7200 => format!("{} min", s / 60),
+        s @ 7200..172_800 => format!("{} h", s / 3600),
+        s => format!("{} d", s / 86_400),
+    }
+}
+
+/// The run that is meant, which a process is at; without a name the newest of them.
+fn going_on(name: Option<&str>) -> Result<RunFolder, Error> {
+    let root = service::runs_folder();
+    let is_going_on = |run: &RunFolder| matches!(run.standing(), Standing::Running | Standing::Paused);
+    let run = match name {
+        Some(_) => find_run(&root, name)?,
+        None => {
+            let newest = all_runs(&root).into_iter().find(is_going_on);
+            newest.ok_or_else(|| {
+                Error::unknown("run", "", "none goes on now; `gradlens runs` lists those there were")
+            })?
+        }
+    };
+    if !is_going_on(&run) {
+        let reason = format!("it is {}; `gradlens resume {}` takes it up", run.standing(), run.about.id);
+        return Err(Error::bad_value("RUN", &run.about.id, reason));
+    }
+    Ok(run)
+}
+
+fn socket_of(run: &RunFolder) -> Result<std::path::PathBuf, Error> {
+    let reason = "its process cannot be reached: it had no folder for a socket";
+    run.about.socket.clone().ok_or_else(|| Error::bad_value("RUN", &run.about.id, reason))
+}
+
+/// Shows a run that goes on in a dashboard.
+pub(super) fn attach(args: &AttachArgs) -> anyhow::Result<u8> {
+    let run = going_on(args.run.as_deref())?;
+    let socket = socket_of(&run)?;
+    dashboard::show(&args.screen, args.plain, Opening::Attach(socket))
+}
+
+/// Ends a run and keeps what it has.
+pub(super) fn stop(args: &StopArgs) -> anyhow::Result<u8> {
+    logging::start();
+    let run = going_on(Some(&args.run))?;
+    let socket = socket_of(&run)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let ended = runtime.block_on(async {
+        let mut link = service::knock(&socket).await?;
+        link.send(Command::Stop)?;
+        let wait = async {
+            loop {
+                match link.next().await {
+                    Some(Update::Event(event)) => {
+                        if let Event::Stopped { step, .. } | Event::Finished { step, .. } = *event {
+                            return Some(step);
+                        }
+                    }
+                    Some(Update::Snapshot) => {}
+                    None => return None,
+                }
+            }
+        };
+        Ok::<_, anyhow::Error>(tokio::time::timeout(PATIENCE, wait).await.ok().flatten())
+    })?;
+    let id = printable(&run.about.id);
+    match ended {
+        Some(step) => {
+            println!("gradlens: {id} stopped at step {step}; `gradlens resume {id}` takes it up again");
+            Ok(exit::DONE)
+        }
+        None => {
+            eprintln!(
+                "gradlens: {id} was told to stop and has not said that it did; `gradlens runs` shows how it stands"
+            );
+            Ok(exit::FAILED)
+        }
+    }
+}

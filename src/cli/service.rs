@@ -1,0 +1,86 @@
+//! Engines in processes of their own: where they are, how they are started and reached.
+
+use super::args::WhereArgs;
+use super::logging::state_folder;
+use crate::engine::remote::{Connection, watch};
+use crate::engine::{Keeping, Link};
+use crate::error::{Error, Result};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+/// A socket's path may not be longer on some systems.
+const LONGEST_SOCKET: usize = 100;
+
+/// The folder of all runs.
+pub(super) fn runs_folder() -> PathBuf {
+    state_folder().unwrap_or_else(|| std::env::temp_dir().join("gradlens")).join("kept")
+}
+
+/// The private folder of the sockets.
+pub(super) fn sockets_folder() -> PathBuf {
+    let runtime = std::env::var_os("XDG_RUNTIME_DIR").filter(|v| !v.is_empty()).map(PathBuf::from);
+    let folder = match runtime.filter(|path| path.is_dir()) {
+        Some(runtime) => runtime.join("gradlens"),
+        None => state_folder().unwrap_or_else(std::env::temp_dir).join("sockets"),
+    };
+    if folder.as_os_str().len() < LONGEST_SOCKET {
+        return folder;
+    }
+    // SAFETY: asks for a number.
+    let user = unsafe { libc::geteuid() };
+    std::env::temp_dir().join(format!("gradlens-{user}"))
+}
+
+/// How runs are kept; `early` from their first update on.
+pub(super) fn keeping(socket: Option<PathBuf>, early: bool) -> Keeping {
+    let seconds = std::env::var("GRADLENS_KEEP_EVERY").ok().and_then(|text| text.parse::<f64>().ok());
+    let every = seconds.filter(|s| (0.01..=3600.0).contains(s)).unwrap_or(5.0);
+    Keeping { root: runs_folder(), socket, every: Duration::from_secs_f64(every), early }
+}
+
+/// Makes this process one that no terminal ends: a session of its own, deaf to hang-ups and broken pipes.
+pub(super) fn stand_alone() {
+    // SAFETY: no memory is touched; failing to become a session's leader means being one already.
+    unsafe {
+        libc::setsid();
+        libc::signal(libc::SIGHUP, libc::SIG_IGN);
+        libc::signal(libc::SIGPIPE, libc::SIG_IGN);
+    }
+}
+
+/// Starts an engine in a process of its own; this is a connection to it.
+///
+/// # Errors
+/// If the program cannot be started once more.
+pub(super) fn start(how: &WhereArgs) -> std::io::Result<UnixStream> {
+    let (own, theirs) = UnixStream::pair()?;
+    let mut engine = Command::new(std::env::current_exe()?);
+    engine.arg("engine");
+    if let Some(device) = &how.device {
+        engine.args(["--device", device]);
+    }
+    if let Some(threads) = how.threads {
+        engine.args(["--threads", &threads.to_string()]);
+    }
+    engine.stdin(Stdio::from(std::os::fd::OwnedFd::from(theirs))).stdout(Stdio::null()).stderr(Stdio::null());
+    engine.spawn()?;
+    own.set_nonblocking(true)?;
+    Ok(own)
+}
+
+/// A link over a connection to an engine on this machine.
+pub(super) async fn link(stream: UnixStream) -> Result<Link> {
+    let stream =
+        tokio::net::UnixStream::from_std(stream).map_err(|e| Error::Peer(format!("cannot be reached: {e}")))?;
+    let connection: Connection = Box::new(stream);
+    watch(connection, false, None).await
+}
+
+/// A link to the engine behind a socket.
+pub(super) async fn knock(socket: &Path) -> Result<Link> {
+    let stream = tokio::net::UnixStream::connect(socket).await;
+    let stream = stream.map_err(|e| Error::Peer(format!("cannot be reached at {}: {e}", socket.display())))?;
+    watch(Box::new(stream), false, None).await
+}
