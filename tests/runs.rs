@@ -68,7 +68,7 @@ fn movers() -> Vec<(&'static str, Vec<&'static str>)> {
             vec!["class-visualization", "--class", "130", "--set", "preset=cs231n", "--set", "steps=25"],
         ),
         ("Fourier coefficients", vec!["class-visualization", "--class", "130", "--set", "steps=25"]),
-        ("octaves", vec!["deepdream", DOG, "--set", "octaves=2", "--set", "steps=6"]),
+        ("octaves", vec!["deepdream", DOG, "--set", "octaves=2", "--set", "octave_steps=6"]),
         ("signed steps", vec!["pgd", DOG, "--target", "592", "--set", "steps=25"]),
         ("Carlini and Wagner", vec!["cw", DOG, "--set", "steps=25"]),
         ("an estimate", vec!["smoothgrad", DOG, "--set", "samples=24"]),

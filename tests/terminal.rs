@@ -291,6 +291,37 @@ fn a_painting_is_steered_scrubbed_branched_and_saved() {
     assert_eq!(session.end().0, 0);
 }
 
+/// Pictures that move stay small on every kind of line.
+#[test]
+fn moving_pictures_are_small() {
+    let args = ["samples/photos/german_shepherd.jpg", "--technique", "style-transfer", "--set", "size=256"];
+    let args = [&args[..], &["--set", "scales=1", "--set", "steps=100000"]].concat();
+    for kind in [Kind::Kitty, Kind::Sixel, Kind::Plain] {
+        let session = Session::start(kind, &args);
+        let step = |s: &str| s.split(" step ").nth(1)?.split('/').next()?.trim().parse::<usize>().ok();
+        session.wait_for("three steps", |s| step(s).is_some_and(|n| n >= 3));
+        let (before, began) = (session.written(), std::time::Instant::now());
+        session.wait_for("six more", |s| step(s).is_some_and(|n| n >= 9));
+        let bytes = session.written() - before;
+        let rate = bytes as f64 / began.elapsed().as_secs_f64();
+        // Of the steps seen, each had one picture at most.
+        println!("{kind:?}: {:.0} kB a step, {:.0} kB/s", bytes as f64 / 6e3, rate / 1e3);
+        let most = match kind {
+            Kind::Kitty => 70_000,
+            Kind::Sixel => 400_000,
+            _ => 50_000,
+        };
+        assert!(bytes < 8 * most, "{kind:?}: {bytes} bytes for six steps");
+        session.press("q");
+        let (code, output) = session.end();
+        assert_eq!(code, 0);
+        if matches!(kind, Kind::Kitty) {
+            // Photo, painting and result, and one on its way.
+            assert!(kitty_pictures(&output, 4).len() > 6);
+        }
+    }
+}
+
 #[test]
 fn the_screen_follows_the_terminal() {
     let session = Session::start(Kind::Plain, &[]);

@@ -107,7 +107,7 @@ impl Runner {
                         }
                     }
                     Event::Resumed { .. } => goes = true,
-                    Event::Paused { .. } | Event::Changed { .. } => {}
+                    Event::Paused { .. } | Event::Changed { .. } | Event::Kept { .. } => {}
                 },
             }
         }

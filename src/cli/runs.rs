@@ -100,16 +100,23 @@ pub(super) fn stop(args: &StopArgs) -> anyhow::Result<u8> {
     let ended = runtime.block_on(async {
         let mut link = service::knock(&socket).await?;
         link.send(Command::Stop)?;
+        // A run that has a folder for its files has stopped once they are written.
+        let (delivers, mut stopped) = (run.about.out.is_some(), None);
         let wait = async {
             loop {
                 match link.next().await {
-                    Some(Update::Event(event)) => {
-                        if let Event::Stopped { step, .. } | Event::Finished { step, .. } = *event {
-                            return Some(step);
+                    Some(Update::Event(event)) => match *event {
+                        Event::Stopped { step, .. } | Event::Finished { step, .. } => {
+                            stopped = Some(step);
+                            if !delivers {
+                                return stopped;
+                            }
                         }
-                    }
+                        Event::Saved { .. } if stopped.is_some() => return stopped,
+                        _ => {}
+                    },
                     Some(Update::Snapshot) => {}
-                    None => return None,
+                    None => return stopped,
                 }
             }
         };

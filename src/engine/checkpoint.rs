@@ -54,6 +54,8 @@ pub(super) struct Saved {
     pub top: Vec<Prediction>,
     pub top_before: Vec<Prediction>,
     pub failure: Option<String>,
+    /// The technique's figures at the end of a run that has come to it.
+    pub facts: Option<serde_json::Map<String, serde_json::Value>>,
     /// Steps computed, the first look included.
     pub looked: usize,
     pub computing_seconds: f64,
@@ -63,8 +65,8 @@ pub(super) struct Saved {
 #[derive(Serialize, Deserialize)]
 struct Header<T> {
     saved: T,
-    /// Name, shape and place of each tensor, in float32 values from the first.
-    tensors: BTreeMap<String, (Vec<usize>, usize)>,
+    /// Name, shape and place of each tensor, in float32 values from the first, and whether it holds bytes.
+    tensors: BTreeMap<String, (Vec<usize>, usize, bool)>,
     values: BTreeMap<String, serde_json::Value>,
     has_state: bool,
 }
@@ -82,7 +84,12 @@ fn encode<T: Serialize>(saved: &T, state: Option<&State>) -> Result<Vec<u8>> {
     let mut tensors = BTreeMap::new();
     let mut data: Vec<f32> = vec![];
     for (name, tensor) in state.iter().flat_map(|s| &s.tensors) {
-        tensors.insert(name.clone(), (tensor.dims().to_vec(), data.len()));
+        let bytes = match tensor.dtype() {
+            DType::F32 => false,
+            DType::U8 => true,
+            other => return Err(candle_core::Error::Msg(format!("the state has a tensor of {other:?}")).into()),
+        };
+        tensors.insert(name.clone(), (tensor.dims().to_vec(), data.len(), bytes));
         data.extend(tensor.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>()?);
     }
     let values = state.map(|s| s.values.clone()).unwrap_or_default();
@@ -131,12 +138,14 @@ fn decode(bytes: &[u8]) -> std::result::Result<(Saved, Option<State>), String> {
     let header: Header<Saved> = serde_json::from_slice(json).map_err(|e| format!("its header is damaged: {e}"))?;
     let data = &body[PREFIX + json.len()..];
     let mut state = State { values: header.values, ..State::default() };
-    for (name, (shape, start)) in header.tensors {
+    for (name, (shape, start, bytes)) in header.tensors {
         let count = shape.iter().try_fold(1usize, |n, d| n.checked_mul(*d));
         let range = count.and_then(|n| Some(start.checked_mul(4)?..start.checked_add(n)?.checked_mul(4)?));
         let raw = range.and_then(|range| data.get(range)).ok_or_else(|| format!("its tensor {name} is not whole"))?;
         let values = raw.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect::<Vec<_>>();
-        let tensor = Tensor::from_vec(values, shape, &Device::Cpu).map_err(|e| e.to_string())?;
+        let tensor = Tensor::from_vec(values, shape, &Device::Cpu);
+        let tensor =
+            tensor.and_then(|t| t.to_dtype(if bytes { DType::U8 } else { DType::F32 })).map_err(|e| e.to_string())?;
         state.tensors.insert(name, tensor);
     }
     Ok((header.saved, header.has_state.then_some(state)))
@@ -277,6 +286,7 @@ mod tests {
             top: vec![],
             top_before: vec![],
             failure: None,
+            facts: None,
             looked: 8,
             computing_seconds: 1.5,
             wall_seconds: 2.5,

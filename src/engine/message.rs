@@ -184,7 +184,7 @@ pub enum Command {
         /// The folder.
         folder: PathBuf,
     },
-    /// Keeps the run at once: its watcher is about to leave it.
+    /// Keeps the run at once, and says so: its watcher is about to leave it.
     Keep,
     /// Writes the run's files into a folder.
     Save {
@@ -309,6 +309,11 @@ pub enum Event {
         files: Vec<String>,
         /// What `run.json` holds.
         manifest: Box<RunManifest>,
+    },
+    /// In answer to [`Command::Keep`]: everything before it has been done.
+    Kept {
+        /// The run's name in `gradlens runs`, if it can be taken up again.
+        name: Option<String>,
     },
     /// Something is amiss that does not stop the run.
     Warned {

@@ -55,6 +55,8 @@ pub(super) struct Run {
     computing: Duration,
     looked: usize,
     recent: VecDeque<Duration>,
+    /// The figures of a run that had come to its end when it was taken up.
+    last_facts: Option<serde_json::Map<String, serde_json::Value>>,
 }
 
 /// What [`Run::new`] needs beside the job.
@@ -105,6 +107,7 @@ impl Run {
             computing: Duration::ZERO,
             looked: 0,
             recent: VecDeque::new(),
+            last_facts: None,
         }
     }
 
@@ -309,7 +312,7 @@ impl Run {
     }
 
     pub fn facts(&self) -> serde_json::Map<String, serde_json::Value> {
-        self.job.facts()
+        self.last_facts.clone().unwrap_or_else(|| self.job.facts())
     }
 
     pub fn wall_seconds(&self) -> f64 {

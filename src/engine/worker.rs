@@ -153,6 +153,8 @@ impl Worker {
             Command::Keep => {
                 self.keep(true);
                 self.publish();
+                let name = self.snapshots.borrow().kept.clone();
+                self.tell(Event::Kept { name });
                 Ok(())
             }
             Command::Save { folder, display, record } => self.save(folder, &display, record),

@@ -197,11 +197,6 @@ impl App {
         self.leave(why);
     }
 
-    /// Its name in `gradlens runs`, once the run is kept.
-    pub(super) fn kept(&self) -> Option<String> {
-        self.snapshot.kept.clone()
-    }
-
     /// Whether the system asked to leave.
     #[must_use]
     pub fn was_interrupted(&self) -> bool {
@@ -325,7 +320,7 @@ impl App {
             Event::Refused { message, .. } | Event::Warned { message } => self.message = say(message, true),
             Event::Interrupted { .. } => self.interrupt(Leaving::Quit),
             Event::Started { spec, .. } => self.adopt(*spec),
-            Event::Paused { .. } | Event::Resumed { .. } | Event::Changed { .. } => {}
+            Event::Kept { .. } | Event::Paused { .. } | Event::Resumed { .. } | Event::Changed { .. } => {}
         }
     }
 

@@ -2,11 +2,11 @@
 
 use super::app::{App, Leaving, RunSummary, Setup};
 use super::terminal::{self, Taken};
-use crate::engine::{Command, Link, Phase, Update};
+use crate::engine::{Command, Event, Link, Phase, Update};
 use crate::picture::{
-    Detected, FrameWriter, Input, Line, Meter, Pictures, Protocol, Terminal, Token, detect, window_cell,
+    Detected, FrameWriter, Input as Reader, Line, Meter, Pictures, Protocol, Terminal, Token, detect, window_cell,
 };
-use crossterm::event::{Event, KeyEventKind};
+use crossterm::event::{Event as Input, KeyEventKind};
 use ratatui::backend::CrosstermBackend;
 use ratatui::layout::{Position, Rect, Size};
 use std::sync::Arc;
@@ -59,7 +59,7 @@ pub async fn run(mut link: Link, setup: Setup, forced: Option<Protocol>) -> anyh
     };
     let line = Arc::new(Line::start(terminal::output()?, found.answers.status, waker())?);
     let answered = line.clone();
-    let input = Input::start(splitter, typed, move || answered.answered())?;
+    let input = Reader::start(splitter, typed, move || answered.answered())?;
     let mut pictures = Pictures::new(found.clone(), line.clone(), waker());
     pictures.set_bandwidth(bandwidth);
     let writer = FrameWriter::default();
@@ -94,17 +94,24 @@ async fn part(app: &mut App, link: &mut Link) -> Option<Option<String>> {
     if link.send(if quits { Command::Shutdown } else { Command::Keep }).is_err() {
         return None;
     }
+    let mut name = None;
     let hear = async {
-        while quits || app.kept().is_none() {
+        loop {
             match link.next().await {
-                Some(Update::Event(event)) => app.on_event(*event),
+                Some(Update::Event(event)) => match *event {
+                    Event::Kept { name: kept } if !quits => {
+                        name = kept;
+                        return;
+                    }
+                    event => app.on_event(event),
+                },
                 Some(Update::Snapshot) => app.on_snapshot(link.snapshot()),
-                None => break,
+                None => return,
             }
         }
     };
     let _ = tokio::time::timeout(if quits { FAREWELL } else { DETACHED }, hear).await;
-    (!quits).then(|| app.kept())
+    (!quits).then_some(name)
 }
 
 fn send(app: &mut App, link: &Link) -> anyhow::Result<()> {
@@ -130,12 +137,12 @@ struct Session<'a> {
 }
 
 impl Session<'_> {
-    async fn serve(mut self, pictures: &mut Pictures, mut input: Input) -> (App, anyhow::Result<()>) {
+    async fn serve(mut self, pictures: &mut Pictures, mut input: Reader) -> (App, anyhow::Result<()>) {
         let outcome = self.serve_until_quit(pictures, &mut input).await;
         (self.app, outcome)
     }
 
-    async fn serve_until_quit(&mut self, pictures: &mut Pictures, input: &mut Input) -> anyhow::Result<()> {
+    async fn serve_until_quit(&mut self, pictures: &mut Pictures, input: &mut Reader) -> anyhow::Result<()> {
         let mut tick = tokio::time::interval(TICK);
         let mut resized = signal(SignalKind::window_change())?;
         let mut suspensions = signal(SignalKind::from_raw(libc::SIGTSTP))?;
@@ -221,12 +228,12 @@ impl Session<'_> {
         let Ok(Some(event)) = terminput::Event::parse_from(bytes) else { return };
         let Ok(event) = terminput_crossterm::to_crossterm(event) else { return };
         match event {
-            Event::Key(key) if key.kind != KeyEventKind::Release => self.app.on_key(&key),
-            Event::Mouse(mouse) => {
+            Input::Key(key) if key.kind != KeyEventKind::Release => self.app.on_key(&key),
+            Input::Mouse(mouse) => {
                 let hit = pictures.pixel_at(Position::new(mouse.column, mouse.row));
                 self.app.on_mouse(mouse.kind, hit);
             }
-            Event::Paste(text) if self.app.has_dialog() => {
+            Input::Paste(text) if self.app.has_dialog() => {
                 for c in text.chars().filter(|c| !c.is_control()) {
                     self.app.on_key(&crossterm::event::KeyCode::Char(c).into());
                 }
@@ -258,7 +265,7 @@ impl Session<'_> {
     }
 
     /// To the shell, and back when the shell says so.
-    fn suspend(&mut self, pictures: &mut Pictures, input: &Input) -> anyhow::Result<()> {
+    fn suspend(&mut self, pictures: &mut Pictures, input: &Reader) -> anyhow::Result<()> {
         input.hold(true);
         self.line.hold(&pictures.clear());
         terminal::give_back();

@@ -77,6 +77,11 @@ impl Session {
         keyboard.write_all(keys.as_bytes()).and_then(|()| keyboard.flush()).expect("pressed");
     }
 
+    /// Bytes the program has written so far.
+    pub fn written(&self) -> usize {
+        self.output.lock().expect("unpoisoned").len()
+    }
+
     pub fn screen(&self) -> vt100::Screen {
         self.screen.lock().expect("unpoisoned").screen().clone()
     }
@@ -110,7 +115,7 @@ impl Session {
     }
 }
 
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 pub enum Kind {
     Kitty,
     Sixel,

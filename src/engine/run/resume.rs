@@ -30,6 +30,7 @@ impl Run {
             top: self.top.clone(),
             top_before: self.top_before.clone(),
             failure: self.failure.clone(),
+            facts: (self.phase == Phase::Finished).then(|| self.facts()),
             looked: self.looked,
             computing_seconds: self.computing.as_secs_f64(),
             wall_seconds: self.wall_seconds(),
@@ -72,6 +73,7 @@ impl Run {
         self.series = saved.series;
         self.marks = saved.marks;
         (self.top, self.top_before, self.failure) = (saved.top, saved.top_before, saved.failure);
+        self.last_facts = saved.facts;
         self.computing = Duration::from_secs_f64(saved.computing_seconds.clamp(0.0, 1e9));
         let wall = Duration::from_secs_f64(saved.wall_seconds.clamp(0.0, 1e9));
         self.started = Instant::now().checked_sub(wall).unwrap_or_else(Instant::now);
