@@ -305,7 +305,7 @@ fn changes_are_made_again_where_they_were_made() {
         assert_eq!(link.snapshot().series[0].points.last(), Some(&(10, 3.0 + 9.0 + 2.0)));
         let folder = tempfile::tempdir().expect("a folder");
         let folder = folder.path().to_owned();
-        link.send(Command::Save { folder, display: Display::default(), record: true }).expect("sent");
+        link.send(Command::Save { folder: Some(folder), display: Display::default(), record: true }).expect("sent");
         let saved = |e: &Event| match e {
             Event::Saved { files, manifest, .. } => Some((files.clone(), manifest.clone())),
             _ => None,
@@ -403,8 +403,12 @@ fn a_saved_run_is_complete() {
         };
         link.send(Command::Start(Box::new(spec))).expect("sent");
         wait(&mut link, finished).await;
-        link.send(Command::Save { folder: folder.path().join("a/b"), display: Display::default(), record: false })
-            .expect("sent");
+        link.send(Command::Save {
+            folder: Some(folder.path().join("a/b")),
+            display: Display::default(),
+            record: false,
+        })
+        .expect("sent");
         let saved = |e: &Event| match e {
             Event::Saved { files, manifest, .. } => Some((files.clone(), manifest.clone())),
             _ => None,

@@ -79,7 +79,7 @@ fn movers() -> Vec<(&'static str, Vec<&'static str>)> {
 #[test]
 fn killed_runs_come_to_the_same_bits() {
     let times = std::env::var("GRADLENS_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(1usize);
-    let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(20261124);
+    let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(20_261_124);
     let (mut killed, mut early) = (0, 0);
     for (name, words) in movers() {
         let folder = tempfile::tempdir().expect("a folder");

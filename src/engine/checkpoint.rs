@@ -344,7 +344,7 @@ mod tests {
             prop_assert!(decode(&bytes).is_err());
             // With a checksum that fits, so that what is behind it is looked at.
             let mut made = [MAGIC.as_slice(), &VERSION.to_le_bytes(), &bytes, &tail].concat();
-            made.extend_from_slice(&Sha256::digest(&made).to_vec());
+            made.extend_from_slice(&Sha256::digest(&made));
             prop_assert!(decode(&made).is_err());
         }
     }

@@ -71,7 +71,7 @@ pub(super) struct Kept {
     pub state: Option<State>,
     pub first: Option<State>,
     pub pictures: Vec<(usize, Picture)>,
-    lock: Lock,
+    pub lock: Lock,
 }
 
 /// Takes up the run in `folder`, which no other process may be at.
@@ -226,12 +226,5 @@ impl Order {
         }
         checkpoint::write(&self.folder.join("checkpoint"), &self.saved, self.state.as_ref())?;
         registry::note(&self.folder, &self.about)
-    }
-}
-
-impl Kept {
-    /// The parts, and the lock on the folder.
-    pub fn unlocked(self) -> (Saved, Option<State>, Option<State>, Vec<(usize, Picture)>, Lock) {
-        (self.saved, self.state, self.first, self.pictures, self.lock)
     }
 }

@@ -109,13 +109,14 @@ pub(super) fn now() -> u64 {
 
 /// A new folder for a run of `technique` under `root`, private to this person.
 pub(super) fn create(root: &Path, technique: &str) -> Result<(String, PathBuf)> {
+    // Without those that look like others.
+    const SIGNS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
     let failed = |path: &Path, source| Error::Output { path: path.to_owned(), source };
     private_folder(root).map_err(|e| failed(root, e))?;
     let nanos = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_nanos() as u64);
     let mut seed = nanos ^ u64::from(std::process::id()).rotate_left(40);
     loop {
         seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        const SIGNS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
         let word: String = (0..4).map(|i| char::from(SIGNS[(seed >> (30 + 5 * i)) as usize % 32])).collect();
         let id = format!("{technique}-{word}");
         let path = root.join(&id);

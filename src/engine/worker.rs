@@ -193,22 +193,22 @@ impl Worker {
     fn restore(&mut self, folder: &Path) -> Result<()> {
         self.runs += 1;
         self.classified = None;
-        let (saved, state, first, pictures, lock) = take_up(folder)?.unlocked();
-        let (kept_at, weights) = (saved.step, saved.weights.clone());
+        let kept = take_up(folder)?;
+        let (kept_at, saved) = (kept.saved.step, &kept.saved);
         self.prepare(saved.asked.clone().from_folder(&saved.folder))?;
-        if self.weights() != weights {
+        if self.weights() != saved.weights {
             self.run = None;
             let reason = "the run was made with other weights than these";
             return Err(Error::bad_value("run", folder.display(), reason));
         }
         let Some(run) = &mut self.run else { return Ok(()) };
-        if let Err(error) = run.restore(saved, state, first, pictures) {
+        if let Err(error) = run.restore(kept.saved, kept.state, kept.first.as_ref(), kept.pictures) {
             self.run = None;
             return Err(error);
         }
         let (id, step, phase) = (run.id, run.step, run.phase);
         if let Some(keeper) = &mut self.keeper {
-            keeper.adopt(run, folder, kept_at, lock);
+            keeper.adopt(run, folder, kept_at, kept.lock);
         }
         self.publish();
         self.tell(match phase {

@@ -228,7 +228,7 @@ impl Conv2d {
         match dy {
             Map::Cpu(dy) => {
                 let add = onto.map(Map::cpu).transpose()?.map(cpu::Nhwc::data);
-                let gate = gate.map(|g| g.cpu()).transpose()?;
+                let gate = gate.map(super::activation::Gate::cpu).transpose()?;
                 let ending = cpu::Ending { add, gate, ..cpu::Ending::default() };
                 Ok(Map::Cpu(self.packed_transposed()?.apply(dy, &window, ending)?))
             }

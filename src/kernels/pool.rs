@@ -68,7 +68,7 @@ impl MaxPool {
         match (x, dy) {
             (Map::Cpu(x), Map::Cpu(dy)) => {
                 let add = onto.map(Map::cpu).transpose()?.map(cpu::Nhwc::data);
-                let gate = gate.map(|g| g.cpu()).transpose()?;
+                let gate = gate.map(super::activation::Gate::cpu).transpose()?;
                 Ok(Map::Cpu(x.max_pool_vjp(dy, &window, cpu::Ending { add, gate, ..cpu::Ending::default() })))
             }
             (Map::Candle(x), Map::Candle(dy)) => {

@@ -50,7 +50,10 @@ impl Network {
                 kind: node.op.kind(),
                 shape: [c, h, w],
                 macs,
-                forward_ms: median(runs, || Ok(node.op.forward(&inputs)?).map(drop))?,
+                forward_ms: median(runs, || {
+                    let _: () = drop(node.op.forward(&inputs)?);
+                    Ok(())
+                })?,
                 gradient_ms: median(runs, || self.vjp_node(i, &at, y.clone(), ReluRule::Standard).map(drop))?,
             });
         }
@@ -61,7 +64,7 @@ impl Network {
 fn median(runs: usize, mut work: impl FnMut() -> Result<()> + Send) -> Result<f64> {
     in_pool(|| {
         let mut times = vec![];
-        for _ in 0..runs + 1 {
+        for _ in 0..=runs {
             let start = Instant::now();
             work()?;
             times.push(start.elapsed().as_secs_f64() * 1e3);

@@ -42,13 +42,16 @@ pub(super) enum Encoded {
     Cells { grid: Grid, changed: usize },
 }
 
+/// Colours, the index of each pixel, and width and height in pixels.
+type Sent = (Vec<[u8; 3]>, Vec<u8>, (usize, usize));
+
 /// What is remembered of the pictures of one slot.
 #[derive(Default)]
 pub(super) struct Encoder {
     reducer: Reducer,
     governor: Governor,
     /// Colours and their indices, as the terminal shows them: sixel.
-    sent: Option<(Vec<[u8; 3]>, Vec<u8>, (usize, usize))>,
+    sent: Option<Sent>,
     grid: Option<Grid>,
 }
 

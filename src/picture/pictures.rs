@@ -467,7 +467,7 @@ impl Pictures {
             let most = steady(&self.terminal, &slot.picture, slot.area);
             let budget = (!full).then_some(if slow || text { budget.min(most) } else { most });
             let id = if self.terminal.protocol == Protocol::Kitty {
-                let id = (FIRST_ID..).find(|id| !self.ids.contains(id)).unwrap_or(FIRST_ID);
+                let id = (FIRST_ID..FIRST_ID + 4096).find(|id| !self.ids.contains(id)).unwrap_or(FIRST_ID);
                 self.ids.insert(id);
                 id
             } else {

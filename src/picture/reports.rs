@@ -70,9 +70,8 @@ impl Splitter {
     pub fn flush(&mut self) -> Vec<Token> {
         let rest = std::mem::take(&mut self.rest);
         match rest.as_slice() {
-            [] => vec![],
             // A control string that never ended is noise; the person pressed none of it.
-            [0x1b, b'P' | b']' | b'_' | b'^' | b'X', _, ..] => vec![],
+            [] | [0x1b, b'P' | b']' | b'_' | b'^' | b'X', _, ..] => vec![],
             _ => vec![Token::Input(rest)],
         }
     }
@@ -88,9 +87,8 @@ fn token(bytes: &[u8], kind: Kind) -> Token {
 
 fn head(bytes: &[u8]) -> Head {
     match bytes {
-        [0x1b] => Head::Open,
+        [0x1b] | [0x1b, b'O'] => Head::Open,
         [0x1b, b'[', ..] => sequence(bytes),
-        [0x1b, b'O'] => Head::Open,
         [0x1b, b'O', _, ..] => Head::Token(3, Kind::Input),
         [0x1b, b'P' | b']' | b'_' | b'^' | b'X', ..] => string(bytes),
         // Alt and a character, or escape twice.

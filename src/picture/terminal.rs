@@ -259,6 +259,7 @@ mod tests {
         Names { tmux: 1, behind_tmux: behind.into(), ..Names::default() }
     }
 
+    #[expect(clippy::too_many_lines, reason = "one line a terminal")]
     #[test]
     fn terminals_are_known_by_their_answers() {
         let plain = Names::default;

@@ -47,7 +47,7 @@ impl Run {
         &mut self,
         saved: Saved,
         state: Option<State>,
-        first: Option<State>,
+        first: Option<&State>,
         pictures: Vec<(usize, Picture)>,
     ) -> Result<()> {
         if self.inputs != saved.inputs {
@@ -84,7 +84,7 @@ impl Run {
         };
         let mut history = History::default();
         for (step, picture) in pictures.into_iter().filter(|(step, _)| *step <= saved.step) {
-            history.note(Frame { step, picture, top: vec![] }, || first.clone().filter(|_| step == 0));
+            history.note(Frame { step, picture, top: vec![] }, || first.cloned().filter(|_| step == 0));
         }
         history.keep_state(saved.step, state);
         self.history = history;

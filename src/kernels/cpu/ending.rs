@@ -47,7 +47,7 @@ impl Affine {
     }
 }
 
-impl<'a> Ending<'a> {
+impl Ending<'_> {
     /// Checks once what [`Self::apply`] relies on.
     ///
     /// # Panics

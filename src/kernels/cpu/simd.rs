@@ -223,6 +223,7 @@ impl Simd for Baseline {
     }
     #[inline(always)]
     fn where_equal(a: Self::V, b: Self::V, yes: Self::V, no: Self::V) -> Self::V {
+        #[expect(clippy::float_cmp, reason = "the largest of a window is one of its values, to the bit")]
         std::array::from_fn(|i| if a[i] == b[i] { yes[i] } else { no[i] })
     }
 }
@@ -237,7 +238,15 @@ mod x86 {
     #![allow(clippy::undocumented_unsafe_blocks, reason = "one reason for all, above")]
 
     use super::Simd;
-    use std::arch::x86_64::*;
+    use std::arch::x86_64::{
+        __m256, __m256i, __m512, __mmask16, _CMP_EQ_OQ, _CMP_GT_OQ, _CMP_LT_OQ, _CMP_UNORD_Q, _MM_HINT_T0,
+        _mm_prefetch, _mm256_add_ps, _mm256_and_ps, _mm256_blendv_ps, _mm256_cmp_ps, _mm256_fmadd_ps,
+        _mm256_loadu_ps, _mm256_loadu_si256, _mm256_maskload_ps, _mm256_maskstore_ps, _mm256_max_ps, _mm256_min_ps,
+        _mm256_mul_ps, _mm256_or_ps, _mm256_set1_ps, _mm256_setzero_ps, _mm256_storeu_ps, _mm256_sub_ps,
+        _mm512_add_ps, _mm512_cmp_ps_mask, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_mask_cmp_ps_mask,
+        _mm512_mask_mov_ps, _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps, _mm512_maskz_mov_ps, _mm512_max_ps,
+        _mm512_min_ps, _mm512_mul_ps, _mm512_set1_ps, _mm512_setzero_ps, _mm512_storeu_ps, _mm512_sub_ps,
+    };
 
     /// AVX2 and FMA.
     #[derive(Clone, Copy)]

@@ -300,7 +300,7 @@ unsafe fn gather_tile<S: Simd, const FULL: bool>(
                 let at = first + j * o;
                 // SAFETY: row and column lie inside the output, which `apply` has checked the ending against.
                 unsafe {
-                    S::store_if::<FULL>(layer.to.at(at, n), layer.ending.apply::<S>(row[j], channel, at, n), n)
+                    S::store_if::<FULL>(layer.to.at(at, n), layer.ending.apply::<S>(row[j], channel, at, n), n);
                 };
             }
         }
