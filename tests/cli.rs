@@ -9,6 +9,7 @@ use support::{golden, relative_error, root};
 
 fn gradlens(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_gradlens"))
+        .env("XDG_STATE_HOME", env!("CARGO_TARGET_TMPDIR"))
         .args(args)
         .current_dir(root())
         .stdin(Stdio::null())
@@ -363,6 +364,7 @@ fn an_interrupted_run_is_saved() {
     let out = tempfile::tempdir().expect("a folder");
     let folder = out.path().to_str().expect("a path");
     let mut child = Command::new(env!("CARGO_BIN_EXE_gradlens"))
+        .env("XDG_STATE_HOME", env!("CARGO_TARGET_TMPDIR"))
         .args(["run", "class-visualization", "--class", "1", "--set", "steps=100000", "--json", "--out", folder])
         .stdout(Stdio::piped())
         .spawn()

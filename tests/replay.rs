@@ -9,6 +9,7 @@ use support::{golden, root};
 
 fn gradlens(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_gradlens"))
+        .env("XDG_STATE_HOME", env!("CARGO_TARGET_TMPDIR"))
         .args(args)
         .current_dir(root())
         .stdin(Stdio::null())

@@ -46,9 +46,10 @@ fn found(source: &Source, manifest: &Path, sha256: &str) -> Result<Source> {
         };
     };
     let name = path.file_name().map(PathBuf::from).unwrap_or_default();
-    let beside = manifest.parent().unwrap_or_else(|| Path::new("")).join(&name);
+    let folder = manifest.parent().unwrap_or_else(|| Path::new(""));
+    let (beside, from_there) = (folder.join(&name), folder.join(path));
     let mut seen = false;
-    for candidate in [path.clone(), beside, name] {
+    for candidate in [path.clone(), from_there, beside, name] {
         if let Ok(bytes) = std::fs::read(&candidate) {
             seen = true;
             if sha256_hex(&bytes) == sha256 {

@@ -100,15 +100,17 @@ impl JobSpec {
         self
     }
 
-    /// The same without a word of where this person's files lie: paths under the present folder start from it, of others
-    /// only the name is left.
+    /// The same without a word of where this person's files lie: paths under the present folder start from it, those beside
+    /// the folder of the run's files start from that, of others only the name is left.
     #[must_use]
-    pub fn without_places(mut self) -> Self {
+    pub fn without_places(mut self, folder: &Path) -> Self {
         let here = std::env::current_dir().unwrap_or_default();
+        let out = here.join(folder);
         self.delivery = None;
         for path in self.files().filter(|path| path.is_absolute()) {
             let within = path.strip_prefix(&here).map(Path::to_owned).ok();
-            *path = within.or_else(|| path.file_name().map(PathBuf::from)).unwrap_or_default();
+            let beside = || Some(Path::new("..").join(path.strip_prefix(out.parent()?).ok()?));
+            *path = within.or_else(beside).or_else(|| path.file_name().map(PathBuf::from)).unwrap_or_default();
         }
         self
     }

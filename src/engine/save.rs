@@ -77,7 +77,7 @@ pub(super) fn save(
     if record && run.history.frames().len() > 1 {
         add("recording.gif", &|path| write_gif(path, &pictures(run)))?;
     }
-    let manifest = manifest(run, around);
+    let manifest = manifest(run, around, folder);
     add("run.json", &|path| write_json(path, &manifest))?;
     Ok((files, manifest))
 }
@@ -108,7 +108,7 @@ fn table(run: &Run) -> (Vec<String>, Rows) {
     (names, rows.into_iter().collect())
 }
 
-fn manifest(run: &Run, around: Surroundings<'_>) -> RunManifest {
+fn manifest(run: &Run, around: Surroundings<'_>, folder: &Path) -> RunManifest {
     let mut figures = run.facts();
     let finished = run.phase == Phase::Finished;
     let success = match figures.remove("success") {
@@ -132,7 +132,7 @@ fn manifest(run: &Run, around: Surroundings<'_>) -> RunManifest {
         success,
         model: run.network.id().to_owned(),
         weights_sha256: around.weights_sha256,
-        job: run.asked.clone().without_places(),
+        job: run.asked.clone().without_places(folder),
         inputs: run.inputs.clone(),
         parameters: run.first_params.clone(),
         changes: run.changes.clone(),
