@@ -28,7 +28,7 @@ pub use encode::drawn_at_cursor;
 pub use input::Input;
 pub use line::Line;
 pub use meter::{FrameWriter, Meter, Rates};
-pub use pictures::{FrameEnd, Importance, Pictures, encode_once};
+pub use pictures::{FrameEnd, Importance, Pictures, moving_picture};
 pub use quality::Preference;
 pub use reports::{Splitter, Token};
 pub use terminal::{Names, Protocol, Terminal};

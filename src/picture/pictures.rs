@@ -8,7 +8,6 @@ use super::pacing::Allowance;
 use super::placeholders::{self, MOST};
 use super::quality::Preference;
 use super::terminal::{Protocol, Terminal};
-use crate::error::{Error, Result};
 use crate::imaging::Picture;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect, Size};
@@ -42,24 +41,27 @@ pub enum Importance {
     Side,
 }
 
-/// Makes of a picture what `protocol` writes for `area` of cells of 10×20 pixels, within the budget of a moving picture,
-/// and forgets it: to time it. The answer is its size in bytes.
+/// What encodes a picture that moves for `protocol`, again and again, for `area` of cells of 10×20 pixels and within its
+/// usual budget: to time it. Each call takes the next of the pictures and gives its size in bytes.
 ///
-/// # Errors
-/// None today; encoders write to memory.
-pub fn encode_once(protocol: Protocol, picture: &Picture, area: Size) -> Result<usize> {
+/// # Panics
+/// If there are no pictures.
+pub fn moving_picture(protocol: Protocol, pictures: Vec<Picture>, area: Size) -> impl FnMut() -> usize {
     let terminal = Terminal::plain(protocol);
-    let size = fitted(picture, area, terminal.cell);
-    let area = Rect::new(0, 0, size.width, size.height);
-    let budget = Some(steady(&terminal, picture, area));
-    let task =
-        Task { slot: "once", terminal, picture: picture.clone(), area, id: 1, budget, piece: 4096, fresh: true };
-    match Encoder::default().encode(&task) {
-        Encoded::Pieces { pieces, .. } if pieces.is_empty() => {
-            Err(Error::bad_value("picture", "", "nothing came of it"))
+    let mut encoder = Encoder::default();
+    let mut made = 0;
+    move || {
+        let picture = pictures[made % pictures.len()].clone();
+        let size = fitted(&picture, area, terminal.cell);
+        let area = Rect::new(0, 0, size.width, size.height);
+        let budget = Some(steady(&terminal, &picture, area));
+        let terminal = terminal.clone();
+        let task = Task { slot: "moving", terminal, picture, area, id: 1, budget, piece: 4096, fresh: made == 0 };
+        made += 1;
+        match encoder.encode(&task) {
+            Encoded::Pieces { pieces, .. } => pieces.iter().map(Vec::len).sum(),
+            Encoded::Cells { changed, .. } => changed * super::blocks::CELL_BYTES,
         }
-        Encoded::Pieces { pieces, .. } => Ok(pieces.iter().map(Vec::len).sum()),
-        Encoded::Cells { changed, .. } => Ok(changed * super::blocks::CELL_BYTES),
     }
 }
 

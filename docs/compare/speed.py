@@ -1,7 +1,7 @@
 """Times gradlens beside PyTorch, turn by turn on the same cores, and prints docs/performance.md's first table.
 
     python3 -m venv venv && venv/bin/pip install torch torchvision timm
-    cargo build --release && venv/bin/python docs/compare/torch.py target/release/gradlens [--threads 2] [--rounds 5]
+    cargo build --release && venv/bin/python docs/compare/speed.py target/release/gradlens [--threads 2] [--rounds 5]
 
 Both do a forward pass and the gradient of the input with frozen weights in float32. PyTorch runs channels-last, its
 fastest way here, with batch norms folded into the convolutions. Its weights are random: the time does not depend on them.
@@ -18,11 +18,22 @@ import time
 import timm
 import torch
 import torchvision
-from torch.fx.experimental.optimization import fuse
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 
 def lite0():
-    return fuse(timm.create_model("tf_efficientnet_lite0", pretrained=False).eval())
+    net = timm.create_model("tf_efficientnet_lite0", pretrained=False).eval()
+    pairs = {
+        "DepthwiseSeparableConv": [("conv_dw", "bn1"), ("conv_pw", "bn2")],
+        "InvertedResidual": [("conv_pw", "bn1"), ("conv_dw", "bn2"), ("conv_pwl", "bn3")],
+        "EfficientNet": [("conv_stem", "bn1"), ("conv_head", "bn2")],
+    }
+    for module in net.modules():
+        for conv, norm in pairs.get(type(module).__name__, []):
+            behind = getattr(module, norm)
+            setattr(module, conv, fuse_conv_bn_eval(getattr(module, conv), behind))
+            setattr(module, norm, behind.act)
+    return net
 
 
 def vgg(stop=21):
