@@ -8,7 +8,7 @@ use std::sync::Arc;
 /// Bytes of pictures that are kept of a run.
 const PICTURES: usize = 256 << 20;
 /// Bytes of states that are kept of a run.
-const STATES: usize = 384 << 20;
+const STATES: usize = 128 << 20;
 
 /// A picture on the way.
 #[derive(Debug, Clone)]
