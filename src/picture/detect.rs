@@ -13,9 +13,6 @@ const PATIENCE: Duration = Duration::from_millis(150);
 const KITTY: &str = "\x1b_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\x1b\\";
 /// Name and version, the cell in pixels, synchronized output, attributes; the status last, which every terminal answers.
 const QUESTIONS: &str = "\x1b[>q\x1b[16t\x1b[?2026$p\x1b[c\x1b[5n";
-/// Colour registers and largest picture: only of a terminal that has sixel graphics, others may take it for something else.
-/// The answers are not waited for.
-const SIXEL: &[u8] = b"\x1b[?1;1;0S\x1b[?2;1;0S";
 
 /// What was found, and what the person typed meanwhile.
 pub struct Detected {
@@ -93,10 +90,6 @@ fn ask(
                 typed.push(token);
             }
         }
-    }
-    if answers.sixel {
-        out.write_all(SIXEL)?;
-        out.flush()?;
     }
     Ok(())
 }

@@ -151,6 +151,13 @@ impl Terminal {
         before != self.cell
     }
 
+    /// What is still to be asked, of a terminal that has sixel graphics alone: its colour registers and largest picture.
+    /// Others may take the questions for something else.
+    #[must_use]
+    pub fn questions(&self) -> &'static [u8] {
+        if self.answers.sixel { b"\x1b[?1;1;0S\x1b[?2;1;0S" } else { b"" }
+    }
+
     /// Its name, as far as it is known.
     #[must_use]
     pub fn name(&self) -> &str {

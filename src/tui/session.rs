@@ -72,8 +72,8 @@ pub async fn run(mut link: Link, setup: Setup, forced: Option<Protocol>) -> anyh
         line: line.clone(),
         meter: Meter::default(),
         wake,
+        first: found.questions().to_vec(),
         found,
-        first: vec![],
         size: None,
     };
     let (mut app, outcome) = session.serve(&mut pictures, input).await;
