@@ -6,9 +6,9 @@ use crate::techniques::State;
 use std::sync::Arc;
 
 /// Bytes of pictures that are kept of a run.
-const PICTURES: usize = 256 << 20;
+const PICTURES: usize = 96 << 20;
 /// Bytes of states that are kept of a run.
-const STATES: usize = 128 << 20;
+const STATES: usize = 64 << 20;
 
 /// A picture on the way.
 #[derive(Debug, Clone)]
