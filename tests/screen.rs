@@ -4,11 +4,13 @@ use crossterm::event::KeyCode;
 use gradlens::engine::{Command, Event, FailureKind, Mark, Past, Phase, Prediction, Series, Snapshot};
 use gradlens::engine::{JobSpec, Source};
 use gradlens::imaging::{Display, HeatMap, Picture};
-use gradlens::picture::{Pictures, Protocol, Rates};
+use gradlens::picture::{self, Importance, Line, Pictures, Protocol, Rates};
 use gradlens::techniques::{Panel, Params, TECHNIQUES, find};
 use gradlens::tui::{Action, App, Begin, Setup, Theme, draw};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -410,4 +412,33 @@ fn a_class_turns_a_running_visualization_and_restarts_a_finished_one() {
     app.on_snapshot(Arc::new(Snapshot { phase: Phase::Finished, ..running }));
     app.apply(Action::SetClass(130));
     assert!(matches!(app.take_commands().as_slice(), [Command::Start(spec)] if spec.class == Some(130)));
+}
+
+/// Where a picture was, every cell is drawn again: on terminals whose pictures are pixels nothing else removes them.
+#[test]
+fn nothing_of_a_picture_stays_where_it_was() {
+    let square = Picture::new(64, 64, vec![90; 64 * 64 * 3]);
+    for protocol in [Protocol::Kitty, Protocol::Sixel, Protocol::Iterm2] {
+        let line = Line::start(std::io::sink(), false, || {}).expect("a line");
+        let mut pictures = Pictures::new(picture::Terminal::plain(protocol), Arc::new(line), || {});
+        let mut frame = |area: Option<Rect>| {
+            let mut buffer = Buffer::empty(Rect::new(0, 0, 60, 20));
+            if let Some(area) = area {
+                pictures.draw("result", &square, area, Importance::Main, &mut buffer);
+            }
+            let _ = pictures.end_frame(&buffer);
+            buffer
+        };
+        // Cells are twice as high as wide, so these are filled by a square.
+        let (here, there) = (Rect::new(2, 2, 20, 10), Rect::new(12, 5, 20, 10));
+        let places = [Some(here), Some(there), None];
+        let buffers = places.map(&mut frame);
+        for (n, pair) in buffers.windows(2).enumerate() {
+            let drawn: Vec<_> =
+                pair[0].diff(&pair[1]).into_iter().map(|(x, y, cell)| (x, y, cell.symbol())).collect();
+            for cell in [here, there][n].positions() {
+                assert!(drawn.contains(&(cell.x, cell.y, " ")), "{protocol}: {cell} keeps what was there");
+            }
+        }
+    }
 }
