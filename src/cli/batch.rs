@@ -182,8 +182,7 @@ impl Batch<'_> {
         runtime.block_on(async {
             outlive_the_terminal()?;
             let sockets = service::sockets_folder();
-            let socket = sockets.join(format!("{}.sock", std::process::id()));
-            let keeping = Some(service::keeping(Some(socket), self.early));
+            let keeping = Some(service::keeping(self.early));
             let engine = Arc::new(Engine::start(Options { keeping, ..resolve::options(&self.how.on) })?);
             let door = open_door(&sockets, &engine, &Arc::new(Watchers::default()))
                 .inspect_err(|error| tracing::warn!(%error, "nobody can attach"));

@@ -27,8 +27,7 @@ pub(super) fn engine(args: &EngineArgs) -> anyhow::Result<u8> {
 /// Computes until nobody watches and nothing is left to do, or until it is told to end.
 async fn compute(args: &EngineArgs) -> anyhow::Result<u8> {
     let sockets = service::sockets_folder();
-    let socket = sockets.join(format!("{}.sock", std::process::id()));
-    let keeping = Some(service::keeping(Some(socket), false));
+    let keeping = Some(service::keeping(false));
     let engine = Arc::new(Engine::start(Options { keeping, ..resolve::options(&args.how) })?);
     let watchers = Arc::new(Watchers::default());
     // Without a door the engine serves the one it was started by, and ends with it.

@@ -30,8 +30,7 @@ pub(super) fn resume(args: &ResumeArgs) -> anyhow::Result<u8> {
     runtime.block_on(async {
         batch::outlive_the_terminal()?;
         let sockets = service::sockets_folder();
-        let socket = sockets.join(format!("{}.sock", std::process::id()));
-        let keeping = Some(service::keeping(Some(socket), false));
+        let keeping = Some(service::keeping(false));
         let engine = Arc::new(Engine::start(Options { keeping, ..resolve::options(&args.how) })?);
         let door = open_door(&sockets, &engine, &Arc::new(Watchers::default()));
         let mut runner = Runner::new(&engine, args.json, Display::default(), false);

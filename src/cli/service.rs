@@ -2,6 +2,7 @@
 
 use super::args::WhereArgs;
 use super::logging::state_folder;
+use crate::engine::host::socket_in;
 use crate::engine::remote::{Connection, watch};
 use crate::engine::{Keeping, Link};
 use crate::error::{Error, Result};
@@ -34,7 +35,8 @@ pub(super) fn sockets_folder() -> PathBuf {
 }
 
 /// How runs are kept; `early` from their first update on.
-pub(super) fn keeping(socket: Option<PathBuf>, early: bool) -> Keeping {
+pub(super) fn keeping(early: bool) -> Keeping {
+    let socket = Some(socket_in(&sockets_folder()));
     let seconds = std::env::var("GRADLENS_KEEP_EVERY").ok().and_then(|text| text.parse::<f64>().ok());
     let every = seconds.filter(|s| (0.01..=3600.0).contains(s)).unwrap_or(5.0);
     Keeping { root: runs_folder(), socket, every: Duration::from_secs_f64(every), early }

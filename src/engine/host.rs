@@ -73,12 +73,17 @@ impl Drop for Door {
     }
 }
 
-/// Lets watchers in at a socket in `folder`, which only this person can enter. The answer is the socket's path, which
-/// lasts as long as the door.
+/// The socket of this process in a folder.
+#[must_use]
+pub fn socket_in(folder: &Path) -> PathBuf {
+    folder.join(format!("{}.sock", std::process::id()))
+}
+
+/// Lets watchers in at a socket in `folder`, which only this person can enter, for as long as the door lasts.
 ///
 /// # Errors
 /// If the socket cannot be made.
-pub fn open_door(folder: &Path, engine: &Arc<Engine>, watchers: &Arc<Watchers>) -> Result<(Door, PathBuf)> {
+pub fn open_door(folder: &Path, engine: &Arc<Engine>, watchers: &Arc<Watchers>) -> Result<Door> {
     let failed = |source| Error::Output { path: folder.to_owned(), source };
     private_folder(folder).map_err(failed)?;
     #[cfg(unix)]
@@ -92,7 +97,7 @@ pub fn open_door(folder: &Path, engine: &Arc<Engine>, watchers: &Arc<Watchers>) 
             return Err(failed(source));
         }
     }
-    let path = folder.join(format!("{}.sock", std::process::id()));
+    let path = socket_in(folder);
     sweep(folder, &path);
     let listener = UnixListener::bind(&path).map_err(failed)?;
     let _ = watchers.door.set(path.clone());
@@ -113,7 +118,7 @@ pub fn open_door(folder: &Path, engine: &Arc<Engine>, watchers: &Arc<Watchers>) 
             tokio::spawn(async move { serve(stream, &engine, &watchers).await });
         }
     });
-    Ok((Door { path: path.clone() }, path))
+    Ok(Door { path })
 }
 
 /// Removes the sockets of processes that were killed, and one that is in the way.
