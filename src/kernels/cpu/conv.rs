@@ -20,7 +20,7 @@ pub struct PackedConv {
     weight: Tensor,
     groups: usize,
     affine: Option<Affine>,
-    /// `[kH·kW, C]`.
+    /// As `depthwise::pack` lays it out.
     depthwise: OnceLock<Vec<f32>>,
     /// `[kH·kW·I, O]`.
     dense: OnceLock<Panels>,
@@ -50,7 +50,8 @@ impl PackedConv {
     pub fn apply<'a>(&'a self, x: &Nhwc, window: &Window, ending: Ending<'a>) -> Result<Nhwc> {
         let ending = Ending { affine: self.affine.as_ref(), ..ending };
         let [out, per_group, kh, kw] = self.dims();
-        if self.groups > 1 && per_group == 1 && self.groups == out && kh.max(kw) <= depthwise::LARGEST {
+        if self.groups > 1 && per_group == 1 && self.groups == out && kh.max(kw).max(window.x.stride) <= depthwise::LARGEST
+        {
             return Ok(depthwise::apply(x, self.packed(&self.depthwise, Weight::depthwise)?, ending, window));
         }
         if winograd::serves(window, x.c) {
@@ -103,7 +104,7 @@ impl Weight {
 
     fn depthwise(&self) -> Vec<f32> {
         let [c, _, kh, kw] = self.dims;
-        (0..kh * kw * c).map(|i| self.values[i % c * kh * kw + i / c]).collect()
+        depthwise::pack(kh * kw, c, |tap, channel| self.values[channel * kh * kw + tap])
     }
 
     fn dense(&self) -> Panels {

@@ -1,54 +1,59 @@
 //! Depthwise convolution, a vector of channels at a time.
 //!
-//! The pixels that a band of output lines reads are laid out anew, a vector a pixel with zeros where padding is, so that
-//! the sums run over the L1 cache without a question about borders. A gradient of a stride is done in phases: outputs
-//! that are `spread` apart read the same taps.
+//! A tile of neighbouring outputs is summed for all channels before the next one, so that pixels are read in the order
+//! in which they lie. Each input of a line is loaded once for all the outputs that read it; weights and sums stay in
+//! registers. A gradient of a stride is done in phases: outputs that are `spread` apart read the same taps.
 
 use super::buffer::Buffer;
-use super::ending::Ending;
+use super::ending::{Ending, Tile};
 use super::gemm::{Output, lanes};
 use super::nhwc::Nhwc;
 use super::simd::{Simd, place, vectorised};
 use crate::kernels::geometry::{Axis, Window};
 use rayon::prelude::*;
 
-/// Output pixels whose sums stay in registers together: the sides of most feature maps are its multiples.
+/// Outputs whose sums stay in registers together: the sides of most feature maps are its multiples.
 const TILE: usize = 7;
-/// Bytes of laid out pixels: of the L1 cache or little more, where lines are wide and read by their neighbours too.
-const IN_CACHE: usize = 48 * 1024;
 /// Multiply–accumulates a task has at least.
-const TASK: usize = 256 * 1024;
+const TASK: usize = 128 * 1024;
+/// The largest side of a kernel, and the largest stride.
+pub(super) const LARGEST: usize = 16;
+/// Inputs of a line that a tile reads at most.
+const SPAN: usize = TILE * LARGEST;
 
-/// `weights` is `[kH·kW, C]`; the same loops serve the forward pass and, with the kernel rotated, the gradient.
+/// `[kH·kW, C]` as [`apply`] reads it: vector after vector of channels, tap after tap, zeros behind the last channel.
+pub(super) fn pack(taps: usize, c: usize, weight: impl Fn(usize, usize) -> f32) -> Vec<f32> {
+    let lanes = lanes();
+    let one = |i: usize| (i / (lanes * taps) * lanes + i % lanes, i / lanes % taps);
+    let value = |(channel, tap)| if channel < c { weight(tap, channel) } else { 0.0 };
+    (0..c.next_multiple_of(lanes) * taps).map(|i| value(one(i))).collect()
+}
+
+/// The same loops serve the forward pass and, with the kernel rotated, the gradient.
 pub(super) fn apply(x: &Nhwc, weights: &[f32], ending: Ending<'_>, window: &Window) -> Nhwc {
     let (out_h, out_w, c) = (window.y.output, window.x.output, x.c);
     let taps = window.y.kernel * window.x.kernel;
-    assert_eq!(weights.len(), taps * c, "a weight for every tap and channel");
+    assert_eq!(weights.len(), taps * c.next_multiple_of(lanes()), "a weight for every tap and channel");
+    assert!(window.x.kernel.max(window.x.stride) <= LARGEST && window.y.kernel <= LARGEST, "the kernel is served");
     let mut y = Buffer::any(x.n * out_h * out_w * c);
     ending.check(y.len(), c);
     // SAFETY: each task has its own lines and channels.
     let to = unsafe { Output::new(&mut y) };
-    let wide = Reach::of(&window.x, 0, out_w.next_multiple_of(TILE * window.x.spread));
-    // A multiple of the phases, so that every band has the same ones.
-    let lines = (1..=out_h)
-        .take_while(|&lines| Reach::of(&window.y, 0, lines).len * wide.len * lanes() * size_of::<f32>() <= IN_CACHE)
-        .last()
-        .unwrap_or(1)
-        .next_multiple_of(window.y.spread)
-        .min(out_h.max(1));
-    let bands = out_h.div_ceil(lines);
-    let vectors = c.div_ceil(lanes());
-    let vectors_a_task = (TASK / (lines * out_w * taps * lanes()).max(1)).clamp(1, vectors.max(1));
-    let groups = vectors.div_ceil(vectors_a_task);
-    let layer = Layer { x, weights, window, ending, to };
-    (0..x.n * bands * groups).into_par_iter().for_each(|task| {
-        let (image, band, group) = (task / (bands * groups), task / groups % bands, task % groups);
-        let lines = [band * lines, ((band + 1) * lines).min(out_h)];
-        let channels = [group * vectors_a_task * lanes(), ((group + 1) * vectors_a_task * lanes()).min(c)];
-        let rows = Reach::of(&window.y, lines[0], lines[1]);
-        let mut laid = Buffer::any(rows.len * wide.len * lanes());
-        let mut kernel = Buffer::any(taps * lanes());
-        one_band(&layer, image, lines, channels, [rows, wide], &mut laid, &mut kernel);
+    let zeros = Buffer::zeros(c);
+    let layer = Layer { x, weights, window, ending, zeros: &zeros, to };
+    let lines = x.n * out_h;
+    let wanted = (4 * rayon::current_num_threads()).min(lines * out_w * c * taps / TASK).max(1);
+    let lines_a_task = lines.div_ceil(wanted).max(1);
+    let bands = lines.div_ceil(lines_a_task);
+    // Where there are few lines, channels are shared out too: whole cache lines of them.
+    let channels_a_task = c.div_ceil(wanted.div_ceil(bands.max(1))).next_multiple_of(2 * lanes());
+    let groups = c.div_ceil(channels_a_task);
+    (0..bands * groups).into_par_iter().for_each(|task| {
+        let (band, group) = (task / groups, task % groups);
+        let channels = [group * channels_a_task, ((group + 1) * channels_a_task).min(c)];
+        for line in band * lines_a_task..((band + 1) * lines_a_task).min(lines) {
+            one_line(&layer, line, channels);
+        }
     });
     Nhwc::new([x.n, out_h, out_w, c], y)
 }
@@ -58,111 +63,91 @@ struct Layer<'a> {
     weights: &'a [f32],
     window: &'a Window,
     ending: Ending<'a>,
+    /// A pixel of the padding.
+    zeros: &'a [f32],
     to: Output,
 }
 
-/// The input places, padding included, that a range of outputs reads.
+/// The taps that output `phase` and those `spread` after it read: they read neighbouring inputs.
 #[derive(Clone, Copy)]
-struct Reach {
-    first: isize,
-    len: usize,
+struct Taps {
+    /// Index of the first, and how far the next one is from it.
+    first: usize,
+    apart: usize,
+    count: usize,
+    /// The input that the phase's first output reads through the first tap.
+    place: isize,
 }
 
-impl Reach {
-    fn of(a: &Axis, from: usize, to: usize) -> Self {
+impl Taps {
+    #[inline(always)]
+    fn of(a: &Axis, phase: usize) -> Self {
         let spread = a.spread.cast_signed();
-        let first = ((from * a.stride).cast_signed() - a.pad).div_euclid(spread);
-        let last = (((to.max(1) - 1) * a.stride + a.kernel - 1).cast_signed() - a.pad).div_euclid(spread);
-        Self { first, len: (last - first + 1).max(1).cast_unsigned() }
+        let start = (phase * a.stride).cast_signed() - a.pad;
+        // The first tap with start + tap ≡ 0 (mod spread).
+        let first = (-start).rem_euclid(spread).cast_unsigned();
+        let count = if first < a.kernel { (a.kernel - first).div_ceil(a.spread) } else { 0 };
+        Self { first, apart: a.spread, count, place: (start + first.cast_signed()).div_euclid(spread) }
     }
 }
 
-/// A tap of one phase: the input place of the phase's first output, counted from the reach's first, and its index.
-#[derive(Clone, Copy, Default)]
-struct Tap {
-    place: usize,
-    index: usize,
+/// The inputs that a tile reads, line after line of the kernel.
+struct Inputs {
+    /// Where the channels of each pixel begin.
+    pixels: [[*const f32; SPAN]; LARGEST],
+    /// The kernel's line that reads each of them.
+    lines: [usize; LARGEST],
+    count: usize,
 }
-
-/// The taps that output `from` and those `spread` after it read.
-#[inline(always)]
-fn taps(a: &Axis, reach: Reach, from: usize, into: &mut [Tap; LARGEST]) -> usize {
-    let mut count = 0;
-    for index in 0..a.kernel {
-        let v = (from * a.stride + index).cast_signed() - a.pad;
-        if v.rem_euclid(a.spread.cast_signed()) == 0 {
-            let place = (v.div_euclid(a.spread.cast_signed()) - reach.first).cast_unsigned();
-            into[count] = Tap { place, index };
-            count += 1;
-        }
-    }
-    count
-}
-
-/// The largest side of a depthwise kernel.
-pub(super) const LARGEST: usize = 16;
 
 vectorised! {
-    fn one_band<S>(
-        l: &Layer<'_>,
-        image: usize,
-        lines: [usize; 2],
-        channels: [usize; 2],
-        reach: [Reach; 2],
-        laid: &mut [f32],
-        kernel: &mut [f32],
-    ) {
-        let (c, ay, ax) = (l.x.c, &l.window.y, &l.window.x);
-        let [rows, columns] = reach;
-        let mut across = [Tap::default(); LARGEST];
-        let mut down = [Tap::default(); LARGEST];
-        for channel in (channels[0]..channels[1]).step_by(S::LANES) {
-            let n = (channels[1] - channel).min(S::LANES);
-            // SAFETY: pixels lie in the map, channels below c, and the buffers have room for the reach and the kernel.
-            unsafe {
-                lay_out::<S>(l.x, image, channel, n, reach, laid.as_mut_ptr());
-                for tap in 0..ay.kernel * ax.kernel {
-                    let w = S::load_up_to(place(l.weights, tap * c + channel, n), n);
-                    S::store(kernel.as_mut_ptr().add(tap * S::LANES), w);
-                }
+    /// One line of outputs; `line` counts through all images.
+    fn one_line<S>(l: &Layer<'_>, line: usize, channels: [usize; 2]) {
+        let (ay, ax) = (&l.window.y, &l.window.x);
+        let (image, oy) = (line / ay.output, line % ay.output);
+        let mut inputs = Inputs { pixels: [[std::ptr::null(); SPAN]; LARGEST], lines: [0; LARGEST], count: 0 };
+        let mut starts = [0; LARGEST];
+        for ky in 0..ay.kernel {
+            if let Some(iy) = ay.source(oy, ky) {
+                inputs.lines[inputs.count] = ky;
+                starts[inputs.count] = (image * l.x.h + iy) * l.x.row();
+                inputs.count += 1;
             }
-            for line in lines[0]..lines[1] {
-                // The reach begins at the band's first line.
-                let down_count = taps(ay, rows, line, &mut down);
-                for phase in 0..ax.spread.min(ax.output) {
-                    let across_count = taps(ax, columns, phase, &mut across);
-                    let outputs = (ax.output - phase).div_ceil(ax.spread);
-                    for first in (0..outputs).step_by(TILE) {
-                        let row = (image * ay.output + line) * ax.output;
-                        for t in 0..TILE {
-                            l.ending.prefetch::<S>((row + phase + (first + t) * ax.spread) * c + channel);
-                        }
-                        let mut sums = [S::splat(0.0); TILE];
-                        // One output is `stride` places on from the one before it, or one where outputs are spread.
-                        let step = ax.stride * S::LANES;
-                        for row in &down[..down_count] {
-                            for tap in &across[..across_count] {
-                                // SAFETY: the reach covers whole tiles of outputs.
-                                unsafe {
-                                    let at = (row.place * columns.len + tap.place + first * ax.stride) * S::LANES;
-                                    let from = place(laid, at, (TILE - 1) * step + S::LANES);
-                                    let w = (row.index * ax.kernel + tap.index) * S::LANES;
-                                    let w = S::load(place(kernel, w, S::LANES));
-                                    for (t, sum) in sums.iter_mut().enumerate() {
-                                        *sum = S::fma(S::load(from.add(t * step)), w, *sum);
-                                    }
-                                }
-                            }
-                        }
-                        for (t, sum) in sums.into_iter().enumerate() {
-                            if first + t < outputs {
-                                let at = (row + phase + (first + t) * ax.spread) * c + channel;
-                                // SAFETY: the pixel lies in the output, which `apply` has checked the ending against.
-                                unsafe {
-                                    S::store_up_to(l.to.at(at, n), l.ending.apply::<S>(sum, channel, at, n), n);
-                                }
-                            }
-                        }
+        }
+        for phase in 0..ax.spread.min(ax.output) {
+            let taps = Taps::of(ax, phase);
+            let outputs = (ax.output - phase).div_ceil(ax.spread);
+            for first in (0..outputs).step_by(TILE) {
+                let left = taps.place + (first * ax.stride).cast_signed();
+                let span = (TILE - 1) * ax.stride + taps.count;
+                for (start, pixels) in starts[..inputs.count].iter().zip(&mut inputs.pixels) {
+                    for (ix, pixel) in (left..).zip(&mut pixels[..span]) {
+                        *pixel = if ix >= 0 && ix < l.x.w.cast_signed() {
+                            // SAFETY: the pixel lies in the map.
+                            unsafe { place(l.x.data(), start + ix.cast_unsigned() * l.x.c, l.x.c) }
+                        } else {
+                            l.zeros.as_ptr()
+                        };
+                    }
+                }
+                let pixel = line * ax.output + phase + first * ax.spread;
+                let tile = Tile {
+                    channel: 0,
+                    at: pixel * l.x.c,
+                    apart: ax.spread * l.x.c,
+                    rows: (outputs - first).min(TILE),
+                    n: 0,
+                };
+                // SAFETY: the inputs are the tile's, and it lies in the output.
+                unsafe {
+                    match (taps.count, ax.stride) {
+                        (1, 1) => all_channels::<S, 1, 1>(l, &inputs, taps, tile, channels),
+                        (2, 1) => all_channels::<S, 2, 1>(l, &inputs, taps, tile, channels),
+                        (3, 1) => all_channels::<S, 3, 1>(l, &inputs, taps, tile, channels),
+                        (5, 1) => all_channels::<S, 5, 1>(l, &inputs, taps, tile, channels),
+                        (3, 2) => all_channels::<S, 3, 2>(l, &inputs, taps, tile, channels),
+                        (5, 2) => all_channels::<S, 5, 2>(l, &inputs, taps, tile, channels),
+                        _ => all_channels::<S, 0, 0>(l, &inputs, taps, tile, channels),
                     }
                 }
             }
@@ -170,30 +155,85 @@ vectorised! {
     }
 }
 
-/// A vector of channels of every pixel within reach, zeros outside the map.
+/// A tile of outputs, vector after vector of channels. K taps and a stride of STEP, or any where they are 0.
 ///
 /// # Safety
-/// The channels are there, and the reach has room at `to`.
+/// `inputs` are what the tile reads through `taps`, and the tile lies in the output.
 #[inline(always)]
-unsafe fn lay_out<S: Simd>(x: &Nhwc, image: usize, channel: usize, n: usize, reach: [Reach; 2], to: *mut f32) {
-    let [rows, columns] = reach;
-    let mut to = to;
-    for row in 0..rows.len {
-        let iy = rows.first + row.cast_signed();
-        let inside = iy >= 0 && iy < x.h.cast_signed();
-        let line = if inside { (image * x.h + iy.cast_unsigned()) * x.row() + channel } else { 0 };
-        for column in 0..columns.len {
-            let ix = columns.first + column.cast_signed();
-            // SAFETY: the pixel lies in the map; the caller's promise.
-            unsafe {
-                let v = if inside && ix >= 0 && ix < x.w.cast_signed() {
-                    S::load_up_to(place(x.data(), line + ix.cast_unsigned() * x.c, n), n)
-                } else {
-                    S::splat(0.0)
-                };
-                S::store(to, v);
-                to = to.add(S::LANES);
+unsafe fn all_channels<S: Simd, const K: usize, const STEP: usize>(
+    l: &Layer<'_>,
+    inputs: &Inputs,
+    taps: Taps,
+    tile: Tile,
+    [from, to]: [usize; 2],
+) {
+    let mut channel = from;
+    // SAFETY: the caller's promise; channels from..to are there.
+    unsafe {
+        while channel + S::LANES <= to {
+            one_vector::<S, K, STEP, true>(l, inputs, taps, Tile { channel, n: S::LANES, ..tile });
+            channel += S::LANES;
+        }
+        if channel < to {
+            one_vector::<S, K, STEP, false>(l, inputs, taps, Tile { channel, n: to - channel, ..tile });
+        }
+    }
+}
+
+/// # Safety
+/// As [`all_channels`]; if `FULL`, the tile has a whole vector of channels.
+#[inline(always)]
+unsafe fn one_vector<S: Simd, const K: usize, const STEP: usize, const FULL: bool>(
+    l: &Layer<'_>,
+    inputs: &Inputs,
+    taps: Taps,
+    tile: Tile,
+) {
+    let Tile { channel, n, .. } = tile;
+    let mut sums = [S::splat(0.0); TILE];
+    let kernel = l.window.x.kernel;
+    let weights = channel * l.window.y.kernel * kernel;
+    if channel % (2 * S::LANES) == 0 {
+        // What the next tile writes and passes on, and the line of inputs that no tile above has read.
+        for t in 0..TILE {
+            let at = tile.at + channel + (TILE + t) * tile.apart;
+            l.to.prefetch::<S>(at);
+            l.ending.prefetch::<S>(at);
+        }
+        if let Some(last) = inputs.count.checked_sub(1) {
+            for t in 0..TILE * l.window.x.stride {
+                S::prefetch(inputs.pixels[last][t].wrapping_add(channel + TILE * l.window.x.stride * l.x.c));
             }
         }
+    }
+    // SAFETY: every pixel has the channels, and every vector of them a weight for each tap.
+    unsafe {
+        for (pixels, line) in inputs.pixels.iter().zip(&inputs.lines).take(inputs.count) {
+            let at = weights + (line * kernel + taps.first) * S::LANES;
+            let weight = |tap: usize| S::load(place(l.weights, at + tap * taps.apart * S::LANES, S::LANES));
+            let input = |i: usize| S::load_if::<FULL>(pixels.get_unchecked(i).add(channel), n);
+            if K == 0 {
+                for tap in 0..taps.count {
+                    let w = weight(tap);
+                    for (t, sum) in sums.iter_mut().enumerate() {
+                        *sum = S::fma(input(t * l.window.x.stride + tap), w, *sum);
+                    }
+                }
+            } else {
+                let mut w = [S::splat(0.0); K];
+                for (tap, w) in w.iter_mut().enumerate() {
+                    *w = weight(tap);
+                }
+                for i in 0..(TILE - 1) * STEP + K {
+                    let x = input(i);
+                    for (t, sum) in sums.iter_mut().enumerate() {
+                        if i >= t * STEP && i < t * STEP + K {
+                            *sum = S::fma(x, w[i - t * STEP], *sum);
+                        }
+                    }
+                }
+            }
+        }
+        l.ending.write::<S, TILE, 1>(sums.map(|v| [v]), l.to, Tile { at: tile.at + channel, ..tile });
     }
 }

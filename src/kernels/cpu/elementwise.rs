@@ -1,6 +1,6 @@
 //! Rectifiers and sums over whole maps.
 
-use super::ending::{Ending, Gate};
+use super::ending::{Ending, Gate, Tile};
 use super::gemm::Output;
 use super::nhwc::{Elements, Nhwc};
 use super::simd::vectorised;
@@ -48,7 +48,7 @@ vectorised! {
             // SAFETY: the range lies in the values, which `Elements::end` has checked the ending against.
             unsafe {
                 let v = S::load_up_to(values.at(at, n), n);
-                S::store_up_to(values.at(at, n), ending.apply::<S>(v, 0, at, n), n);
+                ending.write::<S, 1, 1>([[v]], values, Tile::one(0, at, n));
             }
         }
     }

@@ -1,5 +1,6 @@
 //! What happens to a value between its sum and its place in the output, in registers.
 
+use super::gemm::Output;
 use super::simd::{Simd, place};
 use crate::kernels::{Activation, ReluRule};
 
@@ -47,8 +48,25 @@ impl Affine {
     }
 }
 
+/// For every vector of a tile that is written: itself, its place and its floats. A closure might not be inlined, and then
+/// would not have the vector instructions.
+macro_rules! each {
+    ($sums:ident, $tile:ident, |$v:ident, $at:ident, $n:ident| $with:expr) => {
+        for (r, row) in $sums.iter_mut().enumerate() {
+            for (v, $v) in row.iter_mut().enumerate() {
+                let done = v * S::LANES;
+                if FULL || (r < $tile.rows && done < $tile.n) {
+                    let $at = $tile.at + r * $tile.apart + done;
+                    let $n = if FULL { S::LANES } else { ($tile.n - done).min(S::LANES) };
+                    $with;
+                }
+            }
+        }
+    };
+}
+
 impl Ending<'_> {
-    /// Checks once what [`Self::apply`] relies on.
+    /// Checks once what [`Self::write`] relies on.
     ///
     /// # Panics
     /// If a map does not have `len` elements or the affine part not `channels` channels.
@@ -58,35 +76,75 @@ impl Ending<'_> {
         assert!(self.gate.is_none_or(|g| g.y.len() == len), "a gate must fit");
     }
 
-    /// `n` values of the channels from `channel` on, which end up at `at` in the output.
+    /// Ends R rows of N vectors of sums and writes them.
     ///
     /// # Safety
-    /// [`Self::check`] has passed for an output in which `at + n` and `channel + n` lie.
+    /// [`Self::check`] has passed for the output `to`, in which the tile's rows and channels lie.
     #[inline(always)]
-    pub(super) unsafe fn apply<S: Simd>(&self, mut v: S::V, channel: usize, at: usize, n: usize) -> S::V {
-        // SAFETY: the affine part has a vector's margin; the rest is as long as the output.
+    pub(super) unsafe fn write<S: Simd, const R: usize, const N: usize>(
+        &self,
+        sums: [[S::V; N]; R],
+        to: Output,
+        tile: Tile,
+    ) {
+        // SAFETY: the caller's promise.
         unsafe {
-            if let Some(affine) = self.affine {
-                let bias = S::load(place(&affine.bias, channel, S::LANES));
-                v = match &affine.scale {
-                    Some(scale) => S::add(S::mul(v, S::load(place(scale, channel, S::LANES))), bias),
-                    None => S::add(v, bias),
-                };
-            }
-            if let Some(add) = self.add {
-                v = S::add(v, S::load_up_to(place(add, at, n), n));
-            }
-            if let Some(activation) = self.activation {
-                v = S::clamp(v, S::splat(0.0), S::splat(activation.cap()));
-            }
-            if let Some(gate) = &self.gate {
-                v = gate.pass::<S>(v, S::load_up_to(place(gate.y, at, n), n));
+            if tile.rows == R && tile.n == N * S::LANES {
+                self.write_if::<S, R, N, true>(sums, to, tile);
+            } else {
+                self.write_if::<S, R, N, false>(sums, to, tile);
             }
         }
-        v
     }
 
-    /// Asks for what [`Self::apply`] will read at `at`, while there is other work to do.
+    /// [`Self::write`], step by step over the whole tile, so that it stays in registers and each question is asked once.
+    ///
+    /// # Safety
+    /// As [`Self::write`]; if `FULL`, the tile has R rows of N whole vectors.
+    #[inline(always)]
+    unsafe fn write_if<S: Simd, const R: usize, const N: usize, const FULL: bool>(
+        &self,
+        mut sums: [[S::V; N]; R],
+        to: Output,
+        tile: Tile,
+    ) {
+        // SAFETY: the affine part has a margin of vectors; the rest is as long as the output.
+        unsafe {
+            if let Some(affine) = self.affine {
+                if let Some(scale) = &affine.scale {
+                    for v in 0..N {
+                        let scale = S::load(place(scale, tile.channel + v * S::LANES, S::LANES));
+                        for row in &mut sums {
+                            row[v] = S::mul(row[v], scale);
+                        }
+                    }
+                }
+                for v in 0..N {
+                    let bias = S::load(place(&affine.bias, tile.channel + v * S::LANES, S::LANES));
+                    for row in &mut sums {
+                        row[v] = S::add(row[v], bias);
+                    }
+                }
+            }
+            if let Some(add) = self.add {
+                each!(sums, tile, |v, at, n| *v = S::add(*v, S::load_if::<FULL>(place(add, at, n), n)));
+            }
+            if let Some(activation) = self.activation {
+                let (low, high) = (S::splat(0.0), S::splat(activation.cap()));
+                for v in sums.as_flattened_mut() {
+                    *v = S::clamp(*v, low, high);
+                }
+            }
+            if let Some(gate) = &self.gate {
+                each!(sums, tile, |v, at, n| {
+                    *v = gate.pass::<S>(*v, S::load_if::<FULL>(place(gate.y, at, n), n));
+                });
+            }
+            each!(sums, tile, |v, at, n| S::store_if::<FULL>(to.at(at, n), *v, n));
+        }
+    }
+
+    /// Asks for what [`Self::write`] will read at `at`, while there is other work to do.
     #[inline(always)]
     pub(super) fn prefetch<S: Simd>(&self, at: usize) {
         if let Some(gate) = &self.gate {
@@ -97,9 +155,25 @@ impl Ending<'_> {
         }
     }
 
-    /// Whether [`Self::apply`] changes anything.
-    pub(super) fn is_nothing(&self) -> bool {
-        self.affine.is_none() && self.add.is_none() && self.activation.is_none() && self.gate.is_none()
+}
+
+/// Where a tile of sums lies in the output.
+#[derive(Clone, Copy)]
+pub(super) struct Tile {
+    /// Of the first vector.
+    pub channel: usize,
+    /// Of the first row's first float, and floats between rows.
+    pub at: usize,
+    pub apart: usize,
+    /// Rows, and floats of a row, that are written.
+    pub rows: usize,
+    pub n: usize,
+}
+
+impl Tile {
+    /// `n` floats of one vector.
+    pub fn one(channel: usize, at: usize, n: usize) -> Self {
+        Self { channel, at, apart: 0, rows: 1, n }
     }
 }
 

@@ -5,7 +5,7 @@
 //! every output is summed in one order, whatever the tile, the block or the number of threads.
 
 use super::buffer::Buffer;
-use super::ending::Ending;
+use super::ending::{self, Ending};
 use super::simd::{Level, Simd, level, place, vectorised};
 use rayon::prelude::*;
 
@@ -125,6 +125,12 @@ impl Output {
 
     pub fn len(&self) -> usize {
         self.len
+    }
+
+    /// Asks for the cache line of the float at `at`, which need not be there.
+    #[inline(always)]
+    pub fn prefetch<S: Simd>(&self, at: usize) {
+        S::prefetch(self.start.wrapping_add(at));
     }
 
     /// Where `n` floats lie. The feature `checked` looks whether they do.
@@ -265,22 +271,14 @@ impl Tile<'_> {
                 a = a.wrapping_add(p.lines[1]);
             }
         }
-        let plain = p.ending.is_nothing();
-        for (r, sums) in sums.into_iter().enumerate() {
-            for (v, sum) in sums.into_iter().enumerate() {
-                let done = v * S::LANES;
-                if done >= self.n {
-                    break;
-                }
-                let n = (self.n - done).min(S::LANES);
-                let channel = self.column + done;
-                let at = p.at + (first + r) * p.ldc + channel;
-                // SAFETY: row and columns lie in `c`, and the ending fits it.
-                unsafe {
-                    let value = if plain { sum } else { p.ending.apply::<S>(sum, channel, at, n) };
-                    S::store_up_to(self.c.at(at, n), value, n);
-                }
-            }
-        }
+        let tile = ending::Tile {
+            channel: self.column,
+            at: p.at + first * p.ldc + self.column,
+            apart: p.ldc,
+            rows: R,
+            n: self.n,
+        };
+        // SAFETY: rows and columns lie in `c`, and the ending fits it.
+        unsafe { p.ending.write::<S, R, N>(sums, self.c, tile) }
     }
 }

@@ -1,7 +1,7 @@
 //! Pooling.
 
 use super::buffer::Buffer;
-use super::ending::Ending;
+use super::ending::{Ending, Tile};
 use super::gemm::Output;
 use super::nhwc::Nhwc;
 use super::simd::{place, vectorised};
@@ -175,7 +175,7 @@ vectorised! {
                 }
                 let at = (l.line * l.width + ix) * c + channel;
                 // SAFETY: the pixel lies in ∂x, which the ending has been checked against.
-                unsafe { S::store_up_to(to.at(at, n), l.ending.apply::<S>(sum, channel, at, n), n) }
+                unsafe { l.ending.write::<S, 1, 1>([[sum]], to, Tile::one(channel, at, n)) }
             }
         }
     }
@@ -219,7 +219,7 @@ vectorised! {
                         let this = S::splat((ky * window.x.kernel + kx) as f32);
                         let v = S::where_equal(tap, this, g, S::splat(0.0));
                         // SAFETY: the tap lies in ∂x, which the ending has been checked against.
-                        unsafe { S::store_up_to(to.at(at, n), ending.apply::<S>(v, channel, at, n), n) }
+                        unsafe { ending.write::<S, 1, 1>([[v]], to, Tile::one(channel, at, n)) }
                     }
                 }
             }

@@ -2,7 +2,7 @@
 //! they belong. Gathering would multiply the zeros between the pixels of ∂y too.
 
 use super::buffer::Buffer;
-use super::ending::Ending;
+use super::ending::{Ending, Tile};
 use super::gemm::{Output, Panels, Product};
 use super::nhwc::Nhwc;
 use super::simd::{place, vectorised};
@@ -87,7 +87,7 @@ vectorised! {
             // SAFETY: the line lies in the output, which `apply` has checked the ending against.
             unsafe {
                 let v = S::load_up_to(place(sums, from, n), n);
-                S::store_up_to(to.at(at, n), ending.apply::<S>(v, 0, at, n), n);
+                ending.write::<S, 1, 1>([[v]], to, Tile::one(0, at, n));
             }
         }
     }
