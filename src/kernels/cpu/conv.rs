@@ -50,7 +50,10 @@ impl PackedConv {
     pub fn apply<'a>(&'a self, x: &Nhwc, window: &Window, ending: Ending<'a>) -> Result<Nhwc> {
         let ending = Ending { affine: self.affine.as_ref(), ..ending };
         let [out, per_group, kh, kw] = self.dims();
-        if self.groups > 1 && per_group == 1 && self.groups == out && kh.max(kw).max(window.x.stride) <= depthwise::LARGEST
+        if self.groups > 1
+            && per_group == 1
+            && self.groups == out
+            && kh.max(kw).max(window.x.stride) <= depthwise::LARGEST
         {
             return Ok(depthwise::apply(x, self.packed(&self.depthwise, Weight::depthwise)?, ending, window));
         }

@@ -154,7 +154,6 @@ impl Ending<'_> {
             S::prefetch(add.as_ptr().wrapping_add(at));
         }
     }
-
 }
 
 /// Where a tile of sums lies in the output.
