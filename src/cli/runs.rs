@@ -6,10 +6,12 @@ use super::{exit, logging, service};
 use crate::engine::{Command, Event, RunFolder, Standing, Update, find_run, runs as all_runs};
 use crate::error::Error;
 use crate::tui::printable;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// How long a run may take to end.
+/// How long a run may take to end,
 const PATIENCE: Duration = Duration::from_secs(60);
+/// and how long its process after it, if no dashboard keeps that.
+const LEAVING: Duration = Duration::from_secs(3);
 
 /// Lists the runs, the newest first.
 pub(super) fn runs(args: &RunsArgs) -> anyhow::Result<u8> {
@@ -103,28 +105,29 @@ pub(super) fn stop(args: &StopArgs) -> anyhow::Result<u8> {
         // A run that has a folder for its files has stopped once they are written.
         let (delivers, mut stopped) = (run.about.out.is_some(), None);
         let wait = async {
-            loop {
-                match link.next().await {
-                    Some(Update::Event(event)) => match *event {
-                        Event::Stopped { step, .. } | Event::Finished { step, .. } => {
-                            stopped = Some(step);
-                            if !delivers {
-                                return stopped;
-                            }
-                        }
-                        Event::Saved { .. } if stopped.is_some() => return stopped,
-                        _ => {}
-                    },
-                    Some(Update::Snapshot) => {}
-                    None => return stopped,
+            while let Some(update) = link.next().await {
+                let Update::Event(event) = update else { continue };
+                match *event {
+                    Event::Stopped { step, .. } | Event::Finished { step, .. } => stopped = Some(step),
+                    Event::Saved { .. } if stopped.is_some() => break,
+                    _ => {}
+                }
+                if stopped.is_some() && !delivers {
+                    break;
                 }
             }
+            stopped
         };
         Ok::<_, anyhow::Error>(tokio::time::timeout(PATIENCE, wait).await.ok().flatten())
     })?;
     let id = printable(&run.about.id);
     match ended {
         Some(step) => {
+            // Whoever resumes it next finds it free.
+            let began = Instant::now();
+            while run.is_held() && began.elapsed() < LEAVING {
+                std::thread::sleep(Duration::from_millis(10));
+            }
             println!("gradlens: {id} stopped at step {step}; `gradlens resume {id}` takes it up again");
             Ok(exit::DONE)
         }

