@@ -26,7 +26,7 @@ pub struct PackedConv {
     dense: OnceLock<Panels>,
     /// 36 × `[I, O]`.
     winograd: OnceLock<Panels>,
-    /// kH × `[I, kW·O]`.
+    /// As `scatter::pack` lays it out.
     scattered: OnceLock<Panels>,
 }
 
@@ -57,12 +57,13 @@ impl PackedConv {
         {
             return Ok(depthwise::apply(x, self.packed(&self.depthwise, Weight::depthwise)?, ending, window));
         }
+        if self.affine.is_none() && scatter::serves(window, out) {
+            let weights = self.packed(&self.scattered, Weight::scattered)?;
+            return Ok(scatter::apply(x, weights, out, ending, window));
+        }
         if winograd::serves(window, x.c) {
             let weights = self.packed(&self.winograd, |w| winograd::pack(w.inputs(), out, |o, i| w.kernel(o, i)))?;
             return Ok(winograd::apply(x, weights, ending, window));
-        }
-        if window.y.spread > 1 || window.x.spread > 1 {
-            return Ok(scatter::apply(x, self.packed(&self.scattered, Weight::scattered)?, ending, window));
         }
         Ok(dense(x, self.packed(&self.dense, Weight::dense)?, ending, window))
     }
@@ -119,11 +120,8 @@ impl Weight {
 
     fn scattered(&self) -> Panels {
         let [out, _, kh, kw] = self.dims;
-        Panels::pack(kh, self.inputs(), kw * out, |i, column, into| {
-            let (kx, o) = (kw - 1 - column / out, column % out);
-            for (ky, into) in into.iter_mut().enumerate() {
-                *into = self.start(o, i).map_or(0.0, |at| self.values[at + ky * kw + kx]);
-            }
+        scatter::pack([kh, kw], self.inputs(), out, |ky, kx, i, o| {
+            self.start(o, i).map_or(0.0, |at| self.values[at + ky * kw + kx])
         })
     }
 }

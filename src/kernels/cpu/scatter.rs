@@ -1,80 +1,159 @@
-//! The gradient of a strided convolution: every ∂y is multiplied by the whole kernel, and the products are added where
-//! they belong. Gathering would multiply the zeros between the pixels of ∂y too.
+//! Convolutions that are cheaper from the input's side: every pixel is multiplied by the whole kernel, and each sum is made
+//! of the products that lead to it. So are the gradients of strided layers, where gathering would multiply the zeros
+//! between the pixels of ∂y too, and those of a picture, whose few channels would leave most of every vector empty.
 
 use super::buffer::Buffer;
 use super::ending::{Ending, Tile};
-use super::gemm::{Output, Panels, Product};
+use super::gemm::{Output, Panels, Product, lanes};
 use super::nhwc::Nhwc;
 use super::simd::{place, vectorised};
 use crate::kernels::geometry::Window;
 use rayon::prelude::*;
 
-/// `weights` are kH matrices `[I, kW·O]` of the rotated kernel as `window` reads it, its columns from the last to the first:
-/// what a pixel gives to its neighbours then lies as they do.
-pub(super) fn apply(x: &Nhwc, weights: &Panels, ending: Ending<'_>, window: &Window) -> Nhwc {
+/// Whether this is the cheaper way to `outputs` channels.
+pub(super) fn serves(window: &Window, outputs: usize) -> bool {
+    let [y, x] = [window.y, window.x];
+    let few = outputs <= lanes() / 2 && y.kernel * x.kernel > 1 && y.stride == 1 && x.stride == 1;
+    few || y.spread > 1 || x.spread > 1
+}
+
+/// One matrix `[I, kH·kW·O]`, the kernel `weight(ky, kx, i, o)` line by line.
+pub(super) fn pack(
+    [kh, kw]: [usize; 2],
+    inputs: usize,
+    outputs: usize,
+    weight: impl Fn(usize, usize, usize, usize) -> f32 + Sync,
+) -> Panels {
+    let (line, padded) = (kw * outputs, line_of(kw * outputs));
+    // Whole vectors are written fastest.
+    Panels::pack(1, inputs, (kh * padded).next_multiple_of(lanes()), |i, column, into| {
+        let (ky, at) = (column / padded, column % padded);
+        into[0] = if ky < kh && at < line { weight(ky, at / outputs, i, at % outputs) } else { 0.0 };
+    })
+}
+
+/// Columns for a line of the kernel: whole panels, so that it can be left out, where that costs little.
+fn line_of(floats: usize) -> usize {
+    let panel = 2 * lanes();
+    if floats >= 4 * panel { floats.next_multiple_of(panel) } else { floats }
+}
+
+/// The layer over every image of `x`, with weights of [`pack`].
+pub(super) fn apply(x: &Nhwc, weights: &Panels, o: usize, ending: Ending<'_>, window: &Window) -> Nhwc {
     assert!(window.y.stride == 1 && window.x.stride == 1, "a window spreads or strides, not both");
     assert!(ending.affine.is_none(), "a gradient has no scale and bias of its own");
-    let o = weights.columns() / window.x.kernel;
     let (out_h, out_w) = (window.y.output, window.x.output);
     let mut y = Buffer::any(x.n * out_h * out_w * o);
     ending.check(y.len(), o);
     // SAFETY: each line is one task's.
     let to = unsafe { Output::new(&mut y) };
-    (0..x.n * out_h).into_par_iter().for_each(|line| {
-        let mut products = Buffer::any(x.w * weights.columns());
-        let mut sums = Buffer::zeros(out_w * o);
-        let (image, oy) = (line / out_h, line % out_h);
-        for ky in 0..window.y.kernel {
-            let Some(iy) = window.y.source(oy, ky) else { continue };
-            let a = &x.data()[(image * x.h + iy) * x.row()..][..x.row()];
-            let columns = [0, weights.columns()];
-            // SAFETY: the buffer is this task's.
-            let into = unsafe { Output::new(&mut products) };
-            let ending = Ending::default();
-            Product {
-                a,
-                lda: x.c,
-                rows: x.w,
-                lines: [1, 0],
-                weights,
-                matrix: ky,
-                columns,
-                at: 0,
-                ldc: columns[1],
-                ending,
-            }
-            .run(into);
-            add(&mut sums, &products, x.w, o, window);
-        }
-        end(&sums, to, line * out_w * o, &ending);
+    let sources = Sources::of(window, o, weights.columns());
+    // What reaches into the neighbouring blocks is multiplied for each of them.
+    let most = (x.n * out_h).div_ceil(2 * rayon::current_num_threads()).max(4 * window.y.kernel);
+    let block = out_h.div_ceil(out_h.div_ceil(most).max(1));
+    let blocks = out_h.div_ceil(block.max(1));
+    let layer = Layer { x, weights, window, o, sources, ending, to };
+    (0..x.n * blocks).into_par_iter().for_each(|task| {
+        let (image, from) = (task / blocks, task % blocks * block);
+        layer.lines(image, from..(from + block).min(out_h));
     });
     Nhwc::new([x.n, out_h, out_w, o], y)
 }
 
+/// Where each pixel of an output line finds what the pixels of a line of products give to it.
+struct Sources {
+    places: Vec<usize>,
+    /// The places of pixel `ox` are `starts[ox]..starts[ox + 1]`.
+    starts: Vec<usize>,
+}
+
+impl Sources {
+    fn of(window: &Window, o: usize, columns: usize) -> Self {
+        let mut sources = Self { places: vec![], starts: vec![0] };
+        for ox in 0..window.x.output {
+            let places = (0..window.x.kernel).filter_map(|kx| Some(window.x.source(ox, kx)? * columns + kx * o));
+            sources.places.extend(places);
+            sources.starts.push(sources.places.len());
+        }
+        sources
+    }
+}
+
+struct Layer<'a> {
+    x: &'a Nhwc,
+    weights: &'a Panels,
+    window: &'a Window,
+    o: usize,
+    sources: Sources,
+    ending: Ending<'a>,
+    to: Output,
+}
+
+impl Layer<'_> {
+    /// Some lines of an image's output, from the products of the last few lines of its input.
+    fn lines(&self, image: usize, lines: std::ops::Range<usize>) {
+        let (x, axis, columns) = (self.x, &self.window.y, self.weights.columns());
+        let (line, padded) = (x.w * columns, line_of(self.window.x.kernel * self.o));
+        let kept = axis.kernel.div_ceil(axis.spread) + 1;
+        let row = self.window.x.output * self.o;
+        // Vectors are read and written whole, past the last channel.
+        let mut products = Buffer::any(kept * line + lanes());
+        let mut sums = Buffer::any(row + lanes());
+        let mut done = 0;
+        let mut given = vec![];
+        for oy in lines.clone() {
+            given.clear();
+            for ky in 0..axis.kernel {
+                let Some(iy) = axis.source(oy, ky) else { continue };
+                if iy >= done {
+                    self.multiply(image, iy, &lines, &mut products[iy % kept * line..][..line]);
+                    done = iy + 1;
+                }
+                given.push(iy % kept * line + ky * padded);
+            }
+            gather(self, &products, &given, &mut sums);
+            let start = (image * axis.output + oy) * row;
+            end(&sums[..row], self.to, start, &self.ending);
+        }
+    }
+
+    /// A line of the input times the lines of the kernel that lead to `lines`.
+    fn multiply(&self, image: usize, iy: usize, lines: &std::ops::Range<usize>, products: &mut [f32]) {
+        let (x, axis, columns) = (self.x, &self.window.y, self.weights.columns());
+        let padded = line_of(self.window.x.kernel * self.o);
+        let mut range = [0, columns];
+        if padded.is_multiple_of(self.weights.panel()) {
+            let leads = |ky: &usize| lines.clone().any(|oy| axis.source(oy, *ky) == Some(iy));
+            let mut kernel = (0..axis.kernel).filter(leads);
+            let first = kernel.next().unwrap_or(0);
+            range = [first * padded, (kernel.next_back().unwrap_or(first) + 1) * padded];
+        }
+        let a = &x.data()[(image * x.h + iy) * x.row()..][..x.row()];
+        // SAFETY: the buffer is this task's.
+        let into = unsafe { Output::new(products) };
+        let (weights, ending) = (self.weights, Ending::default());
+        let (lda, lines, rows, ldc) = (x.c, [1, 0], x.w, columns);
+        Product { a, lda, rows, lines, weights, matrix: 0, columns: range, at: 0, ldc, ending }.run(into);
+    }
+}
+
 vectorised! {
-    /// Adds what each pixel of a line of ∂y gives to its neighbours.
-    fn add<S>(sums: &mut [f32], products: &[f32], pixels: usize, o: usize, window: &Window) {
-        let a = &window.x;
-        let width = a.kernel * o;
-        // Pixels whose windows overlap do not follow each other: what one has just stored the next would have to wait for.
-        let apart = a.kernel.div_ceil(a.spread);
-        for first in 0..apart {
-            for ix in (first..pixels).step_by(apart) {
-                let start = (ix * a.spread).cast_signed() + a.pad - (a.kernel - 1).cast_signed();
-                let from = start.min(0).unsigned_abs().min(a.kernel);
-                let to = (a.output.cast_signed() - start).clamp(from.cast_signed(), a.kernel.cast_signed()).cast_unsigned();
-                let length = (to - from) * o;
-                let given = &products[ix * width + from * o..][..length];
-                let sums = &mut sums[(start + from.cast_signed()).max(0).cast_unsigned() * o..][..length];
-                for at in (0..length).step_by(S::LANES) {
-                    let n = (length - at).min(S::LANES);
-                    // SAFETY: both slices have `length` floats.
-                    unsafe {
-                        let sum = sums.as_mut_ptr().add(at);
-                        let v = S::add(S::load_up_to(sum, n), S::load_up_to(place(given, at, n), n));
-                        S::store_up_to(sum, v, n);
+    /// Sums what each pixel of a line is given by the lines of products that begin at `given`.
+    fn gather<S>(layer: &Layer<'_>, products: &[f32], given: &[usize], sums: &mut [f32]) {
+        let (o, sources) = (layer.o, &layer.sources);
+        assert!(sums.len() >= layer.window.x.output * o + S::LANES, "a line fits");
+        for (ox, range) in sources.starts.windows(2).enumerate() {
+            let places = &sources.places[range[0]..range[1]];
+            for channel in (0..o).step_by(S::LANES) {
+                let mut sum = S::splat(0.0);
+                for line in given {
+                    for at in places {
+                        // SAFETY: the place is one of the products, behind which there is a vector more.
+                        sum = S::add(sum, unsafe { S::load(place(products, line + at + channel, S::LANES)) });
                     }
                 }
+                // SAFETY: as asserted; the next pixel overwrites what is too much.
+                unsafe { S::store(sums.as_mut_ptr().add(ox * o + channel), sum) }
             }
         }
     }
