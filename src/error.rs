@@ -69,6 +69,15 @@ pub enum Error {
         /// The system's reason.
         source: std::io::Error,
     },
+    /// A run that cannot be kept on the disk.
+    #[error("the run goes on but is not kept in {}: {reason}; free some space there or name another folder in \
+             XDG_STATE_HOME", .folder.display())]
+    NotKept {
+        /// The folder of the runs.
+        folder: PathBuf,
+        /// The system's reason.
+        reason: String,
+    },
     /// A device that is not there.
     #[error("cannot use the device \"{device}\": {reason}")]
     Device {

@@ -28,6 +28,7 @@ pub(super) fn start() {
     };
     let filter = EnvFilter::try_from_env("GRADLENS_LOG").unwrap_or_else(|_| EnvFilter::new("gradlens=info"));
     // A second call in one process keeps the first log.
-    let _ =
-        tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_writer(Mutex::new(file)).try_init();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_writer(Mutex::new(file));
+    // A full disk is no reason to write over the dashboard.
+    let _ = log.log_internal_errors(false).try_init();
 }

@@ -39,6 +39,10 @@ pub(super) struct Keeper {
     writer: Option<(Sender<Order>, JoinHandle<()>)>,
     /// The writer is at it.
     busy: Arc<AtomicBool>,
+    /// Whether the person has been told that runs cannot be kept, since they last could.
+    troubled: Arc<AtomicBool>,
+    /// When a folder could not be made.
+    failed: Option<Instant>,
 }
 
 struct Present {
@@ -86,7 +90,15 @@ pub(super) fn take_up(folder: &Path) -> Result<Kept> {
 impl Keeper {
     pub fn new(keeping: Keeping, events: UnboundedSender<Event>) -> Self {
         registry::prune(&keeping.root);
-        Self { keeping, events, present: None, writer: None, busy: Arc::default() }
+        Self {
+            keeping,
+            events,
+            present: None,
+            writer: None,
+            busy: Arc::default(),
+            troubled: Arc::default(),
+            failed: None,
+        }
     }
 
     /// Goes on with the folder of a run that was taken up.
@@ -115,18 +127,18 @@ impl Keeper {
             _ => self.keeping.early || run.wall_seconds() >= self.keeping.every.as_secs_f64(),
         };
         let left = now && matches!(run.phase, Phase::Paused | Phase::Stopped | Phase::Running);
-        let wanted = if known { now || due } else { lasting && (due || left) };
+        let rests = self.failed.is_some_and(|at| at.elapsed() < self.keeping.every);
+        let wanted = if known { now || due } else { lasting && (left || (due && !rests)) };
         if !wanted || (!now && self.busy.load(Ordering::Acquire)) {
             return;
         }
-        if let Err(error) = self.hand_over(run, weights()) {
-            self.warn(&error);
+        match self.hand_over(run, weights()) {
+            Ok(()) => self.failed = None,
+            Err(error) => {
+                self.failed = Some(Instant::now());
+                warn(&self.events, &self.troubled, &self.keeping.root, error);
+            }
         }
-    }
-
-    fn warn(&self, error: &Error) {
-        let message = format!("the run goes on but is not kept: {error}");
-        let _ = self.events.send(Event::Warned { message });
     }
 
     fn hand_over(&mut self, run: &Run, weights: String) -> Result<()> {
@@ -166,7 +178,8 @@ impl Keeper {
         let order = Order { folder, about, saved: Box::new(saved), state, first, pictures, after, _lock: lock };
         self.busy.store(true, Ordering::Release);
         if self.writer.is_none() {
-            self.writer = Some(writer(self.events.clone(), self.busy.clone())?);
+            let (events, root) = (self.events.clone(), self.keeping.root.clone());
+            self.writer = Some(writer(events, root, self.busy.clone(), self.troubled.clone())?);
         }
         if let Some((orders, _)) = &self.writer {
             let _ = orders.send(order);
@@ -184,21 +197,32 @@ impl Drop for Keeper {
     }
 }
 
-fn writer(events: UnboundedSender<Event>, busy: Arc<AtomicBool>) -> Result<(Sender<Order>, JoinHandle<()>)> {
+/// Says once what keeps runs from being kept, until they can be again.
+fn warn(events: &UnboundedSender<Event>, troubled: &AtomicBool, root: &Path, error: Error) {
+    tracing::warn!(%error, "keeping the run");
+    if !troubled.swap(true, Ordering::AcqRel) {
+        let reason = match error {
+            Error::Output { source, .. } => source.to_string(),
+            error => error.to_string(),
+        };
+        let message = Error::NotKept { folder: root.to_owned(), reason }.to_string();
+        let _ = events.send(Event::Warned { message });
+    }
+}
+
+fn writer(
+    events: UnboundedSender<Event>,
+    root: PathBuf,
+    busy: Arc<AtomicBool>,
+    troubled: Arc<AtomicBool>,
+) -> Result<(Sender<Order>, JoinHandle<()>)> {
     let (orders, queue) = channel::<Order>();
     let thread = std::thread::Builder::new().name("gradlens-keeper".into()).spawn(move || {
-        let mut troubled = false;
         let mut open: Option<(PathBuf, FrameLog)> = None;
         for order in queue {
             match order.write(&mut open) {
-                Ok(()) => troubled = false,
-                Err(error) => {
-                    tracing::warn!(%error, "keeping the run");
-                    if !std::mem::replace(&mut troubled, true) {
-                        let message = format!("the run goes on but is not kept for now: {error}");
-                        let _ = events.send(Event::Warned { message });
-                    }
-                }
+                Ok(()) => troubled.store(false, Ordering::Release),
+                Err(error) => warn(&events, &troubled, &root, error),
             }
             busy.store(false, Ordering::Release);
         }
@@ -208,19 +232,37 @@ fn writer(events: UnboundedSender<Event>, busy: Arc<AtomicBool>) -> Result<(Send
 }
 
 impl Order {
-    /// `open` is the log of the order before, if that was whole.
+    /// `open` is the log of the order before, if that was whole. Where there is no room for pictures the run is kept without.
     fn write(self, open: &mut Option<(PathBuf, FrameLog)>) -> Result<()> {
         let path = self.folder.join("pictures");
-        let failed = |source| Error::Output { path: path.clone(), source };
+        let trouble = match self.log(&path, open).map_err(|source| Error::Output { path: path.clone(), source }) {
+            Ok(log) => match self.keep() {
+                Ok(()) => {
+                    *open = Some((self.folder.clone(), log));
+                    return Ok(());
+                }
+                Err(trouble) => trouble,
+            },
+            Err(trouble) => trouble,
+        };
+        let _ = std::fs::remove_file(&path);
+        tracing::warn!(%trouble, "the pictures on the way are not kept");
+        self.keep()
+    }
+
+    /// The log with the new pictures.
+    fn log(&self, path: &Path, open: &mut Option<(PathBuf, FrameLog)>) -> std::io::Result<FrameLog> {
         let mut log = match open.take().filter(|(folder, _)| *folder == self.folder && self.after.is_some()) {
             Some((_, log)) => log,
             // What a log has beyond what is known of is from a process that was killed.
-            None => FrameLog::open(&path, self.after).map_err(failed)?,
+            None => FrameLog::open(path, self.after)?,
         };
-        for (step, picture) in &self.pictures {
-            log.add(*step, picture).map_err(failed)?;
-        }
-        *open = Some((self.folder.clone(), log));
+        self.pictures.iter().try_for_each(|(step, picture)| log.add(*step, picture))?;
+        Ok(log)
+    }
+
+    /// The checkpoint, and what is known of the run.
+    fn keep(&self) -> Result<()> {
         if let Some(first) = &self.first {
             checkpoint::write(&self.folder.join("beginning"), &self.saved, Some(first))?;
         }

@@ -226,7 +226,8 @@ impl From<&Error> for FailureKind {
             | Error::Device { .. } => Self::Usage,
             Error::BadImage { .. } => Self::Image,
             Error::BadWeights { .. } => Self::Weights,
-            Error::Output { .. }
+            Error::NotKept { .. }
+            | Error::Output { .. }
             | Error::Diverged { .. }
             | Error::BadCheckpoint { .. }
             | Error::Peer(_)

@@ -23,7 +23,7 @@ pub struct Array {
 /// # Errors
 /// [`Error::Output`]; the old file, if any, is then still there.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
-    let failed = |source: std::io::Error| Error::Output { path: path.to_owned(), source };
+    let failed = |error: std::io::Error| Error::Output { path: path.to_owned(), source: plain(error) };
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
     let mut file = tempfile::Builder::new().prefix(".gradlens-").tempfile_in(folder).map_err(failed)?;
     file.write_all(bytes).map_err(failed)?;
@@ -37,12 +37,21 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
     Ok(())
 }
 
+/// Without the name of the temporary file, which says nothing to anyone.
+fn plain(error: std::io::Error) -> std::io::Error {
+    if error.raw_os_error().is_none() && error.kind() != std::io::ErrorKind::Other {
+        error.kind().into()
+    } else {
+        error
+    }
+}
+
 /// [`write_atomically`], for this person's eyes only, and on the disk before the old file goes.
 ///
 /// # Errors
 /// As there.
 pub fn write_private(path: &Path, bytes: &[u8]) -> Result<()> {
-    let failed = |source: std::io::Error| Error::Output { path: path.to_owned(), source };
+    let failed = |error: std::io::Error| Error::Output { path: path.to_owned(), source: plain(error) };
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
     let mut file = tempfile::Builder::new().prefix(".gradlens-").tempfile_in(folder).map_err(failed)?;
     file.write_all(bytes).and_then(|()| file.as_file().sync_data()).map_err(failed)?;

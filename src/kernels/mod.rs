@@ -9,6 +9,7 @@ mod activation;
 mod candle_ops;
 mod conv;
 mod cpu;
+mod distance;
 mod geometry;
 mod gram;
 mod join;

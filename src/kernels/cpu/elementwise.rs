@@ -1,9 +1,10 @@
 //! Rectifiers and sums over whole maps.
 
+use super::buffer::Buffer;
 use super::ending::{Ending, Gate, Tile};
 use super::gemm::Output;
 use super::nhwc::{Elements, Nhwc};
-use super::simd::vectorised;
+use super::simd::{place, vectorised};
 use crate::kernels::{Activation, ReluRule};
 use candle_core::Result;
 use rayon::prelude::*;
@@ -37,6 +38,45 @@ impl Nhwc {
         self.same_shape(other)?;
         self.make_mut().end(Ending { add: Some(other.data()), ..Ending::default() });
         Ok(self)
+    }
+
+    /// Σ(self − other)², and scale · (self − other).
+    pub fn departure(&self, other: &Self, scale: f32) -> Result<(f64, Self)> {
+        self.same_shape(other)?;
+        let (a, b) = (self.data(), other.data());
+        let mut difference = Buffer::any(a.len());
+        // SAFETY: each chunk is one task's.
+        let to = unsafe { Output::new(&mut difference) };
+        let sums: Vec<f64> = (0..a.len().div_ceil(CHUNK))
+            .into_par_iter()
+            .map(|chunk| {
+                let mut sum = 0.0;
+                depart(a, b, scale, to, [chunk * CHUNK, ((chunk + 1) * CHUNK).min(a.len())], &mut sum);
+                sum
+            })
+            .collect();
+        Ok((sums.iter().sum(), Self::new([self.n, self.h, self.w, self.c], difference)))
+    }
+}
+
+vectorised! {
+    /// The part of [`Nhwc::departure`] in `range`.
+    fn depart<S>(a: &[f32], b: &[f32], scale: f32, to: Output, range: [usize; 2], sum: &mut f64) {
+        let [from, end] = range;
+        let mut squares = [0.0; 16];
+        let (mut total, scale) = (S::splat(0.0), S::splat(scale));
+        for at in (from..end).step_by(S::LANES) {
+            let n = (end - at).min(S::LANES);
+            // SAFETY: the range lies in all three.
+            unsafe {
+                let difference = S::sub(S::load_up_to(place(a, at, n), n), S::load_up_to(place(b, at, n), n));
+                total = S::fma(difference, difference, total);
+                S::store_up_to(to.at(at, n), S::mul(difference, scale), n);
+            }
+        }
+        // SAFETY: no vector is longer.
+        unsafe { S::store(squares.as_mut_ptr(), total) };
+        *sum = squares.iter().map(|v| f64::from(*v)).sum();
     }
 }
 

@@ -76,8 +76,10 @@ vectorised! {
                 let left = rows[1] - row;
                 // SAFETY: rows and columns lie below c, pixels in `data`, the sums in `to`.
                 row += unsafe {
-                    if left >= 8 {
-                        columns::<S, 8>(data, c, row, to, at)
+                    if S::ROWS == 12 && left >= 12 {
+                        columns::<S, 12>(data, c, row, to, at)
+                    } else if left >= 6 {
+                        columns::<S, 6>(data, c, row, to, at)
                     } else if left >= 4 {
                         columns::<S, 4>(data, c, row, to, at)
                     } else {
@@ -89,31 +91,70 @@ vectorised! {
     }
 }
 
-/// R rows with every column from the first of them on.
+/// R rows with every column from the first of them on, two vectors of columns at a time.
 ///
 /// # Safety
 /// `row + R` ≤ `c`, `data` is whole pixels, `to` has `c`² sums from `at` on.
 #[inline(always)]
 unsafe fn columns<S: Simd, const R: usize>(data: &[f32], c: usize, row: usize, to: Output, at: usize) -> usize {
-    for column in (row / S::LANES * S::LANES..c).step_by(S::LANES) {
-        let n = (c - column).min(S::LANES);
-        let mut sums = [S::splat(0.0); R];
-        for pixel in data.chunks_exact(c) {
-            // SAFETY: channels of one pixel.
-            unsafe {
-                let v = S::load_up_to(place(pixel, column, n), n);
-                for (r, sum) in sums.iter_mut().enumerate() {
-                    *sum = S::fma(S::splat(*place(pixel, row + r, 1)), v, *sum);
-                }
-            }
+    let mut column = row / S::LANES * S::LANES;
+    // SAFETY: the caller's promise; N vectors or what is left of them lie below c.
+    unsafe {
+        while column + 2 * S::LANES <= c {
+            tile::<S, R, 2, true>(data, c, [row, column], to, at, S::LANES);
+            column += 2 * S::LANES;
         }
-        for (r, sum) in sums.into_iter().enumerate() {
-            // SAFETY: the caller's promise.
-            unsafe {
-                let sums = to.at(at + (row + r) * c + column, n);
-                S::store_up_to(sums, S::add(S::load_up_to(sums, n), sum), n);
-            }
+        if column + S::LANES <= c {
+            tile::<S, R, 1, true>(data, c, [row, column], to, at, S::LANES);
+            column += S::LANES;
+        }
+        if column < c {
+            tile::<S, R, 1, false>(data, c, [row, column], to, at, c - column);
         }
     }
     R
+}
+
+/// R rows with N vectors of columns; the last of the vectors has `n` columns.
+///
+/// # Safety
+/// As [`columns`].
+#[inline(always)]
+unsafe fn tile<S: Simd, const R: usize, const N: usize, const FULL: bool>(
+    data: &[f32],
+    c: usize,
+    [row, column]: [usize; 2],
+    to: Output,
+    at: usize,
+    n: usize,
+) {
+    let mut sums = [[S::splat(0.0); N]; R];
+    let wide = (N - 1) * S::LANES + n;
+    for pixel in data.chunks_exact(c) {
+        // SAFETY: channels of one pixel.
+        unsafe {
+            let from = place(pixel, column, wide);
+            let mut v = [S::splat(0.0); N];
+            for (i, v) in v.iter_mut().enumerate() {
+                *v = S::load_if::<FULL>(from.add(i * S::LANES), n);
+            }
+            let rows = place(pixel, row, R);
+            for (r, sums) in sums.iter_mut().enumerate() {
+                let x = S::splat(*rows.add(r));
+                for (sum, v) in sums.iter_mut().zip(v) {
+                    *sum = S::fma(x, v, *sum);
+                }
+            }
+        }
+    }
+    for (r, sums) in sums.into_iter().enumerate() {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let to = to.at(at + (row + r) * c + column, wide);
+            for (i, sum) in sums.into_iter().enumerate() {
+                let to = to.add(i * S::LANES);
+                S::store_if::<FULL>(to, S::add(S::load_if::<FULL>(to, n), sum), n);
+            }
+        }
+    }
 }

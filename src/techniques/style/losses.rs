@@ -33,7 +33,7 @@ pub enum StyleLoss {
 /// A layer's activations of the content picture, to stay close to.
 #[derive(Debug)]
 pub struct Content {
-    activations: Tensor,
+    activations: Map,
     power: f64,
 }
 
@@ -42,19 +42,18 @@ impl Content {
     ///
     /// # Errors
     /// If candle cannot reduce them.
-    pub fn new(activations: Tensor) -> Result<Self> {
-        let power = sum_of_squares(&activations)?.max(TINY);
+    pub fn new(activations: Map) -> Result<Self> {
+        let power = sum_of_squares(&activations.to_tensor()?)?.max(TINY);
         Ok(Self { activations, power })
     }
 
-    /// mean((F − P)²) / mean(P²), and its gradient at F.
+    /// mean((F − P)²) / mean(P²), and its gradient at F times `scale`.
     ///
     /// # Errors
     /// If F has another shape than P.
-    pub fn loss(&self, activations: &Tensor) -> Result<(f64, Tensor)> {
-        let difference = (activations - &self.activations)?;
-        let loss = sum_of_squares(&difference)? / self.power;
-        Ok((loss, (difference * (2.0 / self.power))?))
+    pub fn loss(&self, activations: &Map, scale: f64) -> Result<(f64, Map)> {
+        let (squares, gradient) = activations.departure(&self.activations, 2.0 * scale / self.power)?;
+        Ok((squares / self.power, gradient))
     }
 }
 

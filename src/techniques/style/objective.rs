@@ -124,7 +124,7 @@ impl Objective {
         let content = recipe
             .content
             .iter()
-            .map(|(layer, share)| Ok((layer.clone(), *share, Content::new(seen.get(layer)?)?)))
+            .map(|(layer, share)| Ok((layer.clone(), *share, Content::new(seen.map(layer)?.clone())?)))
             .collect::<Result<Vec<_>>>()?;
         let mut activations: Vec<Vec<(Tensor, f64)>> = recipe.style.iter().map(|_| vec![]).collect();
         for (painting, weight) in paintings {
@@ -175,9 +175,9 @@ impl Objective {
         }
         let mut content = 0.0;
         for (layer, share, target) in &self.content {
-            let (loss, gradient) = target.loss(&activations.get(layer)?)?;
+            let (loss, seed) = target.loss(activations.map(layer)?, weights.content * share)?;
             content += loss * share;
-            seeds.push((layer.clone(), self.network.import(&(gradient * (weights.content * share))?)?));
+            seeds.push((layer.clone(), seed));
         }
         let input = [LayerName::INPUT.into()];
         let gradients = self.network.backward_from(&activations, seeds, &input, ReluRule::Standard)?;
