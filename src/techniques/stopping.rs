@@ -8,11 +8,13 @@ use serde::{Deserialize, Serialize};
 const MOVED: f64 = 1e-3;
 /// Weight of the past in the smoothed objective: random transformations make it jump.
 const SMOOTHING: f64 = 0.9;
-/// A loss this many times the smallest so far is lost at once,
+/// A loss this many times that of the start is lost at once,
 const LOST: f64 = 20.0;
 /// and one this many times it for [`PATIENCE`] steps as well.
 const WORSE: f64 = 3.0;
 const PATIENCE: usize = 8;
+/// As many times the smallest so far it may be for longer: Adam leaps now and then, far into a run, and comes back.
+const COMES_BACK: usize = 250;
 
 /// How many updates.
 pub(super) const fn steps(default: i64) -> ParamSpec {
@@ -73,8 +75,10 @@ pub(super) fn early(
 pub(super) struct Watch {
     smoothed: Option<f64>,
     best: Option<(f64, usize)>,
+    first: Option<f64>,
     lowest: Option<(f64, usize)>,
-    worse: usize,
+    /// Steps in a row that were much worse than the start, and than the best.
+    worse: [usize; 2],
 }
 
 impl Watch {
@@ -93,10 +97,13 @@ impl Watch {
     /// [`Error::Diverged`] if it has grown out of hand.
     pub fn see_loss(&mut self, step: usize, loss: f64) -> Result<()> {
         self.see(step, loss);
+        let first = self.first.get_or_insert(loss).max(1e-9);
         let (lowest, at) = *self.lowest.get_or_insert((loss, step));
-        let floor = lowest.max(1e-9);
-        self.worse = if loss > WORSE * floor { self.worse + 1 } else { 0 };
-        if !loss.is_finite() || loss > LOST * floor || self.worse >= PATIENCE {
+        for (worse, than) in self.worse.iter_mut().zip([first, lowest.max(1e-9)]) {
+            *worse = if loss > WORSE * than { *worse + 1 } else { 0 };
+        }
+        let lost = loss > LOST * first || self.worse[0] >= PATIENCE || self.worse[1] >= COMES_BACK;
+        if lost || !loss.is_finite() {
             return Err(Error::Diverged { what: "the loss has grown out of hand".into(), step, good: Some(at) });
         }
         if loss < lowest {
@@ -147,12 +154,17 @@ mod tests {
         for (step, loss) in [10.0, 8.0, 7.0, 9.0, 12.0].into_iter().enumerate() {
             watch.see_loss(step, loss).expect("noise");
         }
-        let error = watch.see_loss(5, 7.0 * 21.0).expect_err("lost");
+        let error = watch.see_loss(5, 10.0 * 21.0).expect_err("lost");
         assert!(matches!(error, Error::Diverged { good: Some(2), .. }), "{error}");
         let mut slow = Watch::default();
         slow.see_loss(0, 1.0).expect("the start");
         let outcome = (1..=PATIENCE).map(|step| slow.see_loss(step, 4.0)).collect::<Result<Vec<_>>>();
         assert!(outcome.is_err());
         assert!(slow.see_loss(9, f64::NAN).is_err());
+        let mut leaping = Watch::default();
+        for (step, loss) in [20.0, 0.8, 16.0, 12.0, 0.9].into_iter().enumerate() {
+            leaping.see_loss(step, loss).expect("a leap");
+        }
+        assert!((0..=COMES_BACK).any(|step| leaping.see_loss(step, 10.0).is_err()), "it does not come back");
     }
 }
