@@ -170,9 +170,9 @@ fn gradient(network: Arc<Network>, size: usize) -> Result<Run> {
 fn gradcam(device: &Device) -> Result<Run> {
     let network = Arc::new(built("tf_efficientnet_lite0", device)?);
     let technique = techniques::find(TECHNIQUES, "gradcam")?;
+    let context = context(&network, 224, Some(207));
     Ok(Box::new(move || {
-        let context = context(&network, 224, Some(207));
-        let mut job = technique.start(context, Params::new(technique.params(), &BTreeMap::new())?)?;
+        let mut job = technique.start(context.clone(), Params::new(technique.params(), &BTreeMap::new())?)?;
         while !job.step()?.done {}
         job.view()?;
         Ok(())

@@ -131,6 +131,11 @@ fn tail(hint: &str) -> String {
     if hint.is_empty() { String::new() } else { format!("; {hint}") }
 }
 
+/// Other people's errors may have several lines.
+fn one_line(reason: impl std::fmt::Display) -> String {
+    reason.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 /// candle puts a backtrace under its message where the environment asks for one.
 fn first_line(error: &candle_core::Error) -> String {
     error.to_string().lines().next().unwrap_or_default().to_owned()
@@ -153,12 +158,12 @@ impl Error {
 
     /// An [`Error::BadImage`].
     pub fn bad_image(path: impl Into<PathBuf>, reason: impl std::fmt::Display) -> Self {
-        Self::BadImage { path: path.into(), reason: reason.to_string() }
+        Self::BadImage { path: path.into(), reason: one_line(reason) }
     }
 
     /// An [`Error::BadWeights`].
     pub fn bad_weights(path: impl Into<PathBuf>, reason: impl std::fmt::Display) -> Self {
-        Self::BadWeights { path: path.into(), reason: reason.to_string() }
+        Self::BadWeights { path: path.into(), reason: one_line(reason) }
     }
 }
 

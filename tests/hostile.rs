@@ -8,6 +8,7 @@ use gradlens::imaging::decode;
 use gradlens::nets::{Weights, labels, model};
 use gradlens::tui::printable;
 use proptest::prelude::*;
+use proptest::test_runner::FileFailurePersistence;
 use std::io::Write;
 use std::path::Path;
 
@@ -36,7 +37,11 @@ fn one_sentence(error: &Error) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig {
+        cases: 48,
+        failure_persistence: Some(Box::new(FileFailurePersistence::WithSource("proptest-regressions"))),
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn pictures(changes in prop::collection::vec((any::<usize>(), any::<u8>()), 0..6), near in prop::collection::vec((0usize..200, any::<u8>()), 0..4), keep in 0.0f64..1.0, photo in any::<bool>()) {
@@ -88,6 +93,13 @@ proptest! {
     fn whatever_is_shown_steers_nothing(text in any::<String>()) {
         prop_assert!(!printable(&text).chars().any(char::is_control));
     }
+}
+
+/// A JPEG whose first segment claims to be longer than it is: the decoder tells of it in two lines.
+#[test]
+fn a_picture_that_is_told_of_in_two_lines() {
+    let error = decode(Path::new("a.jpg"), &damaged(jpeg(), &[(4, 121)], 1.0)).expect_err("damaged");
+    one_sentence(&error);
 }
 
 #[test]

@@ -12,7 +12,7 @@ struct Budget {
     bytes: usize,
 }
 
-const PICTURES: Budget = Budget { count: 256, bytes: 64 << 20 };
+const PICTURES: Budget = Budget { count: 128, bytes: 32 << 20 };
 const STATES: Budget = Budget { count: 32, bytes: 48 << 20 };
 
 /// A picture on the way.

@@ -32,6 +32,42 @@ impl Gradients {
     }
 }
 
+/// The gradient of a scalar at a layer.
+#[derive(Debug)]
+pub enum Seed {
+    /// In the shape of the layer's output.
+    Given(Map),
+    /// M F for a symmetric matrix M `[C, C]` and the layer's output F. It is made when the pass comes there.
+    Mixing(Tensor),
+}
+
+/// The forward pass that a backward pass goes back over.
+pub(super) enum Trail<'a> {
+    Lent(&'a Activations),
+    /// Given up on the way: what the pass has gone past is freed.
+    Own(Activations),
+}
+
+impl Trail<'_> {
+    fn get(&self) -> &Activations {
+        match self {
+            Self::Lent(activations) => activations,
+            Self::Own(activations) => activations,
+        }
+    }
+
+    fn leave(&mut self, node: usize) {
+        if let Self::Own(activations) = self
+            && let Some(map) = activations.maps.get_mut(node)
+        {
+            *map = None;
+        }
+    }
+}
+
+/// What turns the gradient at a node's output into that at its inputs.
+pub(super) type Pass<'a> = dyn FnMut(usize, Map, Ahead, &Activations) -> Result<Vec<(usize, Map)>> + 'a;
+
 /// What a layer can deal with while it passes a gradient on.
 #[derive(Default)]
 pub(super) struct Ahead {
@@ -54,26 +90,36 @@ impl Network {
         wrt: &[LayerName],
         rule: ReluRule,
     ) -> Result<Gradients> {
-        self.backward_from(activations, self.imported(seeds)?, wrt, rule)
+        self.differentiate(Trail::Lent(activations), self.imported(seeds)?, wrt, rule)
     }
 
-    pub(super) fn imported(&self, seeds: &[(LayerName, Tensor)]) -> Result<Vec<(LayerName, Map)>> {
-        seeds.iter().map(|(name, seed)| Ok((name.clone(), self.import(seed)?))).collect()
+    pub(super) fn imported(&self, seeds: &[(LayerName, Tensor)]) -> Result<Vec<(LayerName, Seed)>> {
+        seeds.iter().map(|(name, seed)| Ok((name.clone(), Seed::Given(self.import(seed)?)))).collect()
     }
 
-    /// [`Network::backward`] from seeds in the kernels' layout.
+    /// [`Network::backward`] of a forward pass that nobody needs any more, which takes less memory.
     ///
     /// # Errors
     /// As there.
     pub fn backward_from(
         &self,
-        activations: &Activations,
-        seeds: Vec<(LayerName, Map)>,
+        activations: Activations,
+        seeds: Vec<(LayerName, Seed)>,
+        wrt: &[LayerName],
+        rule: ReluRule,
+    ) -> Result<Gradients> {
+        self.differentiate(Trail::Own(activations), seeds, wrt, rule)
+    }
+
+    fn differentiate(
+        &self,
+        trail: Trail<'_>,
+        seeds: Vec<(LayerName, Seed)>,
         wrt: &[LayerName],
         rule: ReluRule,
     ) -> Result<Gradients> {
         in_pool(|| {
-            self.pull(activations, seeds, wrt, true, &mut |i, dy, ahead| {
+            self.pull(trail, seeds, wrt, true, &mut |i, dy, ahead, activations| {
                 let node = &self.nodes[i];
                 let Some(&input) = node.inputs.first() else { return Ok(vec![]) };
                 let (onto, [_, _, h, w]) = (ahead.onto.as_ref(), activations.shapes[input]);
@@ -97,13 +143,19 @@ impl Network {
 
     /// What lies ahead of node `i` on the way back, if the node can deal with it in passing: what has arrived at its
     /// input from other readers, and the rectifier there if nobody else comes after.
-    fn ahead(&self, i: usize, grads: &mut [Option<Map>], wanted: impl Fn(usize) -> bool) -> Ahead {
+    fn ahead(
+        &self,
+        i: usize,
+        arrived: &mut Arrived,
+        at: &Activations,
+        wanted: impl Fn(usize) -> bool,
+    ) -> Result<Ahead> {
         let (Op::Conv(_) | Op::MaxPool(_), &[input]) = (&self.nodes[i].op, self.nodes[i].inputs.as_slice()) else {
-            return Ahead::default();
+            return Ok(Ahead::default());
         };
         let first = self.nodes[input + 1..i].iter().all(|node| !node.inputs.contains(&input));
         let rectifier = first && !wanted(input) && matches!(self.nodes[input].op, Op::Activation(_));
-        Ahead { onto: grads[input].take(), rectifier: rectifier.then_some(input) }
+        Ok(Ahead { onto: arrived.take(input, at)?, rectifier: rectifier.then_some(input) })
     }
 
     /// Walks the graph from its output to its input. `pass` turns what arrived at a node's output into what goes
@@ -111,12 +163,13 @@ impl Network {
     /// that can are told what lies ahead and deal with it in passing.
     pub(super) fn pull(
         &self,
-        activations: &Activations,
-        seeds: Vec<(LayerName, Map)>,
+        mut trail: Trail<'_>,
+        seeds: Vec<(LayerName, Seed)>,
         wrt: &[LayerName],
         at_once: bool,
-        pass: &mut dyn FnMut(usize, Map, Ahead) -> Result<Vec<(usize, Map)>>,
+        pass: &mut Pass<'_>,
     ) -> Result<Gradients> {
+        let activations = trail.get();
         if activations.keep < Keep::Gates {
             return Err(candle_core::Error::Msg("a pass made by infer() cannot go backward".into()).into());
         }
@@ -127,45 +180,50 @@ impl Network {
         for (i, node) in self.nodes.iter().enumerate() {
             leads[i] = wanted.iter().any(|(_, w)| *w == i) || node.inputs.iter().any(|&j| leads[j]);
         }
-        let mut grads: Vec<Option<Map>> = vec![None; self.nodes.len()];
+        let mut arrived = Arrived { grads: vec![None; self.nodes.len()], seeds: vec![] };
         for (name, seed) in seeds {
             let i = self.node(&name)?;
-            if seed.shape() != activations.shapes[i] {
+            let [n, c, h, w] = activations.shapes[i];
+            let shape = match &seed {
+                Seed::Given(map) => map.shape(),
+                Seed::Mixing(matrix) => [n, matrix.dims2()?.0, h, w],
+            };
+            if shape != [n, c, h, w] {
                 return Err(candle_core::Error::Msg(format!(
-                    "a seed of shape {:?} does not fit layer {name} of shape {:?}",
-                    seed.shape(),
+                    "a seed of shape {shape:?} does not fit layer {name} of shape {:?}",
                     activations.shapes[i]
                 ))
                 .into());
             }
-            accumulate(&mut grads[i], seed)?;
+            arrived.seeds.push((i, seed));
         }
         let mut found: Vec<Option<Tensor>> = vec![None; wanted.len()];
         for i in (0..self.nodes.len()).rev() {
-            if !leads[i] {
-                grads[i] = None;
-                continue;
-            }
-            let Some(dy) = grads[i].take() else { continue };
+            // Whoever reads node i has passed on what it had to.
+            trail.leave(i + 1);
+            let activations = trail.get();
+            let Some(dy) = (if leads[i] { arrived.take(i, activations)? } else { None }) else { continue };
             for (slot, _) in found.iter_mut().zip(&wanted).filter(|(_, (_, w))| *w == i) {
                 *slot = Some(dy.to_tensor()?);
             }
             if self.nodes[i].inputs.iter().any(|&j| leads[j]) {
                 let is_wanted = |j| wanted.iter().any(|(_, w)| *w == j);
-                let ahead = if at_once { self.ahead(i, &mut grads, is_wanted) } else { Ahead::default() };
-                for (j, dx) in pass(i, dy, ahead)? {
+                let ahead =
+                    if at_once { self.ahead(i, &mut arrived, activations, is_wanted)? } else { Ahead::default() };
+                for (j, dx) in pass(i, dy, ahead, activations)? {
                     if leads[j] {
-                        accumulate(&mut grads[j], dx)?;
+                        accumulate(&mut arrived.grads[j], dx)?;
                     }
                 }
             }
         }
+        let shapes = &trail.get().shapes;
         let mut gradients = Vec::with_capacity(wanted.len());
         for ((name, i), tensor) in wanted.into_iter().zip(found) {
             let tensor = match tensor {
                 Some(tensor) => tensor,
                 // Nothing flows there: the gradient is zero.
-                None => Tensor::zeros(&activations.shapes[i], candle_core::DType::F32, self.device())?,
+                None => Tensor::zeros(&shapes[i], candle_core::DType::F32, self.device())?,
             };
             gradients.push((name.clone(), tensor));
         }
@@ -194,6 +252,26 @@ impl Network {
                 node.inputs.iter().copied().zip(concat_vjp(&dy, &widths)?).collect()
             }
         })
+    }
+}
+
+/// What has come to the nodes' outputs so far, and the seeds that have not been added yet.
+struct Arrived {
+    grads: Vec<Option<Map>>,
+    seeds: Vec<(usize, Seed)>,
+}
+
+impl Arrived {
+    /// The sum at a node that no more will come to.
+    fn take(&mut self, node: usize, at: &Activations) -> Result<Option<Map>> {
+        for (_, seed) in self.seeds.extract_if(.., |(i, _)| *i == node) {
+            let map = match seed {
+                Seed::Given(map) => map,
+                Seed::Mixing(matrix) => at.saved(node)?.mixed_channels(&matrix)?,
+            };
+            accumulate(&mut self.grads[node], map)?;
+        }
+        Ok(self.grads[node].take())
     }
 }
 

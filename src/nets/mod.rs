@@ -15,7 +15,7 @@ mod squeezenet1_1;
 mod vgg16;
 mod weights;
 
-pub use backward::Gradients;
+pub use backward::{Gradients, Seed};
 pub use network::{GraphBuilder, LayerInfo, LayerName, Network, NodeId, Op};
 pub use pass::Activations;
 pub use preprocess::Preprocess;

@@ -1,8 +1,8 @@
 //! Backward passes that hand on something else than the derivative: differences from a reference (DeepLIFT),
 //! relevance (LRP), and what the biases contribute (FullGrad).
 
-use super::backward::Ahead;
 use super::backward::Gradients;
+use super::backward::{Ahead, Trail};
 use super::network::{LayerName, Network, Op};
 use super::pass::Activations;
 use crate::error::Result;
@@ -38,7 +38,7 @@ impl Network {
         let differences = |node: usize| -> Result<Tensor> {
             Ok((at.saved(node)?.to_tensor()? - reference.saved(node)?.to_tensor()?)?)
         };
-        let mut pass = |i: usize, dy: Map, _: Ahead| -> Result<Vec<(usize, Map)>> {
+        let mut pass = |i: usize, dy: Map, _: Ahead, _: &Activations| -> Result<Vec<(usize, Map)>> {
             let node = &self.nodes[i];
             let input = node.inputs.first().copied().unwrap_or(0);
             if !matches!(node.op, Op::Activation(_) | Op::MaxPool(_)) {
@@ -61,7 +61,7 @@ impl Network {
             Ok(vec![(input, self.import(&differs.where_cond(&(shared / safe)?, &slope)?)?)])
         };
         let wrt = [LayerName::INPUT.into()];
-        Ok(self.pull(at, self.imported(seeds)?, &wrt, false, &mut pass)?.input()?.clone())
+        Ok(self.pull(Trail::Lent(at), self.imported(seeds)?, &wrt, false, &mut pass)?.input()?.clone())
     }
 
     /// Layer-wise relevance propagation (Bach et al. 2015, doi:10.1371/journal.pone.0130140; the γ rule of
@@ -77,7 +77,7 @@ impl Network {
     /// If a seed has the wrong shape, or the pass kept too little.
     pub fn lrp(&self, at: &Activations, seeds: &[(LayerName, Tensor)], rule: LrpRule) -> Result<(Tensor, f64)> {
         let mut biases = 0.0;
-        let mut pass = |i: usize, relevance: Map, _: Ahead| -> Result<Vec<(usize, Map)>> {
+        let mut pass = |i: usize, relevance: Map, _: Ahead, _: &Activations| -> Result<Vec<(usize, Map)>> {
             let node = &self.nodes[i];
             let Some(&input) = node.inputs.first() else { return Ok(vec![]) };
             let contribution = |node: usize, share: &Tensor| -> Result<(usize, Map)> {
@@ -103,7 +103,7 @@ impl Network {
             })
         };
         let wrt = [LayerName::INPUT.into()];
-        let relevance = self.pull(at, self.imported(seeds)?, &wrt, false, &mut pass)?.input()?.clone();
+        let relevance = self.pull(Trail::Lent(at), self.imported(seeds)?, &wrt, false, &mut pass)?.input()?.clone();
         Ok((relevance, biases))
     }
 
@@ -115,7 +115,7 @@ impl Network {
     /// If a seed has the wrong shape, or the pass kept too little.
     pub fn bias_terms(&self, at: &Activations, seeds: &[(LayerName, Tensor)]) -> Result<(Vec<Tensor>, Gradients)> {
         let mut terms = vec![];
-        let mut pass = |i: usize, dy: Map, _: Ahead| -> Result<Vec<(usize, Map)>> {
+        let mut pass = |i: usize, dy: Map, _: Ahead, _: &Activations| -> Result<Vec<(usize, Map)>> {
             match &self.nodes[i].op {
                 Op::Conv(conv) => {
                     if let Some(bias) = conv.bias() {
@@ -131,7 +131,8 @@ impl Network {
             }
             self.vjp_node(i, at, dy, ReluRule::Standard)
         };
-        let gradients = self.pull(at, self.imported(seeds)?, &[LayerName::INPUT.into()], false, &mut pass)?;
+        let gradients =
+            self.pull(Trail::Lent(at), self.imported(seeds)?, &[LayerName::INPUT.into()], false, &mut pass)?;
         Ok((terms, gradients))
     }
 

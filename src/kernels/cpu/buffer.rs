@@ -1,7 +1,7 @@
 //! Buffers that go round: a step of an optimisation needs the same ones as the step before it, and fresh memory costs
 //! a page fault for every 4 kB.
 
-use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::collections::BTreeMap;
 use std::mem::ManuallyDrop;
 use std::ops::{Deref, DerefMut};
@@ -46,24 +46,79 @@ impl Memory {
 
     fn new(capacity: usize) -> Self {
         let layout = Self::layout(capacity);
-        // SAFETY: the layout is of at least one line.
-        let start = NonNull::new(unsafe { alloc(layout) }).unwrap_or_else(|| handle_alloc_error(layout));
-        #[cfg(target_os = "linux")]
-        if layout.align() == HUGE {
-            // Only a hint: without huge pages it works as well, with more misses when addresses are looked up.
-            // SAFETY: the range is this allocation and starts on a page.
-            unsafe { libc::madvise(start.as_ptr().cast(), layout.size(), libc::MADV_HUGEPAGE) };
-        }
-        // SAFETY: the range is this allocation.
-        unsafe { start.as_ptr().write_bytes(0, layout.size()) };
+        let start = if layout.align() == HUGE { pages::map(layout) } else { None };
+        let start = start.unwrap_or_else(|| {
+            // SAFETY: the layout is of at least one line.
+            NonNull::new(unsafe { alloc_zeroed(layout) }).unwrap_or_else(|| handle_alloc_error(layout))
+        });
         Self { start: start.cast(), capacity }
     }
 }
 
 impl Drop for Memory {
     fn drop(&mut self) {
-        // SAFETY: it was allocated with this layout and nothing else frees it.
-        unsafe { dealloc(self.start.as_ptr().cast(), Self::layout(self.capacity)) }
+        let layout = Self::layout(self.capacity);
+        // SAFETY: it was allocated with this layout, the same way, and nothing else frees it.
+        unsafe {
+            if !(layout.align() == HUGE && pages::unmap(self.start.cast(), layout)) {
+                dealloc(self.start.as_ptr().cast(), layout);
+            }
+        }
+    }
+}
+
+/// Large buffers straight from the system: an allocator would not give them back, and leave gaps between them.
+#[cfg(all(unix, not(miri)))]
+mod pages {
+    use super::HUGE;
+    use std::alloc::{Layout, handle_alloc_error};
+    use std::ptr::NonNull;
+
+    /// Zeroed pages that start on a huge one.
+    pub(super) fn map(layout: Layout) -> Option<NonNull<u8>> {
+        let (size, whole) = (layout.size(), layout.size() + HUGE);
+        // SAFETY: asks for pages of its own, then gives back what is before and behind those that are used.
+        unsafe {
+            let (access, kind) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
+            let first = libc::mmap(std::ptr::null_mut(), whole, access, kind, -1, 0);
+            if first == libc::MAP_FAILED {
+                handle_alloc_error(layout);
+            }
+            let before = first.cast::<u8>().align_offset(HUGE);
+            let start = first.cast::<u8>().add(before);
+            for (at, length) in [(first.cast::<u8>(), before), (start.add(size), HUGE - before)] {
+                if length > 0 {
+                    libc::munmap(at.cast(), length);
+                }
+            }
+            // Only a hint: without huge pages it works as well, with more misses when addresses are looked up.
+            #[cfg(target_os = "linux")]
+            libc::madvise(start.cast(), size, libc::MADV_HUGEPAGE);
+            NonNull::new(start)
+        }
+    }
+
+    /// Gives back what [`map`] has given.
+    ///
+    /// # Safety
+    /// It has, with this layout, and nothing uses it after this.
+    pub(super) unsafe fn unmap(start: NonNull<u8>, layout: Layout) -> bool {
+        // SAFETY: the caller's promise.
+        unsafe { libc::munmap(start.as_ptr().cast(), layout.size()) == 0 }
+    }
+}
+
+#[cfg(not(all(unix, not(miri))))]
+mod pages {
+    use std::alloc::Layout;
+    use std::ptr::NonNull;
+
+    pub(super) fn map(_: Layout) -> Option<NonNull<u8>> {
+        None
+    }
+
+    pub(super) unsafe fn unmap(_: NonNull<u8>, _: Layout) -> bool {
+        false
     }
 }
 
@@ -71,37 +126,59 @@ impl Drop for Memory {
 struct Pool {
     /// By capacity.
     rest: BTreeMap<usize, Vec<Memory>>,
-    resting: usize,
-    used: usize,
-    most_used: usize,
+    /// Of all buffers, at rest or in use.
+    held: usize,
+    /// What was asked for of those in use, and the most there ever was at once.
+    wanted: usize,
+    most_wanted: usize,
 }
 
-static POOL: Mutex<Pool> = Mutex::new(Pool { rest: BTreeMap::new(), resting: 0, used: 0, most_used: 0 });
+static POOL: Mutex<Pool> = Mutex::new(Pool { rest: BTreeMap::new(), held: 0, wanted: 0, most_wanted: 0 });
 
 impl Pool {
-    /// The smallest at rest that is large enough, unless more than a quarter of it would lie idle.
+    /// What is held at most: half as much again as was ever wanted at once.
+    fn limit(&self) -> usize {
+        self.most_wanted + self.most_wanted / 2
+    }
+
+    /// One that is at rest, or nothing if a new one is to be made: the smallest that is large enough, unless more than a
+    /// quarter of it would lie idle, or more than half where there is no room for another.
     fn take(&mut self, len: usize) -> Option<Memory> {
-        let (&capacity, list) = self.rest.range_mut(len..=len + len / 3).next()?;
+        self.wanted += len;
+        self.most_wanted = self.most_wanted.max(self.wanted);
+        let largest = if self.held + len > self.limit() { 2 * len } else { len + len / 3 };
+        let found = self.rest.range(len..=largest).next().map(|(capacity, _)| *capacity);
+        match found {
+            Some(capacity) => self.rest_one(capacity),
+            None => {
+                self.held += len;
+                self.shrink();
+                None
+            }
+        }
+    }
+
+    /// Takes one of this capacity out of those at rest.
+    fn rest_one(&mut self, capacity: usize) -> Option<Memory> {
+        let list = self.rest.get_mut(&capacity)?;
         let memory = list.pop();
         if list.is_empty() {
             self.rest.remove(&capacity);
         }
-        self.resting -= capacity;
         memory
     }
 
-    fn put(&mut self, memory: Memory) {
-        self.used -= memory.capacity;
-        self.resting += memory.capacity;
+    fn put(&mut self, memory: Memory, len: usize) {
+        self.wanted -= len;
         self.rest.entry(memory.capacity).or_default().push(memory);
-        // Buffers at rest never add more than a quarter to what was in use at once. The largest go first: after a
-        // change of size nobody would ask for them again.
-        while self.resting + self.used > self.most_used + self.most_used / 4 {
-            let Some(mut entry) = self.rest.last_entry() else { break };
-            self.resting -= entry.get_mut().pop().map_or(0, |memory| memory.capacity);
-            if entry.get().is_empty() {
-                entry.remove();
-            }
+        self.shrink();
+    }
+
+    /// Frees what is at rest beyond the limit, the largest first: after a change of size nobody would ask for them again.
+    fn shrink(&mut self) {
+        while self.held > self.limit() {
+            let Some(capacity) = self.rest.last_key_value().map(|(capacity, _)| *capacity) else { break };
+            self.held -= self.rest_one(capacity).map_or(0, |memory| memory.capacity);
         }
     }
 }
@@ -115,12 +192,6 @@ impl Buffer {
     pub fn any(len: usize) -> Self {
         let kept = if len < SMALLEST { None } else { pool(|pool| pool.take(len)) };
         let memory = kept.unwrap_or_else(|| Memory::new(len));
-        if memory.capacity >= SMALLEST {
-            pool(|pool| {
-                pool.used += memory.capacity;
-                pool.most_used = pool.most_used.max(pool.used);
-            });
-        }
         Self { memory: ManuallyDrop::new(memory), len }
     }
 
@@ -142,7 +213,7 @@ impl Buffer {
 impl Deref for Buffer {
     type Target = [f32];
     fn deref(&self) -> &[f32] {
-        // SAFETY: `len` ≤ capacity floats lie there, zeroed when they were allocated, and nobody else writes them.
+        // SAFETY: `len` ≤ capacity floats lie there, zeros when they were allocated, and nobody else writes them.
         unsafe { std::slice::from_raw_parts(self.memory.start.as_ptr(), self.len) }
     }
 }
@@ -165,7 +236,8 @@ impl Drop for Buffer {
         // SAFETY: nothing uses it after this.
         let memory = unsafe { ManuallyDrop::take(&mut self.memory) };
         if memory.capacity >= SMALLEST {
-            pool(|pool| pool.put(memory));
+            let len = self.len;
+            pool(|pool| pool.put(memory, len));
         }
     }
 }

@@ -6,7 +6,7 @@
 use super::wasserstein::{Gaussian, Wasserstein};
 use crate::error::Result;
 use crate::kernels::Map;
-use crate::nets::Network;
+use crate::nets::{Network, Seed};
 use candle_core::{D, Tensor};
 
 /// Kept away from dividing by nothing: the content or style of a black picture.
@@ -51,9 +51,9 @@ impl Content {
     ///
     /// # Errors
     /// If F has another shape than P.
-    pub fn loss(&self, activations: &Map, scale: f64) -> Result<(f64, Map)> {
+    pub fn loss(&self, activations: &Map, scale: f64) -> Result<(f64, Seed)> {
         let (squares, gradient) = activations.departure(&self.activations, 2.0 * scale / self.power)?;
-        Ok((squares / self.power, gradient))
+        Ok((squares / self.power, Seed::Given(gradient)))
     }
 }
 
@@ -164,7 +164,7 @@ impl Style {
     ///
     /// # Errors
     /// If F has other channels than the style's activations.
-    pub fn loss(&self, network: &Network, f: &Map, weights: Option<&Tensor>, scale: f64) -> Result<(f64, Map)> {
+    pub fn loss(&self, network: &Network, f: &Map, weights: Option<&Tensor>, scale: f64) -> Result<(f64, Seed)> {
         let of_gram = |gram: Tensor, target: &Tensor, power: f64, size: f64| -> Result<(f64, Tensor)> {
             let difference = (gram - target)?;
             let loss = sum_of_squares(&difference)? / power;
@@ -176,7 +176,7 @@ impl Style {
                 let [_, c, h, w] = f.shape();
                 let size = (c * h * w) as f64;
                 let (loss, mixing) = of_gram((f.channel_products()? / size)?, target, *power, size)?;
-                Ok((loss, f.mixed_channels(&mixing)?))
+                Ok((loss, Seed::Mixing(mixing)))
             }
             (Self::Gram(target, power), weights) => {
                 let features = Features::of(&f.to_tensor()?, weights)?;
@@ -184,12 +184,12 @@ impl Style {
                 let gram = (features.values.matmul(&features.values.t()?)? / size)?;
                 let (loss, mixing) = of_gram(gram, target, *power, size)?;
                 let gradient = mixing.matmul(&features.values)?;
-                Ok((loss, network.import(&features.pull(gradient)?)?))
+                Ok((loss, Seed::Given(network.import(&features.pull(gradient)?)?)))
             }
             (Self::Wasserstein(target), weights) => {
                 let features = Features::of(&f.to_tensor()?, weights)?;
                 let (loss, gradient) = target.loss(&features)?;
-                Ok((loss, network.import(&features.pull((gradient * scale)?)?)?))
+                Ok((loss, Seed::Given(network.import(&features.pull((gradient * scale)?)?)?)))
             }
         }
     }

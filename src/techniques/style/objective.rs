@@ -2,8 +2,8 @@
 
 use super::losses::{Content, Style, StyleLoss};
 use crate::error::{Error, Result};
-use crate::kernels::{Map, ReluRule};
-use crate::nets::{LayerName, Network};
+use crate::kernels::ReluRule;
+use crate::nets::{LayerName, Network, Seed};
 use crate::optim::{Corners, Slope, bilinear, total_variation};
 use candle_core::Tensor;
 use std::collections::BTreeMap;
@@ -165,7 +165,7 @@ impl Objective {
     pub fn evaluate(&self, x: &Tensor, weights: &Weights) -> Result<Losses> {
         let preprocess = self.network.preprocess();
         let activations = self.network.forward(&preprocess.input_from_pixels(x)?, &self.taps)?;
-        let mut seeds: Vec<(LayerName, Map)> = Vec::with_capacity(self.taps.len());
+        let mut seeds: Vec<(LayerName, Seed)> = Vec::with_capacity(self.taps.len());
         let mut style = 0.0;
         for (layer, share, target) in &self.style {
             let (seen, mask) = (activations.map(layer)?, self.masks.get(layer.as_str()));
@@ -180,7 +180,7 @@ impl Objective {
             seeds.push((layer.clone(), seed));
         }
         let input = [LayerName::INPUT.into()];
-        let gradients = self.network.backward_from(&activations, seeds, &input, ReluRule::Standard)?;
+        let gradients = self.network.backward_from(activations, seeds, &input, ReluRule::Standard)?;
         let (tv, smoothing) = total_variation(x)?;
         let gradient = (preprocess.gradient_at_pixels(gradients.input()?)? + (smoothing * weights.tv)?)?;
         let total = weights.content * content + weights.style * style + weights.tv * tv;
