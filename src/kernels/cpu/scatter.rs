@@ -147,10 +147,13 @@ vectorised! {
             for channel in (0..o).step_by(S::LANES) {
                 let mut sum = S::splat(0.0);
                 for line in given {
+                    // Line by line: fewer additions one after the other, less rounding.
+                    let mut of_line = S::splat(0.0);
                     for at in places {
                         // SAFETY: the place is one of the products, behind which there is a vector more.
-                        sum = S::add(sum, unsafe { S::load(place(products, line + at + channel, S::LANES)) });
+                        of_line = S::add(of_line, unsafe { S::load(place(products, line + at + channel, S::LANES)) });
                     }
+                    sum = S::add(sum, of_line);
                 }
                 // SAFETY: as asserted; the next pixel overwrites what is too much.
                 unsafe { S::store(sums.as_mut_ptr().add(ox * o + channel), sum) }
