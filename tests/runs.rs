@@ -342,7 +342,7 @@ fn an_engine_on_another_machine_is_watched_and_found_again() {
         "--set",
         "steps=100000",
     ];
-    let session = Session::with(Kind::Plain, &args, own, &[("GRADLENS_SSH", &ssh)]);
+    let session = Session::with(Kind::Plain, &args, own.clone(), &[("GRADLENS_SSH", &ssh)]);
     session.wait_for("the run over there", |s| s.contains("loss") && s.contains("▶") && !s.contains(" step 0/"));
     session.press("\x1b[B\r55\r");
     session.wait_for("the change", |s| s.contains("55 ◂"));
@@ -354,6 +354,14 @@ fn an_engine_on_another_machine_is_watched_and_found_again() {
     let before = runs(state.path())[0]["step"].as_u64();
     session.wait_for("the connection", |s| s.contains("connected again"));
     wait_for_run(state.path(), "progress", |r| r["standing"] == "running" && r["step"].as_u64() > before);
+    // Left, and shown again from here.
+    session.press("D");
+    let (code, output) = session.end();
+    let said = String::from_utf8_lossy(&output).into_owned();
+    assert!(code == 0 && said.contains("gradlens ssh there --attach style-transfer-"), "{said}");
+    let args = ["ssh", "there", "--program", &program, "--attach"];
+    let session = Session::with(Kind::Plain, &args, own, &[("GRADLENS_SSH", &ssh)]);
+    session.wait_for("the run", |s| s.contains("55 ◂") && s.contains("▶") && s.contains("loss"));
     session.press(" ");
     session.wait_for("the pause", |s| s.contains("paused"));
     session.press("q");

@@ -250,6 +250,9 @@ pub(super) struct SshArgs {
     /// The program on the other machine
     #[arg(long, value_name = "PATH", default_value = "gradlens")]
     pub program: String,
+    /// Show a run that goes on over there instead of starting one; without a name the newest
+    #[arg(long, value_name = "RUN", num_args = 0..=1, default_missing_value = "")]
+    pub attach: Option<String>,
     #[command(flatten)]
     pub dashboard: DashboardArgs,
 }
@@ -262,6 +265,9 @@ pub(super) struct EngineArgs {
     /// The socket of the engine to join
     #[arg(long)]
     pub door: Option<PathBuf>,
+    /// The run whose engine to join; without a name the newest that goes on
+    #[arg(long, num_args = 0..=1, default_missing_value = "")]
+    pub run: Option<String>,
     #[command(flatten)]
     pub how: WhereArgs,
 }

@@ -77,6 +77,7 @@ fn present(setup: Setup, screen: &ScreenArgs, how: &WhereArgs, opening: Opening)
     if let (Some(device), Opening::Here | Opening::Resume(..)) = (&how.device, &opening) {
         crate::engine::device(device)?;
     }
+    let over_there = if let Opening::Ssh(way) = &opening { Some(way.clone()) } else { None };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let ending = runtime.block_on(async {
         // An engine in this process, where there can be no other.
@@ -105,7 +106,7 @@ fn present(setup: Setup, screen: &ScreenArgs, how: &WhereArgs, opening: Opening)
         }
         ending
     })?;
-    summarise(&ending);
+    summarise(&ending, over_there.as_ref());
     Ok(if ending.interrupted { exit::INTERRUPTED } else { exit::DONE })
 }
 
@@ -133,7 +134,7 @@ fn bandwidth(args: &ScreenArgs) -> Result<Option<f64>, Error> {
 }
 
 /// A few lines that stay in the scrollback.
-fn summarise(ending: &Ending) {
+fn summarise(ending: &Ending, over_there: Option<&Way>) {
     const MOST: usize = 8;
     let skipped = ending.runs.len().saturating_sub(MOST);
     if skipped > 0 {
@@ -148,7 +149,10 @@ fn summarise(ending: &Ending) {
         }
     }
     match &ending.left {
-        Some(Some(id)) => println!("gradlens: {id} goes on; `gradlens attach {id}` shows it again"),
+        Some(Some(id)) => {
+            let again = over_there.map_or_else(|| format!("gradlens attach {id}"), |way| way.attaching(id));
+            println!("gradlens: {id} goes on; `{again}` shows it again");
+        }
         Some(None) => println!("gradlens: left; `gradlens runs` lists what goes on"),
         None => {}
     }

@@ -62,7 +62,7 @@ fn ago(seconds: u64) -> String {
 }
 
 /// The run that is meant, which a process is at; without a name the newest of them.
-fn going_on(name: Option<&str>) -> Result<RunFolder, Error> {
+pub(super) fn going_on(name: Option<&str>) -> Result<RunFolder, Error> {
     let root = service::runs_folder();
     let is_going_on = |run: &RunFolder| matches!(run.standing(), Standing::Running | Standing::Paused);
     let run = match name {
@@ -81,7 +81,8 @@ fn going_on(name: Option<&str>) -> Result<RunFolder, Error> {
     Ok(run)
 }
 
-fn socket_of(run: &RunFolder) -> Result<std::path::PathBuf, Error> {
+/// Where the run's process can be reached.
+pub(super) fn socket_of(run: &RunFolder) -> Result<std::path::PathBuf, Error> {
     let reason = "its process cannot be reached: it had no folder for a socket";
     run.about.socket.clone().ok_or_else(|| Error::bad_value("RUN", &run.about.id, reason))
 }

@@ -17,6 +17,8 @@ pub(super) struct Way {
     program: String,
     device: Option<String>,
     threads: Option<u16>,
+    /// The run over there that is to be shown; empty for the newest.
+    run: Option<String>,
     /// The last thing ssh said.
     said: Arc<Mutex<String>>,
 }
@@ -30,8 +32,12 @@ pub(super) fn ssh(args: &SshArgs) -> anyhow::Result<u8> {
         program: args.program.clone(),
         device: args.dashboard.what.how.on.device.clone(),
         threads: args.dashboard.what.how.on.threads,
+        run: args.attach.clone(),
         said: Arc::default(),
     };
+    if args.attach.is_some() {
+        return dashboard::show(&args.dashboard.screen, args.dashboard.plain, Opening::Ssh(way));
+    }
     dashboard::open(&args.dashboard, Opening::Ssh(way))
 }
 
@@ -42,8 +48,10 @@ impl Way {
     /// If ssh cannot be started.
     pub fn connect(&self, door: Option<PathBuf>) -> Result<Connection> {
         let mut words = vec![self.program.clone(), "engine".into(), "--stdio".into()];
-        if let Some(door) = door {
-            words.extend(["--door".into(), door.display().to_string()]);
+        match (door, &self.run) {
+            (Some(door), _) => words.extend(["--door".into(), door.display().to_string()]),
+            (None, Some(run)) => words.push(format!("--run={run}")),
+            (None, None) => {}
         }
         if let Some(device) = &self.device {
             words.extend(["--device".into(), device.clone()]);
@@ -84,6 +92,11 @@ impl Way {
             let connection = way.connect(door);
             Box::pin(std::future::ready(connection))
         })
+    }
+
+    /// What shows a run over there again.
+    pub fn attaching(&self, run: &str) -> String {
+        format!("gradlens ssh {} --attach {run}", self.host)
     }
 
     /// The last thing ssh said.
