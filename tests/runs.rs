@@ -72,6 +72,7 @@ fn movers() -> Vec<(&'static str, Vec<&'static str>)> {
         ("signed steps", vec!["pgd", DOG, "--target", "592", "--set", "steps=25"]),
         ("Carlini and Wagner", vec!["cw", DOG, "--set", "steps=25"]),
         ("an estimate", vec!["smoothgrad", DOG, "--set", "samples=24"]),
+        ("a fit", vec!["kernel-shap", DOG, "--set", "samples=200"]),
     ]
 }
 

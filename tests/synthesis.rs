@@ -4,7 +4,7 @@ mod support;
 
 use gradlens::imaging::{Picture, resize};
 use gradlens::nets::Network;
-use gradlens::techniques::{Aim, Context, Group, Need, TECHNIQUES, classify, find};
+use gradlens::techniques::{Aim, Context, Group, Job, Need, TECHNIQUES, classify, find};
 use std::sync::Arc;
 use support::{Golden, context, network, params, picture, relative_error, run, start};
 
@@ -196,32 +196,60 @@ fn every_optimisation_goes_on_from_a_kept_state_as_if_nothing_had_happened() {
         let net = if id == "style-transfer" { &vgg } else { &lite };
         let (context, mut set) = short(id, net);
         set.extend(extra);
-        let mut job = start(id, context.clone(), &set);
-        let mut states = vec![];
-        let mut rows = vec![];
-        loop {
-            let progress = job.step().expect(id);
-            states.push(job.save_state().unwrap_or_else(|| panic!("{id} keeps no state")));
-            let done = progress.done;
-            rows.push(progress);
-            if done {
-                break;
-            }
-        }
-        let wanted = job.view().expect("a view").result.expect("a picture");
-        for at in [0, rows.len() / 2] {
-            let mut again = start(id, context.clone(), &set);
-            again.load_state(&states[at]).expect(id);
-            let rest: Vec<_> = if at + 1 < rows.len() { run(again.as_mut()) } else { vec![] };
-            for (ours, theirs) in rest.iter().zip(&rows[at + 1..]) {
-                assert_eq!((ours.step, &ours.figures), (theirs.step, &theirs.figures), "{id} {set:?} from {at}");
-            }
-            let made = again.view().expect("a view").result.expect("a picture");
-            assert!(made == wanted, "{id} {set:?} from {at}: another picture");
-        }
-        let mut stranger = start(id, context.clone(), &set);
-        assert!(stranger.load_state(&gradlens::techniques::State::default()).is_err(), "{id} takes anything");
+        goes_on(id, &context, &set);
     }
+}
+
+#[test]
+fn every_live_attribution_goes_on_from_a_kept_state_too() {
+    let lite = Arc::new(network("tf_efficientnet_lite0"));
+    let mut live = 0;
+    for technique in TECHNIQUES.iter().filter(|t| t.group() == Group::Attribution) {
+        let has = |name: &str| technique.params().iter().any(|p| p.name == name);
+        let few = [("samples", "20"), ("points", "10"), ("window", "56"), ("stride", "56")];
+        let set: Vec<_> = few.into_iter().filter(|(name, _)| has(name)).collect();
+        let layer = (technique.needs().layer != Need::None).then(|| lite.layer("blocks.1.1").expect("a layer"));
+        let context = Context { picture: Some(picture(DOG)), layer, class: Some(235), seed: 7, ..context(&lite) };
+        if start(technique.id(), context.clone(), &set).save_state().is_some() {
+            goes_on(technique.id(), &context, &set);
+            live += 1;
+        }
+    }
+    assert!(live >= 10, "{live} methods are live");
+}
+
+/// What there is to see, to the bit.
+fn seen(job: &dyn Job) -> (Option<Picture>, Option<Vec<u32>>) {
+    let view = job.view().expect("a view");
+    (view.result, view.heat.map(|heat| heat.values.iter().map(|v| v.to_bits()).collect()))
+}
+
+fn goes_on(id: &str, context: &Context, set: &[(&str, &str)]) {
+    let mut job = start(id, context.clone(), set);
+    let mut states = vec![];
+    let mut rows = vec![];
+    loop {
+        let progress = job.step().expect(id);
+        states.push(job.save_state().unwrap_or_else(|| panic!("{id} keeps no state")));
+        let done = progress.done;
+        rows.push(progress);
+        if done {
+            break;
+        }
+    }
+    let wanted = seen(job.as_ref());
+    for at in [0, rows.len() / 2] {
+        let mut again = start(id, context.clone(), set);
+        again.load_state(&states[at]).expect(id);
+        let rest: Vec<_> = if at + 1 < rows.len() { run(again.as_mut()) } else { vec![] };
+        for (ours, theirs) in rest.iter().zip(&rows[at + 1..]) {
+            let (ours, theirs) = ((ours.step, ours.done, &ours.figures), (theirs.step, theirs.done, &theirs.figures));
+            assert_eq!(ours, theirs, "{id} {set:?} from {at}");
+        }
+        assert!(seen(again.as_ref()) == wanted, "{id} {set:?} from {at}: another picture");
+    }
+    let mut stranger = start(id, context.clone(), set);
+    assert!(stranger.load_state(&gradlens::techniques::State::default()).is_err(), "{id} takes anything");
 }
 
 #[test]

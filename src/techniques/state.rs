@@ -1,7 +1,7 @@
 //! A job between two steps, kept: what history, branches and checkpoints are made of.
 
 use crate::error::Result;
-use candle_core::Tensor;
+use candle_core::{Device, Tensor};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -41,6 +41,27 @@ impl State {
         self
     }
 
+    /// The same with a list of numbers more.
+    #[must_use]
+    pub fn with_numbers(self, name: &str, numbers: &[f64]) -> Self {
+        let bytes: Vec<u8> = numbers.iter().flat_map(|v| v.to_le_bytes()).collect();
+        let length = bytes.len();
+        match Tensor::from_vec(bytes, length, &Device::Cpu) {
+            Ok(tensor) => self.with(name, &tensor),
+            Err(_) => self,
+        }
+    }
+
+    /// A list of numbers by name.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn numbers(&self, name: &str) -> Result<Vec<f64>> {
+        let bytes = self.tensor(name)?.to_vec1::<u8>()?;
+        let number = |b: &[u8]| f64::from_le_bytes(std::array::from_fn(|i| b[i]));
+        Ok(bytes.chunks_exact(size_of::<f64>()).map(number).collect())
+    }
+
     /// A tensor by name.
     ///
     /// # Errors
@@ -56,6 +77,15 @@ impl State {
     pub fn value<T: serde::de::DeserializeOwned>(&self, name: &str) -> Result<T> {
         let value = self.values.get(name).cloned().ok_or_else(Self::foreign)?;
         serde_json::from_value(value).map_err(|_| Self::foreign())
+    }
+
+    /// A list of a certain length by name.
+    ///
+    /// # Errors
+    /// If there is none of this type and length.
+    pub fn list<T: serde::de::DeserializeOwned>(&self, name: &str, length: usize) -> Result<Vec<T>> {
+        let list: Vec<T> = self.value(name)?;
+        if list.len() == length { Ok(list) } else { Err(Self::foreign()) }
     }
 
     /// The same with its names behind a prefix, to be part of a larger state.
@@ -101,7 +131,7 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use candle_core::{DType, Device};
+    use candle_core::DType;
 
     #[test]
     fn parts_come_back_whole() -> Result<()> {
@@ -111,6 +141,9 @@ mod tests {
         assert_eq!(whole.bytes(), 48);
         assert_eq!(whole.part("adam").value::<usize>("step")?, 7);
         assert!(whole.value::<usize>("step").is_err() && whole.tensor("y").is_err());
+        let numbers = [0.1, -0.0, f64::MIN_POSITIVE, 1e300];
+        let read = State::default().with_numbers("n", &numbers).numbers("n")?;
+        assert_eq!(read.iter().map(|v| v.to_bits()).collect::<Vec<_>>(), numbers.map(f64::to_bits));
         assert!(whole.part("ada").tensors.is_empty());
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! Ablation-CAM: channels weighted by what the class loses without them.
 
-use super::super::Params;
+use super::super::{Params, State};
 use super::channels::{by_activity, weighted};
 use super::method::{Estimator, Explain, Found, Method, TOLERANCE};
 use super::subject::Subject;
@@ -66,5 +66,14 @@ impl Estimator for AblationCam {
 
     fn estimate(&self, _: &Subject) -> Result<Found> {
         Found::map(&weighted(&self.activations, self.weights.clone())?)
+    }
+
+    fn save(&self) -> State {
+        State::default().with_value("weights", &self.weights)
+    }
+
+    fn load(&mut self, state: &State) -> Result<()> {
+        self.weights = state.list("weights", self.weights.len())?;
+        Ok(())
     }
 }

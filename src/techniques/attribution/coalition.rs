@@ -1,6 +1,6 @@
 //! Superpixels as players: the photo with some of them shown and the rest replaced by nothing.
 
-use super::super::{ParamKind, ParamSpec, Params};
+use super::super::{ParamKind, ParamSpec, Params, State};
 use super::baseline::baseline;
 use super::occlusion::shown_of;
 use super::subject::Subject;
@@ -71,6 +71,23 @@ pub(super) struct LeastSquares {
 impl LeastSquares {
     pub fn new(unknowns: usize) -> Self {
         Self { normal: vec![vec![0.0; unknowns]; unknowns], right: vec![0.0; unknowns] }
+    }
+
+    pub fn save(&self) -> State {
+        State::default().with_numbers("normal", &self.normal.concat()).with_numbers("right", &self.right)
+    }
+
+    /// # Errors
+    /// If it is not that of a problem with as many unknowns.
+    pub fn load(&mut self, state: &State) -> Result<()> {
+        let (normal, right) = (state.numbers("normal")?, state.numbers("right")?);
+        let unknowns = self.right.len();
+        if right.len() != unknowns || normal.len() != unknowns * unknowns {
+            return Err(State::foreign());
+        }
+        self.normal = normal.chunks(unknowns.max(1)).map(<[f64]>::to_vec).collect();
+        self.right = right;
+        Ok(())
     }
 
     /// Adds the equation row·x = value with its weight.

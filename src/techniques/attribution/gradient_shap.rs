@@ -1,6 +1,6 @@
 //! GradientSHAP: Shapley values guessed from gradients along random ways.
 
-use super::super::{ParamKind, ParamSpec, Params};
+use super::super::{ParamKind, ParamSpec, Params, State};
 use super::baseline::{BASELINE, baseline, completeness_gap};
 use super::method::{Estimator, Explain, Found, Method, TOLERANCE, samples};
 use super::subject::Subject;
@@ -73,5 +73,14 @@ impl Estimator for GradientShap {
         let attribution = (&self.sum / self.drawn as f64)?;
         let gap = completeness_gap(subject, &attribution, self.of_baseline)?;
         Ok(Found::summed(&attribution)?.with("completeness_gap", gap))
+    }
+
+    fn save(&self) -> State {
+        State::default().with("sum", &self.sum).with_value("drawn", self.drawn)
+    }
+
+    fn load(&mut self, state: &State) -> Result<()> {
+        (self.sum, self.drawn) = (state.tensor("sum")?, state.value("drawn")?);
+        Ok(())
     }
 }

@@ -1,6 +1,6 @@
 //! Integrated gradients: what each pixel adds on the way from nothing to the photo.
 
-use super::super::{ParamKind, ParamSpec, Params};
+use super::super::{ParamKind, ParamSpec, Params, State};
 use super::baseline::{BASELINE, baseline, completeness_gap};
 use super::method::{Estimator, Explain, Found, Method, TOLERANCE};
 use super::path::{gauss_legendre, on_the_way, spread};
@@ -74,5 +74,14 @@ impl Estimator for Path {
         let attribution = (way * (&self.sum / self.weight)?)?;
         let gap = completeness_gap(subject, &attribution, self.of_baseline)?;
         Ok(Found::summed(&attribution)?.with("completeness_gap", gap))
+    }
+
+    fn save(&self) -> State {
+        State::default().with("sum", &self.sum).with_value("weight", self.weight)
+    }
+
+    fn load(&mut self, state: &State) -> Result<()> {
+        (self.sum, self.weight) = (state.tensor("sum")?, state.value("weight")?);
+        Ok(())
     }
 }

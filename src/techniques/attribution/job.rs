@@ -1,6 +1,6 @@
 //! The job around a method: at once, or update by update.
 
-use super::super::{Aim, Context, Job, Params, Progress, View, class_fact};
+use super::super::{Aim, Context, Job, Params, Progress, State, View, class_fact};
 use super::method::{Estimator, Explain, Found, Method};
 use super::subject::Subject;
 use crate::error::Result;
@@ -60,6 +60,24 @@ impl Tracing {
 
     pub fn set(&mut self, params: &Params) {
         self.params = params.clone();
+    }
+
+    /// What a live method's updates so far have left.
+    pub fn save(&self) -> Option<State> {
+        let state = self.estimator.as_ref()?.save().under("estimator");
+        Some(state.with_value("made", self.made).with_value("steady", self.steady))
+    }
+
+    /// Takes that up.
+    ///
+    /// # Errors
+    /// If it is another method's.
+    pub fn load(&mut self, state: &State) -> Result<()> {
+        let estimator = self.estimator.as_mut().ok_or_else(State::foreign)?;
+        estimator.load(&state.part("estimator"))?;
+        (self.made, self.steady) = (state.value("made")?, state.value("steady")?);
+        self.found = if self.made > 0 { Some(estimator.estimate(&self.subject)?) } else { None };
+        Ok(())
     }
 
     /// The photo and the map so far.
@@ -140,5 +158,14 @@ impl Job for Explanation {
 
     fn facts(&self) -> Map<String, Value> {
         self.tracing.facts()
+    }
+
+    fn save_state(&self) -> Option<State> {
+        Some(self.tracing.save()?.with_value("looked", self.looked))
+    }
+
+    fn load_state(&mut self, state: &State) -> Result<()> {
+        self.looked = state.value("looked")?;
+        self.tracing.load(state)
     }
 }

@@ -1,6 +1,6 @@
 //! KernelSHAP: the Shapley value of each superpixel.
 
-use super::super::Params;
+use super::super::{Params, State};
 use super::baseline::BASELINE;
 use super::coalition::{Coalition, LeastSquares, Players, SEGMENTS};
 use super::method::{Estimator, Explain, Found, Method, TOLERANCE, samples};
@@ -112,5 +112,13 @@ impl Estimator for KernelShap {
         values.push(self.whole - values.iter().sum::<f64>());
         let found = Found::map(&self.players.map(&values)?)?;
         Ok(found.with("segments", self.players.count).with("score_of_baseline", self.nothing))
+    }
+
+    fn save(&self) -> State {
+        self.problem.save()
+    }
+
+    fn load(&mut self, state: &State) -> Result<()> {
+        self.problem.load(state)
     }
 }

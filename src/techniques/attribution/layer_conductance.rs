@@ -1,6 +1,6 @@
 //! Layer conductance: how much of the score flows through each place of a layer.
 
-use super::super::{ParamKind, ParamSpec, Params};
+use super::super::{ParamKind, ParamSpec, Params, State};
 use super::baseline::{BASELINE, baseline};
 use super::method::{Estimator, Explain, Found, Method, TOLERANCE};
 use super::path::{gauss_legendre, on_the_way};
@@ -70,5 +70,19 @@ impl Estimator for Conductance {
 
     fn estimate(&self, _: &Subject) -> Result<Found> {
         Found::map(&self.sum.sum((0, 1))?)
+    }
+
+    fn save(&self) -> State {
+        let state = State::default().with("sum", &self.sum);
+        match &self.last {
+            Some((activations, gradient)) => state.with("activations", activations).with("gradient", gradient),
+            None => state,
+        }
+    }
+
+    fn load(&mut self, state: &State) -> Result<()> {
+        self.sum = state.tensor("sum")?;
+        self.last = state.tensor("activations").ok().zip(state.tensor("gradient").ok());
+        Ok(())
     }
 }

@@ -1,6 +1,6 @@
 //! LIME: a linear model of what showing each superpixel does to the score.
 
-use super::super::{ParamKind, ParamSpec, Params};
+use super::super::{ParamKind, ParamSpec, Params, State};
 use super::baseline::BASELINE;
 use super::coalition::{Coalition, LeastSquares, Players, SEGMENTS};
 use super::method::{Estimator, Explain, Found, Method, TOLERANCE, samples};
@@ -104,5 +104,21 @@ impl Estimator for Lime {
         }
         let found = Found::map(&self.players.map(&problem.solve(self.ridge)?)?)?;
         Ok(found.with("segments", count))
+    }
+
+    fn save(&self) -> State {
+        let numbers: Vec<f64> = self.seen.iter().flat_map(|(_, weight, score)| [*weight, *score]).collect();
+        let shown: Vec<f64> = self.seen.iter().flat_map(|s| &s.0).map(|on| f64::from(u8::from(*on))).collect();
+        State::default().with_numbers("seen", &numbers).with_numbers("shown", &shown)
+    }
+
+    fn load(&mut self, state: &State) -> Result<()> {
+        let (numbers, shown) = (state.numbers("seen")?, state.numbers("shown")?);
+        let coalitions = shown.chunks(self.players.count.max(1)).map(|c| c.iter().map(|v| *v > 0.0).collect());
+        if shown.len() != numbers.len() / 2 * self.players.count {
+            return Err(State::foreign());
+        }
+        self.seen = coalitions.zip(numbers.chunks_exact(2)).map(|(c, n): (Coalition, _)| (c, n[0], n[1])).collect();
+        Ok(())
     }
 }

@@ -1,7 +1,7 @@
 //! What a method is: its name, its parameters and its formula.
 
 use super::super::pixels::heat_from_tensor;
-use super::super::{Context, Group, Job, Need, Needs, ParamKind, ParamSpec, Params, Technique};
+use super::super::{Context, Group, Job, Need, Needs, ParamKind, ParamSpec, Params, State, Technique};
 use super::cam::Planes;
 use super::job::Explanation;
 use super::subject::Subject;
@@ -49,6 +49,13 @@ pub(in crate::techniques) trait Estimator: Send {
     fn update(&mut self, subject: &Subject, number: usize) -> Result<()>;
     /// The estimate after at least one update.
     fn estimate(&self, subject: &Subject) -> Result<Found>;
+    /// What the updates so far have left.
+    fn save(&self) -> State;
+    /// Takes that up.
+    ///
+    /// # Errors
+    /// If it is another method's.
+    fn load(&mut self, state: &State) -> Result<()>;
 }
 
 /// What a method found.

@@ -1,6 +1,6 @@
 //! Occlusion: what covering a part of the photo costs.
 
-use super::super::{ParamKind, ParamSpec, Params};
+use super::super::{ParamKind, ParamSpec, Params, State};
 use super::baseline::{BASELINE, baseline};
 use super::method::{Estimator, Explain, Found, Method, TOLERANCE};
 use super::path::spread;
@@ -98,6 +98,16 @@ impl Estimator for Occlusion {
         let values: Vec<f32> =
             self.drops.iter().zip(&self.covered).map(|(drop, n)| (drop / n.max(1.0)) as f32).collect();
         Found::map(&Tensor::from_vec(values, self.size, &Device::Cpu)?)
+    }
+
+    fn save(&self) -> State {
+        State::default().with_numbers("drops", &self.drops).with_numbers("covered", &self.covered)
+    }
+
+    fn load(&mut self, state: &State) -> Result<()> {
+        (self.drops, self.covered) = (state.numbers("drops")?, state.numbers("covered")?);
+        let pixels = self.size.0 * self.size.1;
+        if self.drops.len() != pixels || self.covered.len() != pixels { Err(State::foreign()) } else { Ok(()) }
     }
 }
 

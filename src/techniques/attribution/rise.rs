@@ -1,6 +1,6 @@
 //! RISE: what the class score follows when random parts of the photo are shown.
 
-use super::super::{ParamKind, ParamSpec, Params};
+use super::super::{ParamKind, ParamSpec, Params, State};
 use super::method::{Estimator, Explain, Found, Method, TOLERANCE, samples};
 use super::subject::{BATCH, Subject};
 use crate::error::Result;
@@ -87,5 +87,14 @@ impl Estimator for Rise {
 
     fn estimate(&self, _: &Subject) -> Result<Found> {
         Found::map(&(&self.sum / (self.drawn as f64 * self.p))?)
+    }
+
+    fn save(&self) -> State {
+        State::default().with("sum", &self.sum).with_value("drawn", self.drawn)
+    }
+
+    fn load(&mut self, state: &State) -> Result<()> {
+        (self.sum, self.drawn) = (state.tensor("sum")?, state.value("drawn")?);
+        Ok(())
     }
 }

@@ -1,6 +1,6 @@
 //! Score-CAM: channels weighted by what the class makes of the photo seen through them.
 
-use super::super::Params;
+use super::super::{Params, State};
 use super::channels::{by_activity, weighted};
 use super::method::{Estimator, Explain, Found, Method, TOLERANCE};
 use super::subject::{BATCH, Subject};
@@ -73,5 +73,14 @@ impl Estimator for ScoreCam {
         let shares: Vec<f64> = self.scores.iter().map(|s| s.map_or(0.0, |s| f64::from(s - highest).exp())).collect();
         let total: f64 = shares.iter().sum();
         Found::map(&weighted(&self.activations, shares.iter().map(|s| (s / total) as f32).collect())?)
+    }
+
+    fn save(&self) -> State {
+        State::default().with_value("scores", &self.scores)
+    }
+
+    fn load(&mut self, state: &State) -> Result<()> {
+        self.scores = state.list("scores", self.scores.len())?;
+        Ok(())
     }
 }

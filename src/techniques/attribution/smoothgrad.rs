@@ -1,6 +1,6 @@
 //! SmoothGrad: the gradient without its noise.
 
-use super::super::{ParamKind, ParamSpec, Params};
+use super::super::{ParamKind, ParamSpec, Params, State};
 use super::method::{Estimator, Explain, Found, Method, TOLERANCE, samples};
 use super::subject::Subject;
 use crate::error::Result;
@@ -99,5 +99,15 @@ impl Estimator for SmoothGrad {
             Variant::Variance => (squares - mean.sqr()?)?.relu()?,
         };
         Found::with_channels(&attribution, &attribution.abs()?.squeeze(0)?.max(0)?)
+    }
+
+    fn save(&self) -> State {
+        State::default().with("sum", &self.sum).with("squares", &self.squares).with_value("drawn", self.drawn)
+    }
+
+    fn load(&mut self, state: &State) -> Result<()> {
+        (self.sum, self.squares, self.drawn) =
+            (state.tensor("sum")?, state.tensor("squares")?, state.value("drawn")?);
+        Ok(())
     }
 }
