@@ -219,6 +219,27 @@ fn a_dashboard_that_is_lost_is_found_again_from_two_places() {
 }
 
 #[test]
+fn a_dashboard_outlives_its_engine() {
+    let state = Arc::new(tempfile::tempdir().expect("a folder"));
+    let env = [("GRADLENS_KEEP_EVERY", "0.2")];
+    let args = ["--technique", "style-transfer", "--set", "size=64", "--set", "scales=1", "--set", "steps=100000"];
+    let session = Session::with(Kind::Plain, &args, state.clone(), &env);
+    session.wait_for("some steps", |s| s.contains("loss") && s.contains("▶") && !s.contains(" step 0/"));
+    let run =
+        wait_for_run(state.path(), "a kept run", |r| r["standing"] == "running" && r["step"].as_u64() > Some(2));
+    kill(run["pid"].as_u64().expect("a process"), libc::SIGKILL);
+    session.wait_for("the news", |s| s.contains("the engine was killed"));
+    assert_eq!(runs(state.path())[0]["standing"], "broken");
+    session.press("r");
+    session.wait_for("the run again", |s| s.contains("loss") && s.contains("▶") && !s.contains(" step 0/"));
+    session.press("q");
+    assert_eq!(session.end().0, 0);
+    let all = runs(state.path());
+    let broken = all.iter().find(|r| r["id"] == run["id"]).expect("the first run");
+    assert_eq!((all.len(), &broken["standing"]), (2, &"broken".into()), "{all:#?}");
+}
+
+#[test]
 fn strangers_at_the_door_are_sent_away() {
     use std::io::{Read, Write};
     let folder = tempfile::tempdir().expect("a folder");

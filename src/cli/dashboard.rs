@@ -83,17 +83,17 @@ fn present(setup: Setup, screen: &ScreenArgs, how: &WhereArgs, opening: Opening)
         // An engine in this process, where there can be no other.
         let mut own = None;
         let link = match opening {
-            Opening::Attach(socket) => service::knock(&socket).await?,
+            Opening::Attach(socket) => service::join(&socket, how).await?,
             Opening::Ssh(way) => {
                 let connection = way.connect(None)?;
-                remote::watch(connection, true, Some(way.again())).await.map_err(|error| {
+                remote::watch(connection, true, Some(remote::Again::There(way.again()))).await.map_err(|error| {
                     let words = way.last_words();
                     let words = if words.is_empty() { String::new() } else { format!(" (ssh says: {words})") };
                     anyhow::anyhow!("{error}{words}")
                 })?
             }
             Opening::Here | Opening::Resume(..) => match service::start(how) {
-                Ok(stream) => service::link(stream).await?,
+                Ok(stream) => service::link(stream, how).await?,
                 Err(error) => {
                     tracing::warn!(%error, "no process of its own for the engine");
                     own.insert(Engine::start(resolve::options(how))?).link()

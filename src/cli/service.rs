@@ -3,7 +3,7 @@
 use super::args::WhereArgs;
 use super::logging::state_folder;
 use crate::engine::host::socket_in;
-use crate::engine::remote::{Connection, watch};
+use crate::engine::remote::{Again, Connection, watch};
 use crate::engine::{Keeping, Link};
 use crate::error::{Error, Result};
 use std::os::unix::net::UnixStream;
@@ -72,17 +72,37 @@ pub(super) fn start(how: &WhereArgs) -> std::io::Result<UnixStream> {
     Ok(own)
 }
 
-/// A link over a connection to an engine on this machine.
-pub(super) async fn link(stream: UnixStream) -> Result<Link> {
-    let stream =
-        tokio::net::UnixStream::from_std(stream).map_err(|e| Error::Peer(format!("cannot be reached: {e}")))?;
-    let connection: Connection = Box::new(stream);
-    watch(connection, false, None).await
+/// A link over a connection to an engine on this machine. If that ends, another one is started as `how` says.
+pub(super) async fn link(stream: UnixStream, how: &WhereArgs) -> Result<Link> {
+    watch(connection(stream)?, false, Some(another(how))).await
 }
 
-/// A link to the engine behind a socket.
+/// A link to the engine behind a socket. If that ends, another one is started as `how` says.
+pub(super) async fn join(socket: &Path, how: &WhereArgs) -> Result<Link> {
+    watch(reach(socket).await?, false, Some(another(how))).await
+}
+
+/// A link to the engine behind a socket, for as long as that is there.
 pub(super) async fn knock(socket: &Path) -> Result<Link> {
+    watch(reach(socket).await?, false, None).await
+}
+
+async fn reach(socket: &Path) -> Result<Connection> {
     let stream = tokio::net::UnixStream::connect(socket).await;
     let stream = stream.map_err(|e| Error::Peer(format!("cannot be reached at {}: {e}", socket.display())))?;
-    watch(Box::new(stream), false, None).await
+    Ok(Box::new(stream))
+}
+
+fn connection(stream: UnixStream) -> Result<Connection> {
+    let stream = tokio::net::UnixStream::from_std(stream);
+    Ok(Box::new(stream.map_err(|e| Error::Peer(format!("cannot be reached: {e}")))?))
+}
+
+/// What follows an engine that has ended.
+fn another(how: &WhereArgs) -> Again {
+    let how = how.clone();
+    Again::Here(Box::new(move |_| {
+        let stream = start(&how).map_err(|e| Error::Peer(format!("cannot be started: {e}")));
+        Box::pin(std::future::ready(stream.and_then(connection)))
+    }))
 }

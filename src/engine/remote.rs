@@ -14,8 +14,9 @@ use tokio::sync::{mpsc, watch};
 
 /// How long an engine may take to answer.
 const GREETING: Duration = Duration::from_secs(20);
-/// How long to wait before a lost connection is tried again.
+/// How long to wait before a lost connection is tried again, and before another engine is started.
 const AGAIN: Duration = Duration::from_secs(2);
+const ANOTHER: Duration = Duration::from_millis(300);
 
 /// Both directions of a connection.
 pub trait Wire: AsyncRead + AsyncWrite + Unpin + Send {}
@@ -27,17 +28,56 @@ pub type Connection = Box<dyn Wire>;
 pub type Connector =
     Box<dyn FnMut(Option<PathBuf>) -> Pin<Box<dyn Future<Output = Result<Connection>> + Send>> + Send>;
 
+/// What to do once the connection to an engine is lost.
+pub enum Again {
+    /// Take it up again: the engine is on another machine, where it goes on.
+    There(Connector),
+    /// Connect to another engine: the one on this machine has ended.
+    Here(Connector),
+}
+
+impl Again {
+    fn connector(&mut self) -> &mut Connector {
+        match self {
+            Self::There(connector) | Self::Here(connector) => connector,
+        }
+    }
+
+    fn patience(&self) -> Duration {
+        match self {
+            Self::There(_) => AGAIN,
+            Self::Here(_) => ANOTHER,
+        }
+    }
+
+    fn lost(&self, error: &Error) -> String {
+        match self {
+            Self::There(_) => format!("the connection is lost ({error}); the run goes on over there; trying again"),
+            Self::Here(_) => "the engine has ended: it was killed, or ran out of memory; starting another".to_owned(),
+        }
+    }
+
+    fn back(&self) -> &'static str {
+        match self {
+            Self::There(_) => "connected again",
+            Self::Here(_) => {
+                "the engine was killed or ran out of memory; r runs it again, gradlens resume goes on where it was"
+            }
+        }
+    }
+}
+
 /// A link over a connection. Where it may be lost, `again` takes it up: meanwhile events tell how that goes. Must be called
 /// within a tokio runtime. `thin` says that the line is long.
 ///
 /// # Errors
 /// [`Error::Peer`] if the other end is no engine, or one of another version.
-pub async fn watch(connection: Connection, thin: bool, again: Option<Connector>) -> Result<Link> {
+pub async fn watch(connection: Connection, thin: bool, again: Option<Again>) -> Result<Link> {
     let (commands, queue) = mpsc::unbounded_channel();
     let (events, event_queue) = mpsc::unbounded_channel();
     let (snapshots, newest) = watch::channel(Arc::new(Snapshot::default()));
     let (end, door) = greet(connection, thin).await?;
-    let client = Client { queue, events, snapshots, thin };
+    let client = Client { queue, events, snapshots, thin, over: false };
     tokio::spawn(client.serve(end, again, door));
     Ok(Link::new(commands, event_queue, newest))
 }
@@ -70,26 +110,28 @@ struct Client {
     events: mpsc::UnboundedSender<Event>,
     snapshots: watch::Sender<Arc<Snapshot>>,
     thin: bool,
+    /// The engine was told to end.
+    over: bool,
 }
 
 impl Client {
-    async fn serve(mut self, mut end: End, mut again: Option<Connector>, door: Option<PathBuf>) {
+    async fn serve(mut self, mut end: End, mut again: Option<Again>, door: Option<PathBuf>) {
         loop {
             let lost = match self.talk(end).await {
                 Ok(()) => return,
                 Err(error) => error,
             };
-            let Some(again) = &mut again else {
+            let Some(again) = again.as_mut().filter(|_| !self.over) else {
                 tracing::warn!(%lost, "the engine is gone");
                 return;
             };
             let say = |message: String| self.events.send(Event::Warned { message }).is_ok();
-            if !say(format!("the connection is lost ({lost}); the run goes on over there; trying again")) {
+            if !say(again.lost(&lost)) {
                 return;
             }
             end = loop {
-                tokio::time::sleep(AGAIN).await;
-                let connection = again(door.clone()).await;
+                tokio::time::sleep(again.patience()).await;
+                let connection = (again.connector())(door.clone()).await;
                 let greeted = match connection {
                     Ok(connection) => greet(connection, self.thin).await,
                     Err(error) => Err(error),
@@ -103,7 +145,7 @@ impl Client {
                     }
                 }
             };
-            say("connected again".into());
+            say(again.back().into());
         }
     }
 
@@ -141,11 +183,12 @@ impl Client {
     }
 
     /// Passes a message on; whether it was a snapshot.
-    fn hear(&self, body: &[u8], unpacker: &mut Unpacker) -> Result<bool> {
+    fn hear(&mut self, body: &[u8], unpacker: &mut Unpacker) -> Result<bool> {
         let (message, data) = wire::parse::<ToWatcher>(body, self.thin)?;
         match message {
             ToWatcher::Hello { .. } => Err(Error::Peer("says hello twice".into())),
             ToWatcher::Event(event) => {
+                self.over |= matches!(*event, Event::Interrupted { .. });
                 let _ = self.events.send(*event);
                 Ok(false)
             }
