@@ -10,11 +10,11 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[non_exhaustive]
 pub enum Error {
     /// A name that no registry knows.
-    #[error("there is no {kind} called \"{name}\"{}", tail(.hint))]
+    #[error("there is no {kind}{}{}", called(.name), tail(.hint))]
     Unknown {
         /// What was looked for: technique, model, layer, class, parameter.
         kind: &'static str,
-        /// The name as given.
+        /// The name as given; may be empty.
         name: String,
         /// What to use instead, or where to look; may be empty.
         hint: String,
@@ -125,6 +125,10 @@ pub enum Error {
     /// A computation that candle refused.
     #[error("the computation failed: {}", first_line(.0))]
     Compute(#[from] candle_core::Error),
+}
+
+fn called(name: &str) -> String {
+    if name.is_empty() { String::new() } else { format!(" called \"{name}\"") }
 }
 
 fn tail(hint: &str) -> String {

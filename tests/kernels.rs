@@ -258,6 +258,19 @@ proptest! {
         prop_assert!(relative_error(&fast.1, &candle.1) < 1e-6);
     }
 
+    /// The distance of two maps, and their difference, against candle's.
+    #[test]
+    fn departures_agree_with_candle(n in 1usize..3, c in 1usize..40, h in 1usize..40, w in 1usize..40, seed in 0u64..1000) {
+        let (x, y) = (random(seed, (n, c, h, w)), random(seed + 1, (n, c, h, w)));
+        let run = |set| -> Result<(f64, Vec<f32>)> {
+            let (sum, difference) = map(&x, set).departure(&map(&y, set), 0.3)?;
+            Ok((sum, values(&difference.to_tensor()?)))
+        };
+        let (fast, candle) = (run(KernelSet::Fast).expect("computed"), run(KernelSet::Candle).expect("computed"));
+        prop_assert!((fast.0 - candle.0).abs() <= 1e-5 * candle.0);
+        prop_assert!(relative_error(&fast.1, &candle.1) < 1e-6);
+    }
+
     /// F Fᵀ and M F against candle's matrix products.
     #[test]
     fn products_of_channels_agree_with_candle(c in 1usize..80, h in 1usize..60, w in 1usize..60, seed in 0u64..1000) {

@@ -88,6 +88,9 @@ fn present(setup: Setup, screen: &ScreenArgs, how: &WhereArgs, opening: Opening)
                 let connection = way.connect(None)?;
                 remote::watch(connection, true, Some(remote::Again::There(way.again()))).await.map_err(|error| {
                     let words = way.last_words();
+                    if let Some(answer) = words.strip_prefix("gradlens: ") {
+                        return anyhow::anyhow!("{} says: {answer}", way.host());
+                    }
                     let words = if words.is_empty() { String::new() } else { format!(" (ssh says: {words})") };
                     anyhow::anyhow!("{error}{words}")
                 })?

@@ -69,9 +69,7 @@ pub(super) fn going_on(name: Option<&str>) -> Result<RunFolder, Error> {
         Some(_) => find_run(&root, name)?,
         None => {
             let newest = all_runs(&root).into_iter().find(is_going_on);
-            newest.ok_or_else(|| {
-                Error::unknown("run", "", "none goes on now; `gradlens runs` lists those there were")
-            })?
+            newest.ok_or_else(|| Error::unknown("run that goes on", "", "`gradlens runs` lists those there were"))?
         }
     };
     if !is_going_on(&run) {

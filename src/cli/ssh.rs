@@ -94,6 +94,11 @@ impl Way {
         })
     }
 
+    /// The other machine.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
     /// What shows a run over there again.
     pub fn attaching(&self, run: &str) -> String {
         format!("gradlens ssh {} --attach {run}", self.host)

@@ -175,7 +175,7 @@ pub fn find_run(root: &Path, name: Option<&str>) -> Result<RunFolder> {
     let Some(name) = name else {
         return (!all.is_empty())
             .then(|| all.swap_remove(0))
-            .ok_or_else(|| Error::unknown("run", "", "there is none yet"));
+            .ok_or_else(|| Error::unknown("run", "", "one is kept once it has taken a few seconds"));
     };
     if let Some(at) = all.iter().position(|run| run.about.id == name) {
         return Ok(all.swap_remove(at));

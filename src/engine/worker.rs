@@ -211,6 +211,10 @@ impl Worker {
             keeper.adopt(run, folder, kept_at, kept.lock);
         }
         self.publish();
+        if phase == Phase::Finished {
+            // Its process may have been killed between the last checkpoint and the note of it.
+            self.keep(true);
+        }
         self.tell(match phase {
             Phase::Paused => Event::Paused { run: id, step },
             Phase::Finished => Event::Finished { run: id, step },
