@@ -4,7 +4,7 @@ mod support;
 
 use gradlens::imaging::{Picture, resize};
 use gradlens::nets::Network;
-use gradlens::techniques::{Aim, Context, Group, Job, Need, TECHNIQUES, classify, find};
+use gradlens::techniques::{Aim, Context, Group, Job, Need, TECHNIQUES, Variation, classify, compare, find};
 use std::sync::Arc;
 use support::{Golden, context, network, params, picture, relative_error, run, start};
 
@@ -196,7 +196,7 @@ fn every_optimisation_goes_on_from_a_kept_state_as_if_nothing_had_happened() {
         let net = if id == "style-transfer" { &vgg } else { &lite };
         let (context, mut set) = short(id, net);
         set.extend(extra);
-        goes_on(id, &context, &set);
+        goes_on(&format!("{id} {set:?}"), &|| start(id, context.clone(), &set));
     }
 }
 
@@ -210,22 +210,34 @@ fn every_live_attribution_goes_on_from_a_kept_state_too() {
         let set: Vec<_> = few.into_iter().filter(|(name, _)| has(name)).collect();
         let layer = (technique.needs().layer != Need::None).then(|| lite.layer("blocks.1.1").expect("a layer"));
         let context = Context { picture: Some(picture(DOG)), layer, class: Some(235), seed: 7, ..context(&lite) };
-        if start(technique.id(), context.clone(), &set).save_state().is_some() {
-            goes_on(technique.id(), &context, &set);
+        let make = || start(technique.id(), context.clone(), &set);
+        if make().save_state().is_some() {
+            goes_on(technique.id(), &make);
             live += 1;
         }
     }
     assert!(live >= 10, "{live} methods are live");
+    let variation = |id: &str, set: &[(&str, &str)]| {
+        let method = find(TECHNIQUES, id).expect("a technique").method().expect("a method");
+        Variation { method, params: params(id, set), class: Some(235), layer: None }
+    };
+    let make = || {
+        let few = [("samples", "20")];
+        let maps = vec![variation("gradcam", &[]), variation("smoothgrad", &few), variation("rise", &few)];
+        compare(on_dog(&lite), maps).expect("a comparison")
+    };
+    goes_on("a comparison", &make);
 }
 
 /// What there is to see, to the bit.
-fn seen(job: &dyn Job) -> (Option<Picture>, Option<Vec<u32>>) {
+fn seen(job: &dyn Job) -> (Option<Picture>, Vec<Vec<u32>>) {
     let view = job.view().expect("a view");
-    (view.result, view.heat.map(|heat| heat.values.iter().map(|v| v.to_bits()).collect()))
+    let heats = view.heat.into_iter().chain(view.panels.into_iter().map(|panel| panel.heat));
+    (view.result, heats.map(|heat| heat.values.iter().map(|v| v.to_bits()).collect()).collect())
 }
 
-fn goes_on(id: &str, context: &Context, set: &[(&str, &str)]) {
-    let mut job = start(id, context.clone(), set);
+fn goes_on(id: &str, make: &dyn Fn() -> Box<dyn Job>) {
+    let mut job = make();
     let mut states = vec![];
     let mut rows = vec![];
     loop {
@@ -239,16 +251,16 @@ fn goes_on(id: &str, context: &Context, set: &[(&str, &str)]) {
     }
     let wanted = seen(job.as_ref());
     for at in [0, rows.len() / 2] {
-        let mut again = start(id, context.clone(), set);
+        let mut again = make();
         again.load_state(&states[at]).expect(id);
         let rest: Vec<_> = if at + 1 < rows.len() { run(again.as_mut()) } else { vec![] };
         for (ours, theirs) in rest.iter().zip(&rows[at + 1..]) {
             let (ours, theirs) = ((ours.step, ours.done, &ours.figures), (theirs.step, theirs.done, &theirs.figures));
-            assert_eq!(ours, theirs, "{id} {set:?} from {at}");
+            assert_eq!(ours, theirs, "{id} from {at}");
         }
-        assert!(seen(again.as_ref()) == wanted, "{id} {set:?} from {at}: another picture");
+        assert!(seen(again.as_ref()) == wanted, "{id} from {at}: another picture");
     }
-    let mut stranger = start(id, context.clone(), set);
+    let mut stranger = make();
     assert!(stranger.load_state(&gradlens::techniques::State::default()).is_err(), "{id} takes anything");
 }
 

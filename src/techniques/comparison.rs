@@ -3,7 +3,7 @@
 use super::attribution::{Method, Scene, Subject, Tracing, layer_of};
 use super::classifier::{require_classes, seen_by};
 use super::similarity::rank_correlations;
-use super::{Aim, Context, Job, Panel, Params, Progress, Technique, View, class_fact};
+use super::{Aim, Context, Job, Panel, Params, Progress, State, Technique, View, class_fact};
 use crate::error::{Error, Result};
 use crate::nets::{LayerName, labels};
 use serde_json::{Map, Value, json};
@@ -140,5 +140,20 @@ impl Job for Comparison {
             facts.insert("class".into(), class_fact(first.subject.class));
         }
         facts
+    }
+    fn save_state(&self) -> Option<State> {
+        if !self.panels.iter().any(|(_, t)| t.is_live()) {
+            return None;
+        }
+        let parts = self.panels.iter().enumerate().map(|(i, (_, t))| t.save().under(&i.to_string()));
+        Some(parts.fold(State::default().with_value("looked", self.looked), State::and))
+    }
+
+    fn load_state(&mut self, state: &State) -> Result<()> {
+        self.looked = state.value("looked")?;
+        for (i, (_, tracing)) in self.panels.iter_mut().enumerate() {
+            tracing.load(&state.part(&i.to_string()))?;
+        }
+        Ok(())
     }
 }

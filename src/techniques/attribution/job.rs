@@ -62,21 +62,31 @@ impl Tracing {
         self.params = params.clone();
     }
 
-    /// What a live method's updates so far have left.
-    pub fn save(&self) -> Option<State> {
-        let state = self.estimator.as_ref()?.save().under("estimator");
-        Some(state.with_value("made", self.made).with_value("steady", self.steady))
+    /// Whether it takes several updates.
+    pub fn is_live(&self) -> bool {
+        self.estimator.is_some()
     }
 
-    /// Takes that up.
+    /// What the updates so far have left.
+    pub fn save(&self) -> State {
+        let state = self.estimator.as_ref().map(|e| e.save().under("estimator")).unwrap_or_default();
+        state.with_value("made", self.made).with_value("steady", self.steady)
+    }
+
+    /// Takes that up; what is made in one computation is made again.
     ///
     /// # Errors
     /// If it is another method's.
     pub fn load(&mut self, state: &State) -> Result<()> {
-        let estimator = self.estimator.as_mut().ok_or_else(State::foreign)?;
-        estimator.load(&state.part("estimator"))?;
         (self.made, self.steady) = (state.value("made")?, state.value("steady")?);
-        self.found = if self.made > 0 { Some(estimator.estimate(&self.subject)?) } else { None };
+        if let Some(estimator) = &mut self.estimator {
+            estimator.load(&state.part("estimator"))?;
+        }
+        self.found = match &self.estimator {
+            _ if self.made == 0 => None,
+            Some(estimator) => Some(estimator.estimate(&self.subject)?),
+            None => Some(self.method.attribute(&self.subject, &self.params, 1)?),
+        };
         Ok(())
     }
 
@@ -161,11 +171,11 @@ impl Job for Explanation {
     }
 
     fn save_state(&self) -> Option<State> {
-        Some(self.tracing.save()?.with_value("looked", self.looked))
+        self.tracing.is_live().then(|| self.tracing.save().with_value("looked", self.looked))
     }
 
     fn load_state(&mut self, state: &State) -> Result<()> {
         self.looked = state.value("looked")?;
-        self.tracing.load(state)
+        if self.tracing.is_live() { self.tracing.load(state) } else { Err(State::foreign()) }
     }
 }
