@@ -141,3 +141,19 @@ fn squeezenet_of_formula_agrees_with_torchvision() {
         }
     }
 }
+
+/// Threads that use one new network at once all want its weights packed.
+#[test]
+fn threads_share_a_network() {
+    let x =
+        network("tf_efficientnet_lite0").preprocess().input_from_pixels(&pixels("dog_224.png")).expect("an input");
+    for _ in 0..6 {
+        let net = network("tf_efficientnet_lite0");
+        let run = || values(&input_gradient(&net, &x, 235, ReluRule::Standard));
+        let all = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..6).map(|_| scope.spawn(run)).collect();
+            threads.into_iter().map(|thread| thread.join().expect("a gradient")).collect::<Vec<_>>()
+        });
+        assert!(all.iter().all(|gradient| *gradient == all[0]), "the same bits");
+    }
+}

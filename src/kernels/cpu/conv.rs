@@ -79,7 +79,9 @@ impl PackedConv {
         }
         let values = self.weight.flatten_all()?.to_vec1::<f32>()?;
         let weight = Weight { values, dims: self.dims(), groups: self.groups };
-        Ok(cell.get_or_init(|| pack(&weight)))
+        // Packed before the cell is locked: while it waits for parts of that, a thread may take up work that wants this cell.
+        let packed = pack(&weight);
+        Ok(cell.get_or_init(|| packed))
     }
 }
 
