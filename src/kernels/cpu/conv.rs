@@ -4,7 +4,7 @@ use super::buffer::Buffer;
 use super::ending::{Affine, Ending};
 use super::gemm::{Output, Panels, Product};
 use super::nhwc::Nhwc;
-use super::{depthwise, scatter, winograd};
+use super::{col2im, depthwise, winograd};
 use crate::kernels::geometry::Window;
 use candle_core::{Result, Tensor};
 use rayon::prelude::*;
@@ -26,8 +26,8 @@ pub struct PackedConv {
     dense: OnceLock<Panels>,
     /// 36 × `[I, O]`.
     winograd: OnceLock<Panels>,
-    /// As `scatter::pack` lays it out.
-    scattered: OnceLock<Panels>,
+    /// As `col2im::pack` lays it out.
+    folded: OnceLock<Panels>,
 }
 
 impl PackedConv {
@@ -42,7 +42,7 @@ impl PackedConv {
             depthwise: OnceLock::new(),
             dense: OnceLock::new(),
             winograd: OnceLock::new(),
-            scattered: OnceLock::new(),
+            folded: OnceLock::new(),
         })
     }
 
@@ -57,9 +57,9 @@ impl PackedConv {
         {
             return Ok(depthwise::apply(x, self.packed(&self.depthwise, Weight::depthwise)?, ending, window));
         }
-        if self.affine.is_none() && scatter::serves(window, out) {
-            let weights = self.packed(&self.scattered, Weight::scattered)?;
-            return Ok(scatter::apply(x, weights, out, ending, window));
+        if self.affine.is_none() && col2im::serves(window, out) {
+            let weights = self.packed(&self.folded, Weight::folded)?;
+            return Ok(col2im::apply(x, weights, out, ending, window));
         }
         if winograd::serves(window, x.c) {
             let weights = self.packed(&self.winograd, |w| winograd::pack(w.inputs(), out, |o, i| w.kernel(o, i)))?;
@@ -120,9 +120,9 @@ impl Weight {
         })
     }
 
-    fn scattered(&self) -> Panels {
+    fn folded(&self) -> Panels {
         let [out, _, kh, kw] = self.dims;
-        scatter::pack([kh, kw], self.inputs(), out, |ky, kx, i, o| {
+        col2im::pack([kh, kw], self.inputs(), out, |ky, kx, i, o| {
             self.start(o, i).map_or(0.0, |at| self.values[at + ky * kw + kx])
         })
     }

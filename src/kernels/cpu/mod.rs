@@ -4,6 +4,7 @@
 //! output is summed in one fixed order: results are the same bits with one thread and with many.
 
 mod buffer;
+mod col2im;
 mod conv;
 mod depthwise;
 mod elementwise;
@@ -12,7 +13,6 @@ mod gemm;
 mod gram;
 mod nhwc;
 mod pool;
-mod scatter;
 mod simd;
 mod winograd;
 
