@@ -46,6 +46,7 @@ struct Lime {
     players: Players,
     all: Option<Vec<Coalition>>,
     samples: usize,
+    seed: u64,
     width: f64,
     ridge: f64,
     /// Coalition, weight and score of every sample.
@@ -57,7 +58,24 @@ fn start(subject: &Subject, params: &Params) -> Result<Box<dyn Estimator>> {
     let all = players.all(params.count("samples"));
     let samples = all.as_ref().map_or(params.count("samples"), Vec::len);
     let (width, ridge) = (params.float("kernel_width"), params.float("ridge"));
-    Ok(Box::new(Lime { players, all, samples, width, ridge, seen: vec![] }))
+    Ok(Box::new(Lime { players, all, samples, seed: subject.seed, width, ridge, seen: vec![] }))
+}
+
+impl Lime {
+    fn draw(&self, sample: usize) -> Coalition {
+        if let Some(all) = &self.all {
+            return all[sample].clone();
+        }
+        let mut rng = step_rng(self.seed, sample);
+        (0..self.players.count).map(|_| rng.random_bool(0.5)).collect()
+    }
+
+    fn see(&mut self, coalition: Coalition, score: f64) {
+        let shown = coalition.iter().filter(|s| **s).count() as f64 / self.players.count as f64;
+        let distance = 1.0 - shown.sqrt();
+        let weight = (-distance.powi(2) / self.width.powi(2)).exp();
+        self.seen.push((coalition, weight, score));
+    }
 }
 
 impl Estimator for Lime {
@@ -66,21 +84,11 @@ impl Estimator for Lime {
     }
 
     fn update(&mut self, subject: &Subject, number: usize) -> Result<()> {
-        let draw = |sample: usize| {
-            if let Some(all) = &self.all {
-                return all[sample].clone();
-            }
-            let mut rng = step_rng(subject.seed, sample);
-            (0..self.players.count).map(|_| rng.random_bool(0.5)).collect()
-        };
         let samples = number * BATCH..((number + 1) * BATCH).min(self.samples);
-        let coalitions: Vec<Coalition> = samples.map(draw).collect();
+        let coalitions: Vec<Coalition> = samples.map(|sample| self.draw(sample)).collect();
         let scores = self.players.scores(subject, &coalitions)?;
         for (coalition, score) in coalitions.into_iter().zip(scores) {
-            let shown = coalition.iter().filter(|s| **s).count() as f64 / self.players.count as f64;
-            let distance = 1.0 - shown.sqrt();
-            let weight = (-distance.powi(2) / self.width.powi(2)).exp();
-            self.seen.push((coalition, weight, f64::from(score)));
+            self.see(coalition, f64::from(score));
         }
         Ok(())
     }
@@ -107,18 +115,19 @@ impl Estimator for Lime {
     }
 
     fn save(&self) -> State {
-        let numbers: Vec<f64> = self.seen.iter().flat_map(|(_, weight, score)| [*weight, *score]).collect();
-        let shown: Vec<f64> = self.seen.iter().flat_map(|s| &s.0).map(|on| f64::from(u8::from(*on))).collect();
-        State::default().with_numbers("seen", &numbers).with_numbers("shown", &shown)
+        // Coalitions and their weights follow from the seed.
+        State::default().with_numbers("scores", &self.seen.iter().map(|s| s.2).collect::<Vec<_>>())
     }
 
     fn load(&mut self, state: &State) -> Result<()> {
-        let (numbers, shown) = (state.numbers("seen")?, state.numbers("shown")?);
-        let coalitions = shown.chunks(self.players.count.max(1)).map(|c| c.iter().map(|v| *v > 0.0).collect());
-        if shown.len() != numbers.len() / 2 * self.players.count {
+        let scores = state.numbers("scores")?;
+        if scores.len() > self.samples {
             return Err(State::foreign());
         }
-        self.seen = coalitions.zip(numbers.chunks_exact(2)).map(|(c, n): (Coalition, _)| (c, n[0], n[1])).collect();
+        self.seen.clear();
+        for (sample, score) in scores.into_iter().enumerate() {
+            self.see(self.draw(sample), score);
+        }
         Ok(())
     }
 }
