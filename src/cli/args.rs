@@ -251,8 +251,9 @@ pub(super) struct SshArgs {
     #[arg(long, value_name = "PATH", default_value = "gradlens")]
     pub program: String,
     /// Show a run that goes on over there instead of starting one; without a name the newest
-    #[arg(long, value_name = "RUN", num_args = 0..=1, default_missing_value = "")]
-    pub attach: Option<String>,
+    #[arg(long, value_name = "RUN")]
+    #[expect(clippy::option_option, reason = "as clap reads an option whose value may be left out")]
+    pub attach: Option<Option<String>>,
     #[command(flatten)]
     pub dashboard: DashboardArgs,
 }
@@ -266,8 +267,9 @@ pub(super) struct EngineArgs {
     #[arg(long)]
     pub door: Option<PathBuf>,
     /// The run whose engine to join; without a name the newest that goes on
-    #[arg(long, num_args = 0..=1, default_missing_value = "")]
-    pub run: Option<String>,
+    #[arg(long)]
+    #[expect(clippy::option_option, reason = "as clap reads an option whose value may be left out")]
+    pub run: Option<Option<String>>,
     #[command(flatten)]
     pub how: WhereArgs,
 }

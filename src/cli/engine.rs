@@ -1,7 +1,7 @@
 //! `gradlens engine`: what computes behind a dashboard, and outlives it.
 
 use super::args::EngineArgs;
-use super::{exit, logging, resolve, runs, service};
+use super::{exit, logging, resolve, service};
 use crate::engine::host::{Watchers, is_done, open_door, serve};
 use crate::engine::{Command, Engine, Event, Options, Update};
 use crate::imaging::Display;
@@ -81,9 +81,7 @@ async fn compute(args: &EngineArgs) -> anyhow::Result<u8> {
 /// Joins standard input and output to an engine of this machine: how `gradlens ssh` reaches it.
 async fn pass_on(args: &EngineArgs) -> anyhow::Result<u8> {
     let door = match (&args.door, &args.run) {
-        (None, Some(run)) => {
-            Some(runs::socket_of(&runs::going_on(Some(run.as_str()).filter(|run| !run.is_empty()))?)?)
-        }
+        (None, Some(run)) => Some(service::socket_of(&service::going_on(run.as_deref())?)?),
         (door, _) => door.clone(),
     };
     let stream = match door {

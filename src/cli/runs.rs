@@ -3,8 +3,7 @@
 use super::args::{AttachArgs, RunsArgs, StopArgs};
 use super::dashboard::{self, Opening};
 use super::{exit, logging, service};
-use crate::engine::{Command, Event, RunFolder, Standing, Update, find_run, runs as all_runs};
-use crate::error::Error;
+use crate::engine::{Command, Event, RunFolder, Standing, Update, runs as all_runs};
 use crate::tui::printable;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -61,42 +60,18 @@ fn ago(seconds: u64) -> String {
     }
 }
 
-/// The run that is meant, which a process is at; without a name the newest of them.
-pub(super) fn going_on(name: Option<&str>) -> Result<RunFolder, Error> {
-    let root = service::runs_folder();
-    let is_going_on = |run: &RunFolder| matches!(run.standing(), Standing::Running | Standing::Paused);
-    let run = match name {
-        Some(_) => find_run(&root, name)?,
-        None => {
-            let newest = all_runs(&root).into_iter().find(is_going_on);
-            newest.ok_or_else(|| Error::unknown("run that goes on", "", "`gradlens runs` lists those there were"))?
-        }
-    };
-    if !is_going_on(&run) {
-        let reason = format!("it is {}; `gradlens resume {}` takes it up", run.standing(), run.about.id);
-        return Err(Error::bad_value("RUN", &run.about.id, reason));
-    }
-    Ok(run)
-}
-
-/// Where the run's process can be reached.
-pub(super) fn socket_of(run: &RunFolder) -> Result<std::path::PathBuf, Error> {
-    let reason = "its process cannot be reached: it had no folder for a socket";
-    run.about.socket.clone().ok_or_else(|| Error::bad_value("RUN", &run.about.id, reason))
-}
-
 /// Shows a run that goes on in a dashboard.
 pub(super) fn attach(args: &AttachArgs) -> anyhow::Result<u8> {
-    let run = going_on(args.run.as_deref())?;
-    let socket = socket_of(&run)?;
+    let run = service::going_on(args.run.as_deref())?;
+    let socket = service::socket_of(&run)?;
     dashboard::show(&args.screen, args.plain, Opening::Attach(socket))
 }
 
 /// Ends a run and keeps what it has.
 pub(super) fn stop(args: &StopArgs) -> anyhow::Result<u8> {
     logging::start();
-    let run = going_on(Some(&args.run))?;
-    let socket = socket_of(&run)?;
+    let run = service::going_on(Some(&args.run))?;
+    let socket = service::socket_of(&run)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let ended = runtime.block_on(async {
         let mut link = service::knock(&socket).await?;

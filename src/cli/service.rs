@@ -4,7 +4,7 @@ use super::args::WhereArgs;
 use super::logging::state_folder;
 use crate::engine::host::socket_in;
 use crate::engine::remote::{Again, Connection, watch};
-use crate::engine::{Keeping, Link};
+use crate::engine::{Keeping, Link, RunFolder, Standing, find_run, runs as all_runs};
 use crate::error::{Error, Result};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -32,6 +32,36 @@ pub(super) fn sockets_folder() -> PathBuf {
     // SAFETY: asks for a number.
     let user = unsafe { libc::geteuid() };
     std::env::temp_dir().join(format!("gradlens-{user}"))
+}
+
+/// The run that is meant, which a process is at; without a name the newest of them.
+///
+/// # Errors
+/// If there is no such run, or no process is at it.
+pub(super) fn going_on(name: Option<&str>) -> Result<RunFolder> {
+    let root = runs_folder();
+    let is_going_on = |run: &RunFolder| matches!(run.standing(), Standing::Running | Standing::Paused);
+    let run = match name {
+        Some(_) => find_run(&root, name)?,
+        None => {
+            let newest = all_runs(&root).into_iter().find(is_going_on);
+            newest.ok_or_else(|| Error::unknown("run that goes on", "", "`gradlens runs` lists those there were"))?
+        }
+    };
+    if !is_going_on(&run) {
+        let reason = format!("it is {}; `gradlens resume {}` takes it up", run.standing(), run.about.id);
+        return Err(Error::bad_value("RUN", &run.about.id, reason));
+    }
+    Ok(run)
+}
+
+/// Where the run's process can be reached.
+///
+/// # Errors
+/// If it cannot.
+pub(super) fn socket_of(run: &RunFolder) -> Result<PathBuf> {
+    let reason = "its process cannot be reached: it had no folder for a socket";
+    run.about.socket.clone().ok_or_else(|| Error::bad_value("RUN", &run.about.id, reason))
 }
 
 /// How runs are kept; `early` from their first update on.

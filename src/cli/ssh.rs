@@ -17,8 +17,8 @@ pub(super) struct Way {
     program: String,
     device: Option<String>,
     threads: Option<u16>,
-    /// The run over there that is to be shown; empty for the newest.
-    run: Option<String>,
+    /// Words that name the run over there that is to be shown.
+    run: Vec<String>,
     /// The last thing ssh said.
     said: Arc<Mutex<String>>,
 }
@@ -32,7 +32,10 @@ pub(super) fn ssh(args: &SshArgs) -> anyhow::Result<u8> {
         program: args.program.clone(),
         device: args.dashboard.what.how.on.device.clone(),
         threads: args.dashboard.what.how.on.threads,
-        run: args.attach.clone(),
+        run: match &args.attach {
+            Some(run) => std::iter::once("--run".to_owned()).chain(run.clone()).collect(),
+            None => vec![],
+        },
         said: Arc::default(),
     };
     if args.attach.is_some() {
@@ -48,10 +51,9 @@ impl Way {
     /// If ssh cannot be started.
     pub fn connect(&self, door: Option<PathBuf>) -> Result<Connection> {
         let mut words = vec![self.program.clone(), "engine".into(), "--stdio".into()];
-        match (door, &self.run) {
-            (Some(door), _) => words.extend(["--door".into(), door.display().to_string()]),
-            (None, Some(run)) => words.push(format!("--run={run}")),
-            (None, None) => {}
+        match door {
+            Some(door) => words.extend(["--door".into(), door.display().to_string()]),
+            None => words.extend(self.run.clone()),
         }
         if let Some(device) = &self.device {
             words.extend(["--device".into(), device.clone()]);
