@@ -46,11 +46,7 @@ impl Memory {
 
     fn new(capacity: usize) -> Self {
         let layout = Self::layout(capacity);
-        let start = if layout.align() == HUGE { pages::map(layout) } else { None };
-        let start = start.unwrap_or_else(|| {
-            // SAFETY: the layout is of at least one line.
-            NonNull::new(unsafe { alloc_zeroed(layout) }).unwrap_or_else(|| handle_alloc_error(layout))
-        });
+        let start = if layout.align() == HUGE { pages::map(layout) } else { allocated(layout) };
         Self { start: start.cast(), capacity }
     }
 }
@@ -60,11 +56,18 @@ impl Drop for Memory {
         let layout = Self::layout(self.capacity);
         // SAFETY: it was allocated with this layout, the same way, and nothing else frees it.
         unsafe {
-            if !(layout.align() == HUGE && pages::unmap(self.start.cast(), layout)) {
+            if layout.align() == HUGE {
+                pages::unmap(self.start.cast(), layout);
+            } else {
                 dealloc(self.start.as_ptr().cast(), layout);
             }
         }
     }
+}
+
+fn allocated(layout: Layout) -> NonNull<u8> {
+    // SAFETY: the layout is of at least one line.
+    NonNull::new(unsafe { alloc_zeroed(layout) }).unwrap_or_else(|| handle_alloc_error(layout))
 }
 
 /// Large buffers straight from the system: an allocator would not give them back, and leave gaps between them.
@@ -75,7 +78,7 @@ mod pages {
     use std::ptr::NonNull;
 
     /// Zeroed pages that start on a huge one.
-    pub(super) fn map(layout: Layout) -> Option<NonNull<u8>> {
+    pub(super) fn map(layout: Layout) -> NonNull<u8> {
         let (size, whole) = (layout.size(), layout.size() + HUGE);
         // SAFETY: asks for pages of its own, then gives back what is before and behind those that are used.
         unsafe {
@@ -94,31 +97,32 @@ mod pages {
             // Only a hint: without huge pages it works as well, with more misses when addresses are looked up.
             #[cfg(target_os = "linux")]
             libc::madvise(start.cast(), size, libc::MADV_HUGEPAGE);
-            NonNull::new(start)
+            NonNull::new(start).unwrap_or_else(|| handle_alloc_error(layout))
         }
     }
 
-    /// Gives back what [`map`] has given.
+    /// Gives back what [`map`] has given. Pages that the system will not take stay with the process.
     ///
     /// # Safety
     /// It has, with this layout, and nothing uses it after this.
-    pub(super) unsafe fn unmap(start: NonNull<u8>, layout: Layout) -> bool {
+    pub(super) unsafe fn unmap(start: NonNull<u8>, layout: Layout) {
         // SAFETY: the caller's promise.
-        unsafe { libc::munmap(start.as_ptr().cast(), layout.size()) == 0 }
+        unsafe { libc::munmap(start.as_ptr().cast(), layout.size()) };
     }
 }
 
 #[cfg(not(all(unix, not(miri))))]
 mod pages {
-    use std::alloc::Layout;
+    use std::alloc::{Layout, dealloc};
     use std::ptr::NonNull;
 
-    pub(super) fn map(_: Layout) -> Option<NonNull<u8>> {
-        None
-    }
+    pub(super) use super::allocated as map;
 
-    pub(super) unsafe fn unmap(_: NonNull<u8>, _: Layout) -> bool {
-        false
+    /// # Safety
+    /// [`map`] has given it, with this layout, and nothing uses it after this.
+    pub(super) unsafe fn unmap(start: NonNull<u8>, layout: Layout) {
+        // SAFETY: the caller's promise.
+        unsafe { dealloc(start.as_ptr(), layout) };
     }
 }
 
