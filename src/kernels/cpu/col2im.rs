@@ -1,6 +1,7 @@
-//! Convolutions that are cheaper from the input's side, as a product and a "col2im": every pixel is multiplied by the whole kernel, and each sum is made
-//! of the products that lead to it. So are the gradients of strided layers, where gathering would multiply the zeros
-//! between the pixels of ∂y too, and those of a picture, whose few channels would leave most of every vector empty.
+//! Convolutions that are cheaper from the input's side, as a product and a "col2im": every pixel is multiplied by the whole
+//! kernel, and each sum is made of the products that lead to it. So are the gradients of strided layers, where gathering
+//! would multiply the zeros between the pixels of ∂y too, and those of a picture, whose few channels would leave most of
+//! every vector empty.
 
 use super::buffer::Buffer;
 use super::ending::{Ending, Tile};
