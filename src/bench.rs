@@ -1,9 +1,10 @@
 //! Timings of what the program does all day, to compare machines, versions and other programs.
 
 use crate::error::{Error, Result, did_you_mean};
+use crate::graph::{LayerName, LayerTiming, class_seed};
 use crate::imaging::Picture;
 use crate::kernels::ReluRule;
-use crate::nets::{LayerName, LayerTiming, Model, Network, class_seed, model, squeezenet_of_formula};
+use crate::model::{self, BUILT_IN, Model, Output, UNTRAINED};
 use crate::picture::{Protocol, moving_picture};
 use crate::techniques::{self, Context, Params, TECHNIQUES};
 use candle_core::{Device, Tensor};
@@ -69,7 +70,7 @@ pub static BENCHMARKS: &[Benchmark] = &[
     Benchmark {
         name: "squeezenet-gradient-224",
         about: "SqueezeNet 1.1 with formula weights, forward and gradient of the input",
-        prepare: |device| gradient(Arc::new(squeezenet_of_formula(device)?), 224),
+        prepare: |device| gradient(Arc::new(built("squeezenet1_1", device)?), 224),
     },
     Benchmark { name: "load", about: "from the weights in the binary to the first logits", prepare: load },
     Benchmark {
@@ -134,27 +135,27 @@ impl Benchmark {
 /// # Errors
 /// If there is no such model, or the picture is too small for it.
 pub fn layers(id: &str, size: usize, runs: usize, device: &Device) -> Result<Vec<LayerTiming>> {
-    let network = if id == "squeezenet1_1" { squeezenet_of_formula(device)? } else { built(id, device)? };
-    let pixels = techniques::pixels_from_picture(&test_picture(size as u32, 1.0), device)?;
-    network.time_layers(&network.preprocess().input_from_pixels(&pixels)?, runs)
+    let model = built(id, device)?;
+    let pixels = model.input().pixels_from_picture(&test_picture(size as u32, 1.0), device)?;
+    model.graph.time_layers(&model.input().input_from_pixels(&pixels)?, runs)
 }
 
-fn built(id: &str, device: &Device) -> Result<Network> {
-    let model: &Model = model(id)?;
-    model.build(&model.weights(), device)
+fn built(id: &str, device: &Device) -> Result<Model> {
+    let entry = UNTRAINED.iter().find(|entry| entry.id == id).map_or_else(|| model::find(BUILT_IN, id), Ok)?;
+    entry.build(&entry.weights(), device)
 }
 
 /// The gradient of one logit, or of the mean of squares of the last layer where there are none, at the input.
-fn gradient(network: Arc<Network>, size: usize) -> Result<Run> {
-    let pixels = techniques::pixels_from_picture(&test_picture(size as u32, 1.0), network.device())?;
-    let x = network.preprocess().input_from_pixels(&pixels)?;
-    let classifier = network.is_classifier();
-    let last: LayerName = if classifier { LayerName::LOGITS.into() } else { network.layer("relu4_3")? };
+fn gradient(model: Arc<Model>, size: usize) -> Result<Run> {
+    let pixels = model.input().pixels_from_picture(&test_picture(size as u32, 1.0), model.device())?;
+    let x = model.input().input_from_pixels(&pixels)?;
+    let classes = model.info.output.as_ref().map(Output::count);
+    let last: LayerName = if classes.is_some() { LayerName::LOGITS.into() } else { model.layer_or_usual(None)? };
     let taps = [last.clone()];
     let input = [LayerName::INPUT.into()];
-    let seed = if classifier { Some(class_seed(1, 1000, 1, network.device())?) } else { None };
+    let seed = classes.map(|classes| class_seed(1, classes, 1, model.device())).transpose()?;
     Ok(Box::new(move || {
-        let at = network.forward(&x, &taps)?;
+        let at = model.graph.forward(&x, &taps)?;
         let seed = match &seed {
             Some(seed) => seed.clone(),
             None => {
@@ -162,15 +163,15 @@ fn gradient(network: Arc<Network>, size: usize) -> Result<Run> {
                 (&y * (2.0 / y.elem_count() as f64))?
             }
         };
-        network.backward(&at, &[(last.clone(), seed)], &input, ReluRule::Standard)?;
+        model.graph.backward(&at, &[(last.clone(), seed)], &input, ReluRule::Standard)?;
         Ok(())
     }))
 }
 
 fn gradcam(device: &Device) -> Result<Run> {
-    let network = Arc::new(built("tf_efficientnet_lite0", device)?);
+    let model = Arc::new(built("tf_efficientnet_lite0", device)?);
     let technique = techniques::find(TECHNIQUES, "gradcam")?;
-    let context = context(&network, 224, Some(207));
+    let context = context(&model, 224, Some(207));
     Ok(Box::new(move || {
         let mut job = technique.start(context.clone(), Params::new(technique.params(), &BTreeMap::new())?)?;
         while !job.step()?.done {}
@@ -180,14 +181,14 @@ fn gradcam(device: &Device) -> Result<Run> {
 }
 
 fn style_step(device: &Device, size: usize) -> Result<Run> {
-    let network = Arc::new(built("vgg16_hed", device)?);
+    let model = Arc::new(built("vgg16_hed", device)?);
     let technique = techniques::find(TECHNIQUES, "style-transfer")?;
     let set = [("size", size.to_string()), ("scales", "1".into()), ("steps", "100000".into())];
     let given = set
         .into_iter()
         .map(|(name, value)| Ok((name.to_owned(), techniques::spec(technique.params(), name)?.parse(&value)?)))
         .collect::<Result<BTreeMap<_, _>>>()?;
-    let context = Context { styles: vec![test_picture(size as u32, 0.3)], ..context(&network, size, None) };
+    let context = Context { styles: vec![test_picture(size as u32, 0.3)], ..context(&model, size, None) };
     let mut job = technique.start(context, Params::new(technique.params(), &given)?)?;
     Ok(Box::new(move || job.step().map(|_| ())))
 }
@@ -196,7 +197,7 @@ fn load(device: &Device) -> Result<Run> {
     let x = Tensor::zeros((1, 3, 224, 224), candle_core::DType::F32, device)?;
     let device = device.clone();
     Ok(Box::new(move || {
-        built("tf_efficientnet_lite0", &device)?.logits(&x)?;
+        built("tf_efficientnet_lite0", &device)?.graph.logits(&x)?;
         Ok(())
     }))
 }
@@ -211,9 +212,9 @@ fn encode(protocol: Protocol) -> Run {
     })
 }
 
-fn context(network: &Arc<Network>, size: usize, class: Option<usize>) -> Context {
+fn context(model: &Arc<Model>, size: usize, class: Option<usize>) -> Context {
     Context {
-        network: network.clone(),
+        model: model.clone(),
         picture: Some(test_picture(size as u32, 1.0)),
         others: vec![],
         styles: vec![],

@@ -5,7 +5,7 @@ use super::exit;
 use crate::bench::{BENCHMARKS, Benchmark, Timing, find, layers};
 use crate::engine::device;
 use crate::error::Error;
-use crate::nets::LayerTiming;
+use crate::graph::LayerTiming;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;

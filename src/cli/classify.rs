@@ -2,10 +2,10 @@
 
 use super::args::ClassifyArgs;
 use super::exit;
-use crate::engine::{Prediction, device, top_predictions};
+use crate::engine::device;
 use crate::error::{Error, Result};
 use crate::imaging::{decode, read_bytes};
-use crate::nets::{Network, Weights, model};
+use crate::model::{BUILT_IN, Model, Prediction, Weights, find};
 use crate::techniques;
 use std::path::Path;
 
@@ -15,19 +15,19 @@ pub(super) fn classify(args: &ClassifyArgs) -> anyhow::Result<u8> {
         // The pool does not exist yet in this process.
         let _ = rayon::ThreadPoolBuilder::new().num_threads(threads.into()).build_global();
     }
-    let model = model(&args.model)?;
-    if !model.classifier {
-        return Err(Error::bad_value("--model", model.id, "it has no classes; use a classifier").into());
+    let entry = find(BUILT_IN, &args.model)?;
+    if entry.output.is_none() {
+        return Err(Error::bad_value("--model", entry.id, "it has no classes; use a classifier").into());
     }
     let weights = match &args.weights {
         Some(path) => Weights::read(path)?,
-        None => model.weights(),
+        None => entry.weights(),
     };
-    let network = model.build(&weights, &device(&args.device)?)?;
+    let model = entry.build(&weights, &device(&args.device)?)?;
     let mut code = exit::DONE;
     let mut list = vec![];
     for path in &args.images {
-        let found = top_classes(&network, path, args.top.into());
+        let found = top_classes(&model, path, args.top.into());
         match found {
             Ok(top) if args.json => {
                 list.push(serde_json::json!({ "image": path.to_string_lossy(), "top": top }));
@@ -50,9 +50,9 @@ pub(super) fn classify(args: &ClassifyArgs) -> anyhow::Result<u8> {
     Ok(code)
 }
 
-fn top_classes(network: &Network, path: &Path, count: usize) -> Result<Vec<Prediction>> {
+fn top_classes(model: &Model, path: &Path, count: usize) -> Result<Vec<Prediction>> {
     let picture = decode(path, &read_bytes(path)?)?;
-    Ok(top_predictions(&techniques::classify(network, &picture)?, count))
+    Ok(model.info.classes()?.top(&techniques::classify(model, &picture)?, count))
 }
 
 fn print(path: &Path, top: &[Prediction], with_name: bool) {

@@ -5,7 +5,8 @@ use super::batch::{self, Batch};
 use super::{logging, resolve};
 use crate::engine::{Compared, JobSpec};
 use crate::error::{Error, Result};
-use crate::nets::labels;
+
+use crate::model::BUILT_IN;
 use crate::techniques::COMPARED;
 
 pub(super) fn compare(args: &CompareArgs) -> anyhow::Result<u8> {
@@ -32,7 +33,8 @@ pub(super) fn compare(args: &CompareArgs) -> anyhow::Result<u8> {
 /// Every method at every layer for every class that was named.
 fn maps(args: &CompareArgs) -> Result<Vec<Compared>> {
     let techniques = args.technique.iter().map(|id| resolve::method(id)).collect::<Result<Vec<_>>>()?;
-    let classes = args.class.iter().map(|class| labels::find(class).map(Some)).collect::<Result<Vec<_>>>()?;
+    let labels = resolve::labels(args.how.model.as_deref().unwrap_or(BUILT_IN[0].id))?;
+    let classes = args.class.iter().map(|class| labels.find(class).map(Some)).collect::<Result<Vec<_>>>()?;
     let classes = if classes.is_empty() { vec![None] } else { classes };
     let layers: Vec<Option<String>> = args.layer.iter().cloned().map(Some).collect();
     let layers = if layers.is_empty() { vec![None] } else { layers };

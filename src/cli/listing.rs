@@ -2,7 +2,7 @@
 
 use super::args::{LayersArgs, ListArgs, TechniquesArgs};
 use super::exit;
-use crate::nets::{self, MODELS, model};
+use crate::model::{BUILT_IN, Labels, find};
 use crate::techniques::{ParamKind, ParamSpec, Params, Preset, TECHNIQUES};
 use candle_core::Device;
 use serde_json::json;
@@ -118,13 +118,13 @@ fn recipe(preset: &Preset) -> serde_json::Value {
 
 pub(super) fn models(args: &ListArgs) -> anyhow::Result<u8> {
     let query = args.query.as_ref();
-    let found: Vec<_> = MODELS.iter().filter(|m| matches(query, &[m.id, m.about])).collect();
+    let found: Vec<_> = BUILT_IN.iter().filter(|m| matches(query, &[m.id, m.about])).collect();
     if args.json {
         let list: Vec<_> = found
             .iter()
             .map(|m| {
                 let sha256 = m.weights().sha256();
-                json!({ "id": m.id, "about": m.about, "classifier": m.classifier, "weights_sha256": sha256 })
+                json!({ "id": m.id, "about": m.about, "classifier": m.output.is_some(), "weights_sha256": sha256 })
             })
             .collect();
         println!("{}", serde_json::to_string_pretty(&list)?);
@@ -137,16 +137,16 @@ pub(super) fn models(args: &ListArgs) -> anyhow::Result<u8> {
 }
 
 pub(super) fn layers(args: &LayersArgs) -> anyhow::Result<u8> {
-    let model = model(&args.model)?;
-    let network = model.build(&model.weights(), &Device::Cpu)?;
-    let size = network.preprocess().size.unwrap_or(256);
+    let entry = find(BUILT_IN, &args.model)?;
+    let model = entry.build(&entry.weights(), &Device::Cpu)?;
+    let [height, width] = model.input().size;
     let query = args.query.as_ref();
-    let mut found = network.layers(size, size)?;
+    let mut found = model.info.layers.clone();
     found.retain(|l| matches(query, &[l.name.as_str()]));
     if args.json {
         println!("{}", serde_json::to_string_pretty(&found)?);
     } else {
-        println!("{:<16} {:<24} channels × height × width, for an input of {size}×{size}", "layer", "kind");
+        println!("{:<16} {:<24} channels × height × width, for an input of {height}×{width}", "layer", "kind");
         for layer in &found {
             let [c, h, w] = layer.shape;
             println!("{:<16} {:<24} {c} × {h} × {w}", layer.name.as_str(), layer.kind);
@@ -156,7 +156,8 @@ pub(super) fn layers(args: &LayersArgs) -> anyhow::Result<u8> {
 }
 
 pub(super) fn labels(args: &ListArgs) -> anyhow::Result<u8> {
-    let found = nets::labels::search(args.query.as_deref().unwrap_or_default());
+    let labels = Labels::imagenet();
+    let found = labels.search(args.query.as_deref().unwrap_or_default());
     if args.json {
         let list: Vec<_> = found.iter().map(|(index, label)| json!({ "index": index, "label": label })).collect();
         println!("{}", serde_json::to_string_pretty(&list)?);

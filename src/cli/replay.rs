@@ -3,7 +3,7 @@
 use crate::engine::{JobSpec, RunManifest, Source};
 use crate::error::{Error, Result};
 use crate::imaging::samples;
-use crate::nets::sha256_hex;
+use crate::model::sha256_hex;
 use std::path::{Path, PathBuf};
 
 /// What an earlier run asked for, with its changes on the way, to be ended at the step it was saved at; and the device

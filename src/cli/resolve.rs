@@ -4,7 +4,7 @@ use super::args::{DisplayArgs, HowArgs, WhatArgs, WhereArgs};
 use crate::engine::{JobSpec, Options, Source};
 use crate::error::{Error, Result};
 use crate::imaging::Display;
-use crate::nets::{labels, model};
+use crate::model::{self, BUILT_IN, Labels};
 use crate::techniques::{Need, TECHNIQUES, Technique, find, spec};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -24,7 +24,8 @@ pub(super) fn job(
         let name = name.trim();
         set.insert(name.to_owned(), spec(technique.params(), name)?.parse(value)?);
     }
-    let class = |text: &Option<String>| text.as_deref().map(labels::find).transpose();
+    let labels = labels(what.how.model.as_deref().unwrap_or(technique.default_model()))?;
+    let class = |text: &Option<String>| text.as_deref().map(|text| labels.find(text)).transpose();
     let file = |path: &Path| Source::File(path.to_owned());
     let job = JobSpec {
         technique: technique.id().to_owned(),
@@ -44,9 +45,15 @@ pub(super) fn job(
 /// An empty job on the model that is asked for.
 pub(super) fn computed_with(how: &HowArgs) -> Result<JobSpec> {
     if let Some(id) = &how.model {
-        model(id)?;
+        model::find(BUILT_IN, id)?;
     }
     Ok(JobSpec { model: how.model.clone(), weights: how.weights.clone(), seed: how.seed, ..JobSpec::default() })
+}
+
+/// The classes of a model; of one without, those of the default classifier.
+pub(super) fn labels(model: &str) -> Result<Labels> {
+    let own = model::find(BUILT_IN, model)?.output;
+    Ok(own.map_or_else(Labels::imagenet, |output| output().labels))
 }
 
 /// How maps are to be shown.

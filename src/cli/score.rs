@@ -7,7 +7,8 @@ use super::{exit, logging, resolve};
 use crate::engine::{Engine, JobSpec, ScoreSpec, Source};
 use crate::error::{Error, Result};
 use crate::imaging::Display;
-use crate::nets::labels;
+
+use crate::model::BUILT_IN;
 use crate::techniques::evaluation::{metric, score as score_called};
 use crate::techniques::spec;
 use crate::tui::printable;
@@ -91,7 +92,8 @@ fn jobs(args: &ScoreArgs) -> Result<Vec<JobSpec>> {
         metric(id)?;
     }
     let target = args.target.as_deref().map(target).transpose()?;
-    let class = args.class.as_deref().map(labels::find).transpose()?;
+    let labels = resolve::labels(args.how.model.as_deref().unwrap_or(BUILT_IN[0].id))?;
+    let class = args.class.as_deref().map(|class| labels.find(class)).transpose()?;
     let techniques = args.technique.iter().map(|id| resolve::method(id)).collect::<Result<Vec<_>>>()?;
     let mut jobs = vec![];
     for technique in &techniques {

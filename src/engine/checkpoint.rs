@@ -5,9 +5,10 @@
 //! so that the last good one is there until the next one is.
 
 use super::manifest::{Branching, InputRecord, ParameterChange};
-use super::message::{JobSpec, Mark, Phase, Prediction, Series};
+use super::message::{JobSpec, Mark, Phase, Series};
 use crate::error::{Error, Result};
 use crate::imaging::{Picture, write_private};
+use crate::model::Prediction;
 use crate::techniques::{Params, State};
 use candle_core::{DType, Device, Tensor};
 use serde::{Deserialize, Serialize};

@@ -1,7 +1,7 @@
 //! What a run looked like and where its job stood, from its first step to the last, in bounded memory.
 
-use super::message::Prediction;
 use crate::imaging::Picture;
+use crate::model::Prediction;
 use crate::techniques::State;
 use std::sync::Arc;
 

@@ -119,7 +119,7 @@ impl Keeper {
 
     /// Keeps a run if that is due, or at once. A run that has no folder yet gets one once it has taken a while or is
     /// left before its end.
-    pub fn keep(&mut self, run: &Run, now: bool, weights: impl FnOnce() -> String) {
+    pub fn keep(&mut self, run: &Run, now: bool) {
         let known = self.present.as_ref().is_some_and(|p| p.run == run.id);
         let lasting = run.total > 1 && run.step > 0;
         let due = match &self.present {
@@ -132,7 +132,7 @@ impl Keeper {
         if !wanted || (!now && self.busy.load(Ordering::Acquire)) {
             return;
         }
-        match self.hand_over(run, weights()) {
+        match self.hand_over(run) {
             Ok(()) => self.failed = None,
             Err(error) => {
                 self.failed = Some(Instant::now());
@@ -141,7 +141,7 @@ impl Keeper {
         }
     }
 
-    fn hand_over(&mut self, run: &Run, weights: String) -> Result<()> {
+    fn hand_over(&mut self, run: &Run) -> Result<()> {
         if self.present.as_ref().is_none_or(|p| p.run != run.id) {
             let (id, folder) = registry::create(&self.keeping.root, run.technique.id())?;
             let lock = Arc::new(Lock::take(&folder)?);
@@ -149,7 +149,7 @@ impl Keeper {
             self.present =
                 Some(Present { run: run.id, id, folder, started: registry::now(), last, logged: (None, 0), lock });
         }
-        let (saved, state) = run.saved(weights);
+        let (saved, state) = run.saved();
         let Some(present) = &mut self.present else { return Ok(()) };
         let anew = present.logged.1 > 2 * run.history.frames().len() + SLACK;
         let after = present.logged.0.filter(|_| !anew);

@@ -1,6 +1,7 @@
 //! `run.json`: what a run was and what came of it.
 
-use super::message::{JobSpec, Prediction};
+use super::message::JobSpec;
+use crate::model::Prediction;
 use crate::techniques::{ParamValue, Params};
 use serde::{Deserialize, Serialize};
 

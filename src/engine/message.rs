@@ -3,7 +3,8 @@
 use super::manifest::{ParameterChange, RunManifest};
 use crate::error::Error;
 use crate::imaging::{Display, HeatMap, Picture};
-use crate::nets::labels;
+use crate::model::{ModelInfo, Prediction};
+
 use crate::techniques::{Panel, ParamValue, Params};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -248,7 +249,7 @@ pub enum Event {
         /// What was asked for.
         spec: Box<JobSpec>,
         /// The model it runs on.
-        model: String,
+        model: Arc<ModelInfo>,
         /// Its parameters, complete.
         params: Params,
     },
@@ -358,35 +359,6 @@ pub enum Phase {
     Failed,
 }
 
-/// A class with its probability.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Prediction {
-    /// The class's index.
-    pub index: usize,
-    /// The class's label.
-    pub label: String,
-    /// Its probability in `[0, 1]`.
-    pub probability: f32,
-    /// Its logit.
-    pub logit: f32,
-}
-
-/// The `count` likeliest classes under a softmax of `logits`, likeliest first.
-#[must_use]
-pub fn top_predictions(logits: &[f32], count: usize) -> Vec<Prediction> {
-    let highest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let total: f64 = logits.iter().map(|z| f64::from(z - highest).exp()).sum();
-    let mut order: Vec<usize> = (0..logits.len()).collect();
-    order.sort_by(|&a, &b| logits[b].total_cmp(&logits[a]));
-    let prediction = |index: usize| Prediction {
-        index,
-        label: labels::label(index),
-        probability: (f64::from(logits[index] - highest).exp() / total) as f32,
-        logit: logits[index],
-    };
-    order.into_iter().take(count).map(prediction).collect()
-}
-
 /// A named curve.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Series {
@@ -463,8 +435,6 @@ pub struct Snapshot {
     pub similarity: Vec<Vec<f32>>,
     /// What the metrics found so far, by name.
     pub scores: Vec<(String, f64)>,
-    /// The layers that maps can be taken at, from the input to the output.
-    pub layers: Arc<[String]>,
     /// The curves.
     pub series: Vec<Series>,
     /// What happened along them.
@@ -492,13 +462,6 @@ pub struct Snapshot {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn predictions_are_a_softmax_in_order() {
-        let top = top_predictions(&[0.0, 3.0, 1.0], 2);
-        assert_eq!(top.iter().map(|p| p.index).collect::<Vec<_>>(), [1, 2]);
-        assert!((top[0].probability - 0.84379).abs() < 1e-4);
-    }
 
     #[test]
     fn messages_survive_serialisation() {

@@ -26,8 +26,7 @@ pub use keeper::Keeping;
 pub use link::{Link, Update};
 pub use manifest::{Branching, InputRecord, ParameterChange, RunManifest, RunStatus};
 pub use message::{
-    Command, Compared, Delivery, Event, FailureKind, JobSpec, Mark, Past, Phase, Prediction, ScoreSpec, Series,
-    Snapshot, Source, top_predictions,
+    Command, Compared, Delivery, Event, FailureKind, JobSpec, Mark, Past, Phase, ScoreSpec, Series, Snapshot, Source,
 };
 pub use registry::{About, RunFolder, Standing, find_run, private_folder, runs};
 pub use task::{Engine, Options};

@@ -4,9 +4,9 @@ mod resume;
 
 use super::history::{Frame, History};
 use super::manifest::{Branching, InputRecord, ParameterChange};
-use super::message::{Event, JobSpec, Mark, Past, Phase, Prediction, Series, Snapshot, top_predictions};
+use super::message::{Event, JobSpec, Mark, Past, Phase, Series, Snapshot};
 use crate::error::{Error, Result};
-use crate::nets::{LayerName, Network, labels};
+use crate::model::{Output, Prediction};
 use crate::techniques::{Aim, Context, Job, ParamValue, Params, Progress, Technique, View, spec};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -23,7 +23,6 @@ pub(super) struct Run {
     pub spec: JobSpec,
     pub technique: &'static dyn Technique,
     pub context: Context,
-    pub network: Arc<Network>,
     pub params: Params,
     /// The parameters before any change.
     pub first_params: Params,
@@ -48,7 +47,6 @@ pub(super) struct Run {
     script: VecDeque<ParameterChange>,
     /// The step to pause at, once.
     hold_at: Option<usize>,
-    layers: Arc<[String]>,
     job: Box<dyn Job>,
     started: Instant,
     ended: Option<Duration>,
@@ -73,9 +71,7 @@ pub(super) struct Beginning {
 impl Run {
     pub fn new(beginning: Beginning, job: Box<dyn Job>) -> Self {
         let Beginning { id, spec, technique, context, params, inputs } = beginning;
-        let network = context.network.clone();
         Self {
-            layers: layers(&network),
             id,
             asked: spec.clone(),
             script: spec.changes.clone().into(),
@@ -83,7 +79,6 @@ impl Run {
             technique,
             aim: context.aim(),
             context,
-            network,
             first_params: params.clone(),
             params,
             changes: vec![],
@@ -200,8 +195,8 @@ impl Run {
             }
         }
         self.marks.extend(progress.notes.into_iter().map(|text| Mark { step: progress.step, text }));
-        if let Some(logits) = progress.logits {
-            self.saw(&logits);
+        if let (Some(logits), Some(output)) = (progress.logits, self.context.model.info.output.clone()) {
+            self.saw(&output, &logits);
         }
         if progress.done || self.asked.until.is_some_and(|until| self.step >= until) {
             self.end(Phase::Finished);
@@ -211,8 +206,8 @@ impl Run {
     }
 
     /// Takes over what a classifier made of the present picture.
-    pub fn saw(&mut self, logits: &[f32]) {
-        self.top = top_predictions(logits, 5);
+    pub fn saw(&mut self, output: &Output, logits: &[f32]) {
+        self.top = output.top(logits, 5);
         if self.top_before.is_empty() {
             self.top_before.clone_from(&self.top);
         }
@@ -253,9 +248,11 @@ impl Run {
     /// Changes a live parameter or a part of the aim.
     pub fn set_live(&mut self, name: &str, value: ParamValue) -> Result<Event> {
         let (mut params, mut aim) = (self.params.clone(), self.aim.clone());
+        let info = self.context.model.info.clone();
+        let label = |class| info.label(class);
         let old = match name {
-            "class" => aim.class.replace(index(name, &value)?).map(labels::label),
-            "target" => aim.target.replace(index(name, &value)?).map(labels::label),
+            "class" => aim.class.replace(self.index(name, &value)?).map(label),
+            "target" => aim.target.replace(self.index(name, &value)?).map(label),
             "layer" => aim.layer.replace(value.to_string().into()).map(|l| l.to_string()),
             _ => params.get(name).map(ToString::to_string),
         };
@@ -280,7 +277,7 @@ impl Run {
         self.changes.retain(|c| c.step != self.step || c.name != name);
         self.changes.push(ParameterChange { step: self.step, name: name.to_owned(), value: value.clone() });
         let new =
-            if name == "class" || name == "target" { labels::label(index(name, &value)?) } else { value.to_string() };
+            if name == "class" || name == "target" { label(self.index(name, &value)?) } else { value.to_string() };
         let text = match self.marks.iter().position(|m| m.step == self.step && m.text.starts_with(name)) {
             Some(at) => {
                 let mark = self.marks.remove(at);
@@ -291,6 +288,18 @@ impl Run {
         };
         self.marks.push(Mark { step: self.step, text });
         Ok(Event::Changed { run: self.id, step: self.step, name: name.to_owned(), value })
+    }
+
+    /// The index of a class that is named as the value of a part of the aim.
+    fn index(&self, name: &str, value: &ParamValue) -> Result<usize> {
+        let count = self.context.model.info.classes()?.count();
+        match value {
+            ParamValue::Int(v) if (0..count as i64).contains(v) => Ok(*v as usize),
+            _ => {
+                let expected = format!("it takes a class's index, from 0 to {}", count.saturating_sub(1));
+                Err(Error::bad_value(name, value, expected))
+            }
+        }
     }
 
     /// Shows an earlier step, or the present one again.
@@ -336,7 +345,7 @@ impl Run {
             run: self.id,
             phase: self.phase,
             technique: self.technique.id().to_owned(),
-            model: self.network.id().to_owned(),
+            model: self.context.model.id().to_owned(),
             device: device.to_owned(),
             threads,
             step: self.step,
@@ -352,7 +361,6 @@ impl Run {
             panels: view.panels.clone(),
             similarity: view.similarity.clone(),
             scores: view.scores.clone(),
-            layers: self.layers.clone(),
             series: self.series.clone(),
             marks: self.marks.clone(),
             top: looked_at.map_or(&self.top, |f| &f.top).clone(),
@@ -379,21 +387,6 @@ pub(super) fn aimed(spec: &mut JobSpec, name: &str, value: &ParamValue) {
         ("layer", ParamValue::Text(v)) => spec.layer = Some(v.clone()),
         _ => {}
     }
-}
-
-fn index(name: &str, value: &ParamValue) -> Result<usize> {
-    match value {
-        ParamValue::Int(v) if (0..labels::all().len() as i64).contains(v) => Ok(*v as usize),
-        _ => Err(Error::bad_value(name, value, "it takes a class's index, from 0 to 999")),
-    }
-}
-
-/// The named layers that have places to point at.
-fn layers(network: &Network) -> Arc<[String]> {
-    let size = network.preprocess().size.unwrap_or(256);
-    let all = network.layers(size, size).unwrap_or_default();
-    let with_places = all.iter().filter(|l| l.shape[1] * l.shape[2] > 1 && l.name.as_str() != LayerName::INPUT);
-    with_places.map(|l| l.name.to_string()).collect()
 }
 
 fn check(progress: &Progress) -> Result<()> {

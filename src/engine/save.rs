@@ -1,12 +1,13 @@
 //! A run's files.
 
 use super::manifest::{RunManifest, RunStatus};
-use super::message::{Phase, Prediction};
+use super::message::Phase;
 use super::run::Run;
 use crate::error::{Error, Result};
 use crate::imaging::{
     Array, Display, HeatMap, Picture, montage, write_csv, write_gif, write_json, write_npy, write_png,
 };
+use crate::model::Prediction;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -17,7 +18,6 @@ const RECORDED: usize = 120;
 pub(super) struct Surroundings<'a> {
     pub device: &'a str,
     pub threads: usize,
-    pub weights_sha256: String,
     pub top_after: Vec<Prediction>,
 }
 
@@ -130,8 +130,8 @@ fn manifest(run: &Run, around: Surroundings<'_>, folder: &Path) -> RunManifest {
             Phase::Idle | Phase::Loading | Phase::Running | Phase::Paused => RunStatus::Running,
         },
         success,
-        model: run.network.id().to_owned(),
-        weights_sha256: around.weights_sha256,
+        model: run.context.model.id().to_owned(),
+        weights_sha256: run.context.model.info.provenance.sha256.clone(),
         job: run.asked.clone().without_places(folder),
         inputs: run.inputs.clone(),
         parameters: run.first_params.clone(),

@@ -1,10 +1,10 @@
-//! Pictures and networks a run asks for.
+//! Pictures and models a run asks for.
 
 use super::manifest::InputRecord;
 use super::message::Source;
 use crate::error::{Error, Result};
 use crate::imaging::{Picture, decode, read_bytes, samples};
-use crate::nets::{Model, Network, Weights, model, sha256_hex};
+use crate::model::{Entry, Model, Weights, find, sha256_hex};
 use candle_core::Device;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -28,36 +28,38 @@ pub(super) fn read_picture(source: &Source, role: &str) -> Result<(Picture, Inpu
     Ok((picture, InputRecord { role: role.to_owned(), file: source.name(), sha256, width, height }))
 }
 
-/// Networks that have been built, so that switching techniques does not read weights again.
-#[derive(Debug)]
-pub(super) struct Networks {
+/// Models that have been opened, so that switching techniques does not read weights again.
+pub(super) struct Models {
+    known: &'static [Entry],
     device: Device,
-    built: Vec<(&'static str, Option<PathBuf>, Arc<Network>, Weights)>,
+    open: Vec<(String, Option<PathBuf>, Arc<Model>)>,
 }
 
-impl Networks {
-    pub fn new(device: Device) -> Self {
-        Self { device, built: Vec::new() }
+impl Models {
+    pub fn new(known: &'static [Entry], device: Device) -> Self {
+        Self { known, device, open: Vec::new() }
     }
 
-    /// The network of a model, with its own weights or a file's.
-    pub fn get(&mut self, id: &str, file: Option<&Path>) -> Result<Arc<Network>> {
-        let model: &Model = model(id)?;
-        let known = |(m, f, _, _): &&(&str, Option<PathBuf>, _, _)| *m == model.id && f.as_deref() == file;
-        if let Some((_, _, network, _)) = self.built.iter().find(known) {
-            return Ok(network.clone());
+    /// A model by its name, with its own weights or a file's.
+    pub fn get(&mut self, id: &str, file: Option<&Path>) -> Result<Arc<Model>> {
+        let known = |(m, f, _): &&(String, Option<PathBuf>, _)| m == id && f.as_deref() == file;
+        if let Some((_, _, model)) = self.open.iter().find(known) {
+            return Ok(model.clone());
         }
+        let entry = find(self.known, id)?;
         let weights = match file {
             Some(path) => Weights::read(path)?,
-            None => model.weights(),
+            None => entry.weights(),
         };
-        let network = Arc::new(model.build(&weights, &self.device)?);
-        self.built.push((model.id, file.map(Path::to_owned), network.clone(), weights));
-        Ok(network)
+        let model = Arc::new(entry.build(&weights, &self.device)?);
+        self.open.push((id.to_owned(), file.map(Path::to_owned), model.clone()));
+        Ok(model)
     }
 
-    /// SHA-256 of the weights a network was built from.
-    pub fn sha256(&self, network: &Arc<Network>) -> Option<String> {
-        self.built.iter().find(|(_, _, n, _)| Arc::ptr_eq(n, network)).map(|(_, _, _, w)| w.sha256())
+    /// The first that ends in classes: for pictures whose own model has none.
+    pub fn classifier(&mut self) -> Result<Arc<Model>> {
+        let first = self.known.iter().find(|entry| entry.output.is_some());
+        let id = first.ok_or_else(|| Error::unknown("classifier", "", "this engine knows none"))?.id;
+        self.get(id, None)
     }
 }

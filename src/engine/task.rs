@@ -6,6 +6,7 @@ use super::link::Link;
 use super::message::{Command, Event, Phase, Snapshot};
 use super::worker::Worker;
 use crate::error::Result;
+use crate::model::{BUILT_IN, Entry};
 use crate::techniques::{TECHNIQUES, Technique};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -25,6 +26,8 @@ pub struct Options {
     pub device: String,
     /// CPU threads; all cores unless given. Counts for the whole process, and only the first time.
     pub threads: Option<usize>,
+    /// The models it knows, the default classifier first.
+    pub models: &'static [Entry],
     /// The techniques it knows.
     pub techniques: &'static [&'static dyn Technique],
     /// Whether SIGINT and SIGTERM stop the run and are reported as [`Event::Interrupted`].
@@ -40,6 +43,7 @@ impl Default for Options {
         Self {
             device: "cpu".into(),
             threads: None,
+            models: BUILT_IN,
             techniques: TECHNIQUES,
             signals: false,
             keeping: None,

@@ -5,11 +5,11 @@ use super::message::{Command, Compared, Delivery, Event, FailureKind, JobSpec, P
 use super::registry;
 use super::run::{AIMS, Beginning, Run, aimed};
 use super::save::{Surroundings, save};
-use super::sources::{Networks, read_picture};
+use super::sources::{Models, read_picture};
 use super::task::Options;
 use crate::error::{Error, Result};
 use crate::imaging::{Display, HeatMap, Picture};
-use crate::nets::MODELS;
+use crate::model::Output;
 use crate::techniques::evaluation::{Evaluation, evaluate};
 use crate::techniques::{
     Context, Job, Need, ParamKind, ParamValue, Params, TECHNIQUES, Technique, Variation, classify, compare, find,
@@ -31,7 +31,7 @@ const PAST: usize = 6;
 pub(super) struct Worker {
     options: Options,
     threads: usize,
-    networks: Networks,
+    models: Models,
     events: UnboundedSender<Event>,
     snapshots: Arc<watch::Sender<Arc<Snapshot>>>,
     run: Option<Run>,
@@ -51,9 +51,9 @@ impl Worker {
         let keeper = options.keeping.clone().map(|keeping| Keeper::new(keeping, events.clone()));
         Self {
             keeper,
+            models: Models::new(options.models, device),
             options,
             threads: rayon::current_num_threads(),
-            networks: Networks::new(device),
             events,
             snapshots,
             run: None,
@@ -225,14 +225,13 @@ impl Worker {
 
     /// SHA-256 of the present run's weights.
     fn weights(&self) -> String {
-        self.run.as_ref().and_then(|run| self.networks.sha256(&run.network)).unwrap_or_default()
+        self.run.as_ref().map(|run| run.context.model.info.provenance.sha256.clone()).unwrap_or_default()
     }
 
     /// Keeps the present run on the disk, at once or if that is due.
     fn keep(&mut self, now: bool) {
         if let (Some(run), Some(keeper)) = (&self.run, &mut self.keeper) {
-            let networks = &self.networks;
-            keeper.keep(run, now, || networks.sha256(&run.network).unwrap_or_default());
+            keeper.keep(run, now);
         }
     }
 
@@ -257,13 +256,6 @@ impl Worker {
                 ..Snapshot::default()
             });
         });
-        let started = Event::Started {
-            run: self.runs,
-            spec: Box::new(spec.clone()),
-            model: model.clone(),
-            params: params.clone(),
-        };
-        self.tell(started);
         let mut inputs = vec![];
         let mut read = |sources: &[super::Source], wanted: bool, role| -> Result<Vec<Picture>> {
             let mut read_one = |source| {
@@ -283,9 +275,15 @@ impl Worker {
             let (input, style) = (picture.clone(), styles.first().cloned());
             *s = Arc::new(Snapshot { input, style, ..(**s).clone() });
         });
-        let network = self.networks.get(&model, spec.weights.as_deref())?;
+        let model = self.models.get(&model, spec.weights.as_deref())?;
+        self.tell(Event::Started {
+            run: self.runs,
+            spec: Box::new(spec.clone()),
+            model: model.info.clone(),
+            params: params.clone(),
+        });
         let context = Context {
-            network,
+            model,
             picture,
             others,
             styles,
@@ -322,26 +320,26 @@ impl Worker {
     /// Shows a picture whose job has no logits of its own to the default classifier, now and then.
     fn classify_result(&mut self, last: bool) {
         let Some(run) = &self.run else { return };
-        let seen_by_its_job = run.network.is_classifier();
+        let seen_by_its_job = run.context.model.info.output.is_some();
         let due = last || self.classified.is_none_or(|at| at.elapsed() >= CLASSIFY_EVERY);
         let Some(picture) = run.view.result.clone().filter(|_| due && !seen_by_its_job) else { return };
         self.classified = Some(Instant::now());
         match guarded(|| self.classify(&picture)) {
-            Ok(logits) => {
+            Ok((output, logits)) => {
                 if let Some(run) = &mut self.run {
-                    run.saw(&logits);
+                    run.saw(&output, &logits);
                 }
             }
             Err(error) => tracing::warn!(%error, "the picture could not be classified"),
         }
     }
 
-    fn classify(&mut self, picture: &Picture) -> Result<Vec<f32>> {
-        let network = match &self.run {
-            Some(run) if run.network.is_classifier() => run.network.clone(),
-            _ => self.networks.get(MODELS[0].id, None)?,
+    fn classify(&mut self, picture: &Picture) -> Result<(Output, Vec<f32>)> {
+        let model = match &self.run {
+            Some(run) if run.context.model.info.output.is_some() => run.context.model.clone(),
+            _ => self.models.classifier()?,
         };
-        classify(&network, picture)
+        Ok((model.info.classes()?.clone(), classify(&model, picture)?))
     }
 
     fn change_phase(&mut self, from: Phase, to: Phase) {
@@ -403,7 +401,7 @@ impl Worker {
         let started = Event::Started {
             run: branch.id,
             spec: Box::new(branch.spec.clone()),
-            model: branch.network.id().to_owned(),
+            model: branch.context.model.info.clone(),
             params: branch.params.clone(),
         };
         let paused = (branch.phase == Phase::Paused).then_some(Event::Paused { run: branch.id, step });
@@ -441,12 +439,14 @@ impl Worker {
         let own = || self.options.saves.join(format!("{}-{}-{}", run.technique.id(), registry::now(), run.step));
         let folder = folder.unwrap_or_else(own);
         let top_after = match run.view.result.clone() {
-            Some(picture) => super::top_predictions(&guarded(|| self.classify(&picture))?, 5),
+            Some(picture) => {
+                let (output, logits) = guarded(|| self.classify(&picture))?;
+                output.top(&logits, 5)
+            }
             None => run.top.clone(),
         };
         let Some(run) = &self.run else { return Ok(()) };
-        let weights_sha256 = self.networks.sha256(&run.network).unwrap_or_default();
-        let around = Surroundings { device: &self.options.device, threads: self.threads, weights_sha256, top_after };
+        let around = Surroundings { device: &self.options.device, threads: self.threads, top_after };
         let (files, manifest) = save(run, around, &folder, display, record)?;
         let (id, delivery) = (run.id, Delivery { folder: folder.clone(), display: display.clone(), record });
         if let Some(run) = &mut self.run {

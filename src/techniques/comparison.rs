@@ -3,9 +3,9 @@
 use super::attribution::{Method, Scene, Subject, Tracing, layer_of};
 use super::classifier::{require_classes, seen_by};
 use super::similarity::rank_correlations;
-use super::{Aim, Context, Job, Panel, Params, Progress, State, Technique, View, class_fact};
+use super::{Aim, Context, Job, Panel, Params, Progress, State, Technique, View};
 use crate::error::{Error, Result};
-use crate::nets::{LayerName, labels};
+use crate::graph::LayerName;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ pub struct Variation {
     pub params: Params,
     /// The class it explains; the picture's top one unless given.
     pub class: Option<usize>,
-    /// The layer it looks at; the network's default unless given.
+    /// The layer it looks at; the model's default unless given.
     pub layer: Option<LayerName>,
 }
 
@@ -34,12 +34,12 @@ pub fn compare(context: Context, variations: Vec<Variation>) -> Result<Box<dyn J
         let range = format!("a comparison takes {} to {} maps", COMPARED.start(), COMPARED.end());
         return Err(Error::bad_value("compare", variations.len(), range));
     }
-    let network = context.network;
+    let model = context.model;
     let picture =
         context.picture.ok_or(Error::Missing { technique: "compare", what: "a picture: give an image file" })?;
-    require_classes(&network)?;
-    let (picture, input) = seen_by(&network, &picture)?;
-    let layers = variations.iter().map(|v| layer_of(&network, v.layer.as_ref())).collect::<Result<Vec<_>>>()?;
+    require_classes(&model)?;
+    let (picture, input) = seen_by(&model, &picture)?;
+    let layers = variations.iter().map(|v| layer_of(&model, v.layer.as_ref())).collect::<Result<Vec<_>>>()?;
     let (mut taps, mut wanted) = (vec![], vec![]);
     for (variation, layer) in variations.iter().zip(&layers) {
         push_new(&mut taps, layer.clone());
@@ -49,7 +49,7 @@ pub fn compare(context: Context, variations: Vec<Variation>) -> Result<Box<dyn J
     let methods = several(&|i| !std::ptr::eq(variations[i].method, variations[0].method));
     let many_classes = several(&|i| variations[i].class != variations[0].class);
     let many_layers = several(&|i| layers[i] != layers[0]);
-    let scene = Arc::new(Scene::new(network, picture, input, &taps, wanted)?);
+    let scene = Arc::new(Scene::new(model, picture, input, &taps, wanted)?);
     let mut panels = vec![];
     for (variation, layer) in variations.into_iter().zip(layers) {
         let subject = Subject::of(scene.clone(), variation.class, layer, context.seed)?;
@@ -58,7 +58,7 @@ pub fn compare(context: Context, variations: Vec<Variation>) -> Result<Box<dyn J
             words.push(variation.method.id().to_owned());
         }
         if many_classes {
-            words.push(labels::label(subject.class));
+            words.push(scene.model.info.label(subject.class));
         }
         if many_layers {
             words.push(subject.layer.to_string());
@@ -137,7 +137,7 @@ impl Job for Comparison {
         facts.insert("maps".into(), maps.into());
         facts.insert("rank_correlation".into(), json!(rank_correlations(&self.maps())));
         if let Some((_, first)) = self.panels.first() {
-            facts.insert("class".into(), class_fact(first.subject.class));
+            facts.insert("class".into(), first.subject.model().info.class_fact(first.subject.class));
         }
         facts
     }

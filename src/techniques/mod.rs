@@ -27,8 +27,9 @@ pub use state::State;
 pub use tables::tables;
 
 use crate::error::{Error, Result, did_you_mean};
+use crate::graph::LayerName;
 use crate::imaging::{Array, HeatMap, Picture};
-use crate::nets::{LayerName, Network};
+use crate::model::Model;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -65,7 +66,7 @@ const fn join() -> [&'static dyn Technique; COUNT] {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Group {
-    /// What the network looks at.
+    /// What the model looks at.
     Attribution,
     /// What a class or unit looks like to it.
     Visualization,
@@ -136,8 +137,8 @@ impl Needs {
 /// What a job works on.
 #[derive(Debug, Clone)]
 pub struct Context {
-    /// The network, on the device to compute on.
-    pub network: Arc<Network>,
+    /// The model, on the device to compute on.
+    pub model: Arc<Model>,
     /// The photo, at its own size.
     pub picture: Option<Picture>,
     /// The photos beside it, for a technique that works on many together.
@@ -241,7 +242,7 @@ pub struct Progress {
 /// What a job has to show between steps.
 #[derive(Debug, Clone, Default)]
 pub struct View {
-    /// The photo as the network sees it.
+    /// The photo as the model sees it.
     pub input: Option<Picture>,
     /// The picture made so far.
     pub result: Option<Picture>,
@@ -324,11 +325,6 @@ pub fn find(techniques: &[&'static dyn Technique], id: &str) -> Result<&'static 
     })
 }
 
-/// A class as `run.json` names it.
-fn class_fact(class: usize) -> serde_json::Value {
-    serde_json::json!({ "index": class, "label": crate::nets::labels::label(class) })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -339,7 +335,7 @@ mod tests {
         let ids: BTreeSet<&str> = TECHNIQUES.iter().map(|t| t.id()).collect();
         assert_eq!(ids.len(), TECHNIQUES.len(), "two techniques share an id");
         for technique in TECHNIQUES {
-            assert!(crate::nets::model(technique.default_model()).is_ok());
+            assert!(crate::model::find(crate::model::BUILT_IN, technique.default_model()).is_ok());
             let defaults = Params::new(technique.params(), &BTreeMap::new()).expect("defaults");
             for recipe in technique.params() {
                 let ParamKind::Preset { options, .. } = recipe.kind else { continue };

@@ -9,6 +9,7 @@ use super::theme::Theme;
 use crate::engine::{Command, Event, JobSpec, Phase, Snapshot, Source};
 use crate::imaging::Display;
 use crate::imaging::samples::PHOTOS;
+use crate::model::{Labels, ModelInfo};
 use crate::picture::{Preference, Protocol, Rates};
 use crate::techniques::{Need, ParamSpec, ParamValue, TECHNIQUES, Technique};
 use crossterm::event::KeyEvent;
@@ -103,6 +104,8 @@ pub(super) struct Line {
 pub struct App {
     pub(super) theme: Theme,
     pub(super) snapshot: Arc<Snapshot>,
+    /// The model of the present run, once it is known.
+    pub(super) model: Option<Arc<ModelInfo>>,
     pub(super) technique: usize,
     pub(super) focus: Focus,
     pub(super) selected: usize,
@@ -141,6 +144,7 @@ impl App {
         let technique = TECHNIQUES.iter().position(|t| t.id() == setup.spec.technique).unwrap_or(0);
         let settings = HashMap::from([(TECHNIQUES[technique].id(), setup.spec.set.clone())]);
         let mut app = Self {
+            model: None,
             theme: setup.theme,
             snapshot: Arc::default(),
             technique,
@@ -319,7 +323,10 @@ impl App {
             }
             Event::Refused { message, .. } | Event::Warned { message } => self.message = say(message, true),
             Event::Interrupted { .. } => self.interrupt(Leaving::Quit),
-            Event::Started { spec, .. } => self.adopt(*spec),
+            Event::Started { spec, model, .. } => {
+                self.model = Some(model);
+                self.adopt(*spec);
+            }
             Event::Kept { .. } | Event::Paused { .. } | Event::Resumed { .. } | Event::Changed { .. } => {}
         }
     }
@@ -538,6 +545,11 @@ impl App {
             spec.target = Some(1);
         }
         spec
+    }
+
+    /// The label of one of the model's classes.
+    pub(super) fn label(&self, class: usize) -> String {
+        self.model.as_ref().map_or_else(|| Labels::of_index(class), |model| model.label(class))
     }
 
     fn save(&mut self, record: bool) {

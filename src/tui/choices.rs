@@ -4,7 +4,7 @@ use super::action::{Action, Comparable};
 use super::app::App;
 use super::dialogs::Picker;
 use crate::engine::{Compared, ScoreSpec};
-use crate::nets::labels;
+
 use crate::techniques::{COMPARED, Group, Method, Need, TECHNIQUES};
 
 /// Methods that are quick and each say something else.
@@ -24,17 +24,22 @@ impl App {
     pub(super) fn pick_class(&mut self) {
         let needs = self.current().needs();
         if needs.target != Need::None {
-            self.dialog = Some(Box::new(Picker::class("mistaken for", self.spec.target, Action::SetTarget)));
+            self.dialog = Some(Box::new(Picker::class(
+                "mistaken for",
+                self.class_names(),
+                self.spec.target,
+                Action::SetTarget,
+            )));
         } else if needs.class != Need::None {
             let class = self.spec.class.or(self.photo_class);
-            self.dialog = Some(Box::new(Picker::class("class", class, Action::SetClass)));
+            self.dialog = Some(Box::new(Picker::class("class", self.class_names(), class, Action::SetClass)));
         } else {
             self.say("this technique has no class");
         }
     }
 
     pub(super) fn pick_layer(&mut self) {
-        let layers = self.snapshot.layers.to_vec();
+        let layers = self.spatial_layers();
         if self.current().needs().layer == Need::None {
             return self.say("this technique looks at no layer");
         }
@@ -94,25 +99,31 @@ impl App {
                     Action::Compare(methods(&marked.iter().map(|&i| ids[i]).collect::<Vec<_>>()))
                 })
             }
-            Comparable::Classes => Picker::several(
-                "classes",
-                labels::all().iter().map(ToString::to_string).collect(),
-                range,
-                move |marked| {
-                    let of =
-                        |&class: &usize| Compared { technique: technique.clone(), class: Some(class), layer: None };
-                    Action::Compare(marked.iter().map(of).collect())
-                },
-            )
+            Comparable::Classes => Picker::several("classes", self.class_names(), range, move |marked| {
+                let of = |&class: &usize| Compared { technique: technique.clone(), class: Some(class), layer: None };
+                Action::Compare(marked.iter().map(of).collect())
+            })
             .numbered(),
             Comparable::Layers => {
-                let (layers, technique) = (self.snapshot.layers.to_vec(), self.layered().to_owned());
+                let (layers, technique) = (self.spatial_layers(), self.layered().to_owned());
                 Picker::several("layers", layers.clone(), range, move |marked| {
                     Action::Compare(marked.iter().map(|&i| at_layer(&technique, &layers[i])).collect())
                 })
             }
         };
         self.dialog = Some(Box::new(picker));
+    }
+
+    /// The names of the model's classes; none where it ends in features.
+    fn class_names(&self) -> Vec<String> {
+        let output = self.model.as_ref().and_then(|model| model.output.as_ref());
+        output.map(|output| output.labels.iter().map(str::to_owned).collect()).unwrap_or_default()
+    }
+
+    /// The layers that maps can be taken at, from the input to the output.
+    fn spatial_layers(&self) -> Vec<String> {
+        let layers = self.model.iter().flat_map(|model| model.spatial_layers());
+        layers.map(|layer| layer.name.to_string()).collect()
     }
 
     fn is_attribution(&mut self) -> bool {
@@ -135,7 +146,7 @@ impl App {
     }
 
     fn spread_layers(&self) -> Vec<Compared> {
-        let layers = &self.snapshot.layers;
+        let layers = self.spatial_layers();
         let count = layers.len().min(*COMPARED.end());
         let place = |i: usize| i * layers.len().saturating_sub(1) / count.saturating_sub(1).max(1);
         (0..count).map(|i| at_layer(self.layered(), &layers[place(i)])).collect()

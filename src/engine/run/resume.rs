@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 impl Run {
     /// Everything of the run but its job's tensors and its pictures; and those tensors, if the job can hand them out.
-    pub fn saved(&self, weights: String) -> (Saved, Option<State>) {
+    pub fn saved(&self) -> (Saved, Option<State>) {
         let saved = Saved {
             program: env!("CARGO_PKG_VERSION").to_owned(),
             asked: self.asked.clone(),
@@ -21,7 +21,7 @@ impl Run {
             script: self.script.iter().cloned().collect(),
             branched_from: self.branched_from,
             inputs: self.inputs.clone(),
-            weights,
+            weights: self.context.model.info.provenance.sha256.clone(),
             phase: self.phase,
             step: self.step,
             total: self.total,

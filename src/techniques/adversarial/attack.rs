@@ -2,14 +2,12 @@
 
 use super::super::classifier::{probability, require_classes, top_class};
 use super::super::stopping::{self, Watch};
-use super::super::{
-    Aim, Context, Group, Job, Need, Needs, ParamSpec, Params, Progress, State, Technique, View, class_fact,
-};
+use super::super::{Aim, Context, Group, Job, Need, Needs, ParamSpec, Params, Progress, State, Technique, View};
 use super::findings::{self, Findings};
 use super::scene::{Goal, Limit, Loss, Scene, Sight, length};
 use crate::error::{Error, Result};
 use crate::imaging::Picture;
-use crate::nets::labels;
+
 use candle_core::Tensor;
 use serde_json::{Map, Value};
 
@@ -125,11 +123,11 @@ impl Technique for Attack {
             return Err(missing("a class to be mistaken for: give --target"));
         }
         let picture = context.picture.ok_or(missing("a picture: give an image file"))?;
-        require_classes(&context.network)?;
-        let scene = Scene::new(context.network, &picture, context.class, context.target, context.seed)?;
+        require_classes(&context.model)?;
+        let scene = Scene::new(context.model, &picture, context.class, context.target, context.seed)?;
         if scene.goal.target == Some(scene.goal.source) {
             let reason = "that is what the photo shows already; choose another class";
-            return Err(Error::bad_value("--target", labels::label(scene.goal.source), reason));
+            return Err(Error::bad_value("--target", scene.model.info.label(scene.goal.source), reason));
         }
         let rule = (self.rule)(&scene, &params)?;
         Ok(Box::new(Siege {
@@ -216,7 +214,7 @@ impl Job for Siege {
             if self.iterations.is_none() {
                 self.iterations = Some(self.step);
                 let top = top_class(&seen.logits);
-                notes.push(format!("flipped to {}", short(&labels::label(top))));
+                notes.push(format!("flipped to {}", short(&self.scene.model.info.label(top))));
             }
             self.consider()?;
         }
@@ -253,7 +251,7 @@ impl Job for Siege {
         if aim.target != self.scene.goal.target {
             if aim.target == Some(self.scene.goal.source) {
                 let reason = "that is what the photo shows already; choose another class";
-                return Err(Error::bad_value("target", labels::label(self.scene.goal.source), reason));
+                return Err(Error::bad_value("target", self.scene.model.info.label(self.scene.goal.source), reason));
             }
             self.scene.goal.target = aim.target;
             // What was reached and seen was another goal.
@@ -287,9 +285,10 @@ impl Job for Siege {
 
     fn facts(&self) -> Map<String, Value> {
         let goal = self.scene.goal;
+        let info = &self.scene.model.info;
         let mut facts = Map::new();
-        facts.insert("target".into(), goal.target.map(class_fact).into());
-        facts.insert("source".into(), class_fact(goal.source));
+        facts.insert("target".into(), goal.target.map(|class| info.class_fact(class)).into());
+        facts.insert("source".into(), info.class_fact(goal.source));
         facts.insert("iterations".into(), self.iterations.into());
         facts.insert("success".into(), self.kept.is_some().into());
         facts.insert("stopped_by".into(), self.stopped.into());

@@ -1,4 +1,4 @@
-//! Fooling images: a photo changed, hardly visibly, until the network takes it for another class.
+//! Fooling images: a photo changed, hardly visibly, until the model takes it for another class.
 
 use super::super::stopping::steps;
 use super::super::{ParamSpec, Params};
@@ -8,21 +8,16 @@ use crate::error::Result;
 use crate::optim::unit;
 use candle_core::Tensor;
 
-/// From Stanford's CS231n assignments; the gradient's direction is that of the network's input space.
+/// From Stanford's CS231n assignments; the gradient's direction is that of the model's input space.
 pub(super) static FOOLING: Attack = Attack {
     id: "fooling",
-    about: "a photo changed, hardly visibly, until the network takes it for another class",
+    about: "a photo changed, hardly visibly, until the model takes it for another class",
     definition: "x ← x + s·g/‖g‖₂ with g = ∂z_t/∂x, unclamped, until the top class is the target t (`iterations`), then on until the clamped 8-bit picture is taken for t too (`steps`)",
     reference: "Szegedy et al. 2014, arXiv:1312.6199; normalised ascent as in Stanford's CS231n",
     targets: Targets::Required,
     params: &[
         steps(100),
-        ParamSpec::float(
-            "step_size",
-            [0.0, 1000.0],
-            1.0,
-            "s, the length of each update in the network's input space",
-        ),
+        ParamSpec::float("step_size", [0.0, 1000.0], 1.0, "s, the length of each update in the model's input space"),
     ],
     rule: |_, _| Ok(Box::new(Fooling)),
 };
@@ -39,7 +34,7 @@ impl Rule for Fooling {
     }
 
     fn next(&mut self, scene: &Scene, params: &Params, x: &Tensor, seen: &Sight) -> Result<Tensor> {
-        let preprocess = scene.network.preprocess();
+        let preprocess = scene.model.input();
         let gradient = preprocess.gradient_at_input(&seen.gradient)?;
         let input = (preprocess.input_from_pixels(x)? + (unit(&gradient)? * params.float("step_size"))?)?;
         preprocess.pixels_from_input(&input)

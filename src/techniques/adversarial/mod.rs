@@ -1,4 +1,4 @@
-//! How a network is fooled.
+//! How a model is fooled.
 
 mod apgd;
 mod attack;

@@ -1,12 +1,13 @@
-//! What an attack works on: a photo in pixels, the network, and who is to be fooled into what.
+//! What an attack works on: a photo in pixels, the model, and who is to be fooled into what.
 
 use super::super::classifier::{classify, seen_by, top_class};
 use super::super::{Params, pixels_from_picture};
 use super::findings::norms;
 use crate::error::Result;
+use crate::graph::{LayerName, class_seed};
 use crate::imaging::Picture;
 use crate::kernels::ReluRule;
-use crate::nets::{LayerName, Network, class_seed};
+use crate::model::Model;
 use candle_core::Tensor;
 use std::sync::Arc;
 
@@ -86,7 +87,7 @@ impl Loss {
             Self::Dlr => {
                 let mut order: Vec<usize> = (0..z.len()).collect();
                 order.sort_by(|&a, &b| z[b].total_cmp(&z[a]));
-                // Of a network with hardly any classes the last one stands in for those that are missing.
+                // Of a model with hardly any classes the last one stands in for those that are missing.
                 let ranked = |rank: usize| order[rank.min(order.len() - 1)];
                 let margin = match goal.target {
                     Some(target) => value(target) - value(goal.source),
@@ -119,8 +120,8 @@ pub(super) struct Sight {
 
 /// A photo under attack.
 pub(super) struct Scene {
-    pub network: Arc<Network>,
-    /// The photo as the network sees it.
+    pub model: Arc<Model>,
+    /// The photo as the model sees it.
     pub picture: Picture,
     /// Its pixels `[1, 3, H, W]` in `[0, 1]`.
     pub original: Tensor,
@@ -129,27 +130,27 @@ pub(super) struct Scene {
 }
 
 impl Scene {
-    /// Looks at the photo once; `class` is what it shows, by default what the network takes it for.
+    /// Looks at the photo once; `class` is what it shows, by default what the model takes it for.
     pub fn new(
-        network: Arc<Network>,
+        model: Arc<Model>,
         photo: &Picture,
         class: Option<usize>,
         target: Option<usize>,
         seed: u64,
     ) -> Result<Self> {
-        let (picture, input) = seen_by(&network, photo)?;
+        let (picture, input) = seen_by(&model, photo)?;
         let source = match class {
             Some(class) => class,
-            None => top_class(&network.logits(&input)?.flatten_all()?.to_vec1::<f32>()?),
+            None => top_class(&model.graph.logits(&input)?.flatten_all()?.to_vec1::<f32>()?),
         };
-        let original = pixels_from_picture(&picture, network.device())?;
-        Ok(Self { network, picture, original, goal: Goal { source, target }, seed })
+        let original = pixels_from_picture(&picture, model.device())?;
+        Ok(Self { model, picture, original, goal: Goal { source, target }, seed })
     }
 
     /// The logits of pixels `[1, 3, H, W]`.
     pub fn logits(&self, x: &Tensor) -> Result<Vec<f32>> {
-        let input = self.network.preprocess().input_from_pixels(x)?;
-        Ok(self.network.logits(&input)?.flatten_all()?.to_vec1::<f32>()?)
+        let input = self.model.input().input_from_pixels(x)?;
+        Ok(self.model.graph.logits(&input)?.flatten_all()?.to_vec1::<f32>()?)
     }
 
     /// The logits of pixels `[1, 3, H, W]` and the gradient of a loss there.
@@ -160,27 +161,29 @@ impl Scene {
     /// The same for another goal.
     pub fn look_for(&self, x: &Tensor, loss: Loss, goal: &Goal) -> Result<Sight> {
         let output: LayerName = LayerName::LOGITS.into();
-        let preprocess = self.network.preprocess();
-        let activations = self.network.forward(&preprocess.input_from_pixels(x)?, std::slice::from_ref(&output))?;
+        let preprocess = self.model.input();
+        let activations =
+            self.model.graph.forward(&preprocess.input_from_pixels(x)?, std::slice::from_ref(&output))?;
         let logits = activations.logits()?.flatten_all()?.to_vec1::<f32>()?;
         let (value, seed) = loss.at(&logits, goal);
         let seed = Tensor::from_vec(seed, (1, logits.len(), 1, 1), x.device())?;
         let input = [LayerName::INPUT.into()];
-        let gradients = self.network.backward(&activations, &[(output, seed)], &input, ReluRule::Standard)?;
+        let gradients = self.model.graph.backward(&activations, &[(output, seed)], &input, ReluRule::Standard)?;
         Ok(Sight { logits, loss: value, gradient: preprocess.gradient_at_pixels(gradients.input()?)? })
     }
 
     /// The gradients of several logits at pixels `[1, 3, H, W]`.
     pub fn gradients_of(&self, x: &Tensor, classes: &[usize]) -> Result<Vec<Tensor>> {
         let output: LayerName = LayerName::LOGITS.into();
-        let preprocess = self.network.preprocess();
-        let activations = self.network.forward(&preprocess.input_from_pixels(x)?, std::slice::from_ref(&output))?;
+        let preprocess = self.model.input();
+        let activations =
+            self.model.graph.forward(&preprocess.input_from_pixels(x)?, std::slice::from_ref(&output))?;
         let count = activations.logits()?.elem_count();
         let input = [LayerName::INPUT.into()];
         let of = |&class: &usize| {
             let seed = class_seed(1, count, class, x.device())?;
             let seeds = [(output.clone(), seed)];
-            let gradients = self.network.backward(&activations, &seeds, &input, ReluRule::Standard)?;
+            let gradients = self.model.graph.backward(&activations, &seeds, &input, ReluRule::Standard)?;
             preprocess.gradient_at_pixels(gradients.input()?)
         };
         classes.iter().map(of).collect()
@@ -188,7 +191,7 @@ impl Scene {
 
     /// Whether an 8-bit picture does what was wanted.
     pub fn is_fooled_by(&self, picture: &Picture) -> Result<bool> {
-        Ok(self.goal.is_met(&classify(&self.network, picture)?))
+        Ok(self.goal.is_met(&classify(&self.model, picture)?))
     }
 
     /// The 8-bit picture to be saved for pixels `x`, and whether it fools. Where plain rounding loses what the pixels

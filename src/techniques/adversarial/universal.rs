@@ -1,18 +1,19 @@
-//! One perturbation that fools the network on many photos.
+//! One perturbation that fools the model on many photos.
 
 use super::super::classifier::{require_classes, seen_by, top_class};
 use super::super::stopping::{PLATEAU, Watch, early};
 use super::super::{
-    Aim, Context, Group, Job, Need, Needs, ParamSpec, Params, Progress, State, Technique, View, class_fact,
-    picture_from_pixels, pixels_from_picture,
+    Aim, Context, Group, Job, Need, Needs, ParamSpec, Params, Progress, State, Technique, View, picture_from_pixels,
+    pixels_from_picture,
 };
 use super::budget::{EPSILON, STEP_SIZE};
 use super::findings;
 use super::scene::{Goal, Loss, Norm};
 use crate::error::{Error, Result};
+use crate::graph::LayerName;
 use crate::imaging::{Array, Picture, montage};
 use crate::kernels::ReluRule;
-use crate::nets::{LayerName, Network};
+use crate::model::Model;
 use candle_core::{IndexOp, Tensor};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
@@ -44,7 +45,7 @@ impl Technique for Universal {
         Group::Adversarial
     }
     fn about(&self) -> &'static str {
-        "one perturbation that fools the network on a whole folder of photos"
+        "one perturbation that fools the model on a whole folder of photos"
     }
     fn definition(&self) -> &'static str {
         "δ ← clamp(δ + α·sign(m), ±ε), m ← 0.9·m + mean over photos not yet fooled of ∂margin(clamp(x + δ))/∂x, four photos at a time"
@@ -61,17 +62,17 @@ impl Technique for Universal {
     fn start(&'static self, context: Context, params: Params) -> Result<Box<dyn Job>> {
         let what = "pictures: give image files or a folder";
         let first = context.picture.ok_or(Error::Missing { technique: self.id(), what })?;
-        let network = context.network;
-        require_classes(&network)?;
+        let model = context.model;
+        require_classes(&model)?;
         let mut photos = vec![];
         for picture in std::iter::once(&first).chain(&context.others) {
-            let (seen, input) = seen_by(&network, picture)?;
-            let source = top_class(&network.logits(&input)?.flatten_all()?.to_vec1::<f32>()?);
+            let (seen, input) = seen_by(&model, picture)?;
+            let source = top_class(&model.graph.logits(&input)?.flatten_all()?.to_vec1::<f32>()?);
             photos.push(Photo { seen, goal: Goal { source, target: context.target }, fooled: false });
         }
-        let shape = pixels_from_picture(&photos[0].seen, network.device())?.zeros_like()?;
+        let shape = pixels_from_picture(&photos[0].seen, model.device())?.zeros_like()?;
         Ok(Box::new(Search {
-            network,
+            model,
             params,
             target: context.target,
             photos,
@@ -86,7 +87,7 @@ impl Technique for Universal {
 }
 
 struct Photo {
-    /// As the network sees it.
+    /// As the model sees it.
     seen: Picture,
     goal: Goal,
     /// Whether it fooled when it was last looked at.
@@ -94,7 +95,7 @@ struct Photo {
 }
 
 struct Search {
-    network: Arc<Network>,
+    model: Arc<Model>,
     params: Params,
     target: Option<usize>,
     photos: Vec<Photo>,
@@ -131,10 +132,10 @@ impl Search {
             .iter()
             .map(|photo| Ok((pixels_from_picture(&photo.seen, &device)? + &self.change)?.clamp(0f32, 1f32)?))
             .collect::<Result<Vec<_>>>()?;
-        let preprocess = *self.network.preprocess();
+        let preprocess = self.model.input();
         let inputs = preprocess.input_from_pixels(&Tensor::cat(&pixels, 0)?)?;
         let output: LayerName = LayerName::LOGITS.into();
-        let activations = self.network.forward(&inputs, std::slice::from_ref(&output))?;
+        let activations = self.model.graph.forward(&inputs, std::slice::from_ref(&output))?;
         let logits = activations.logits()?.flatten_from(1)?.to_vec2::<f32>()?;
         let mut total = 0.0;
         let mut seeds = vec![];
@@ -146,7 +147,7 @@ impl Search {
         }
         let seed = Tensor::from_vec(seeds, (end - at, logits[0].len(), 1, 1), &device)?;
         let input = [LayerName::INPUT.into()];
-        let gradients = self.network.backward(&activations, &[(output, seed)], &input, ReluRule::Standard)?;
+        let gradients = self.model.graph.backward(&activations, &[(output, seed)], &input, ReluRule::Standard)?;
         let gradient = preprocess.gradient_at_pixels(gradients.input()?)?.sum_keepdim(0)?;
         Ok((total / (end - at) as f64, gradient))
     }
@@ -180,7 +181,7 @@ impl Job for Search {
         if self.stopped.is_some() {
             // From here on what counts are the pictures as they would be saved.
             let fooled = |photo: &Photo| -> Result<bool> {
-                Ok(photo.goal.is_met(&super::super::classify(&self.network, &self.perturbed(photo)?)?))
+                Ok(photo.goal.is_met(&super::super::classify(&self.model, &self.perturbed(photo)?)?))
             };
             let fooled = self.photos.iter().map(fooled).collect::<Result<Vec<_>>>()?;
             self.photos.iter_mut().zip(fooled).for_each(|(photo, fooled)| photo.fooled = fooled);
@@ -224,7 +225,7 @@ impl Job for Search {
     fn facts(&self) -> Map<String, Value> {
         let fooled = self.photos.iter().filter(|p| p.fooled).count();
         let mut facts = Map::new();
-        facts.insert("target".into(), self.target.map(class_fact).into());
+        facts.insert("target".into(), self.target.map(|class| self.model.info.class_fact(class)).into());
         facts.insert("photos".into(), self.photos.len().into());
         facts.insert("fooled".into(), fooled.into());
         facts.insert("fooling_rate".into(), self.fooled().into());

@@ -5,7 +5,7 @@ use super::channels::{by_activity, weighted};
 use super::method::{Estimator, Explain, Found, Method, TOLERANCE};
 use super::subject::Subject;
 use crate::error::Result;
-use crate::nets::LayerName;
+use crate::graph::LayerName;
 use candle_core::{IndexOp, Tensor};
 
 /// relu(Σ_k w_k·A_k), w_k = (z_c − z_c without channel k)/z_c; a channel is taken away by setting it to 0, as in the
@@ -56,7 +56,7 @@ impl Estimator for AblationCam {
         let output: LayerName = LayerName::LOGITS.into();
         // Where a connection goes around the layer, the input has to run again too.
         let inputs = subject.input().repeat((channels.len(), 1, 1, 1))?;
-        let passes = subject.network().infer_from(&inputs, &subject.layer, &copies, &[output])?;
+        let passes = subject.model().graph.infer_from(&inputs, &subject.layer, &copies, &[output])?;
         let whole = subject.score();
         for (k, logits) in channels.into_iter().zip(passes.logits()?.to_vec2::<f32>()?) {
             self.weights[k] = (whole - logits[subject.class]) / whole;

@@ -14,16 +14,15 @@ pub(super) const BASELINE: ParamSpec = ParamSpec {
     name: "baseline",
     kind: ParamKind::Choice { options: &["zero", "black", "white", "blur"], default: "zero" },
     unit: "",
-    help: "what counts as nothing: zeros of the network's input (its grey), black, white, or the photo blurred",
+    help: "what counts as nothing: zeros of the model's input (its grey), black, white, or the photo blurred",
     live: false,
 };
 
 /// The baseline `[1, 3, H, W]` in input space.
 pub(super) fn baseline(subject: &Subject, params: &Params) -> Result<Tensor> {
     let x = subject.input();
-    let pixels = |value: f64| -> Result<Tensor> {
-        subject.network().preprocess().input_from_pixels(&(x.ones_like()? * value)?)
-    };
+    let pixels =
+        |value: f64| -> Result<Tensor> { subject.model().input().input_from_pixels(&(x.ones_like()? * value)?) };
     match params.choice("baseline") {
         "black" => pixels(0.0),
         "white" => pixels(1.0),

@@ -1,4 +1,4 @@
-//! Deconvolutional network: the class projected back through rectified gradients.
+//! Deconvolutional model: the class projected back through rectified gradients.
 
 use super::method::{Explain, Found, Method};
 use crate::kernels::ReluRule;

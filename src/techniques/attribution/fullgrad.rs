@@ -12,7 +12,7 @@ use candle_core::Tensor;
 /// saturated ReLU6 units, so that input and biases together are the score exactly (`completeness_gap`).
 pub(super) static METHOD: Method = Method {
     id: "fullgrad",
-    about: "what the input and every bias of the network add to the class score, layer by layer",
+    about: "what the input and every bias of the model add to the class score, layer by layer",
     definition: "Σ over channels of ψ(x⊙∂z_c/∂x) + Σ_layers ψ(b⊙∂z_c/∂b), ψ: magnitude, scaled to 0–1, upsampled bilinearly",
     reference: "Srinivas & Fleuret 2019, arXiv:1905.00780",
     layer: false,
@@ -23,8 +23,8 @@ pub(super) static METHOD: Method = Method {
 fn fullgrad(subject: &Subject) -> Result<Found> {
     let x = subject.input();
     let (_, _, h, w) = x.dims4()?;
-    let trace = subject.network().trace(x)?;
-    let (biases, gradients) = subject.network().bias_terms(&trace, &subject.logit_seed()?)?;
+    let trace = subject.model().graph.trace(x)?;
+    let (biases, gradients) = subject.model().graph.bias_terms(&trace, &subject.logit_seed()?)?;
     let of_input = (x * gradients.input()?)?;
     let mut map = scaled(&of_input)?.sum((0, 1))?;
     let mut sum = total(&of_input)?;

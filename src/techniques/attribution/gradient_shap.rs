@@ -5,7 +5,7 @@ use super::baseline::{BASELINE, baseline, completeness_gap};
 use super::method::{Estimator, Explain, Found, Method, TOLERANCE, samples};
 use super::subject::Subject;
 use crate::error::Result;
-use crate::nets::LayerName;
+use crate::graph::LayerName;
 use crate::optim::{noise, step_rng};
 use candle_core::Tensor;
 use rand::Rng;
@@ -25,7 +25,7 @@ pub(super) static METHOD: Method = Method {
             name: "noise",
             kind: ParamKind::Float { min: 0.0, max: 10.0, default: 0.1 },
             unit: "",
-            help: "standard deviation σ of the noise, in the network's input space",
+            help: "standard deviation σ of the noise, in the model's input space",
             live: false,
         },
         BASELINE,

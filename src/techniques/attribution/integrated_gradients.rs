@@ -6,7 +6,7 @@ use super::method::{Estimator, Explain, Found, Method, TOLERANCE};
 use super::path::{gauss_legendre, on_the_way, spread};
 use super::subject::Subject;
 use crate::error::Result;
-use crate::nets::LayerName;
+use crate::graph::LayerName;
 use candle_core::Tensor;
 
 /// (x − b) ⊙ ∫ ∂z_c/∂x (b + α(x − b)) dα by Gauss–Legendre quadrature, as Captum's `IntegratedGradients`, `[3, H, W]`;

@@ -1,6 +1,6 @@
 //! The job around a method: at once, or update by update.
 
-use super::super::{Aim, Context, Job, Params, Progress, State, View, class_fact};
+use super::super::{Aim, Context, Job, Params, Progress, State, View};
 use super::method::{Estimator, Explain, Found, Method};
 use super::subject::Subject;
 use crate::error::Result;
@@ -103,7 +103,7 @@ impl Tracing {
 
     pub fn facts(&self) -> Map<String, Value> {
         let mut facts = Map::new();
-        facts.insert("class".into(), class_fact(self.subject.class));
+        facts.insert("class".into(), self.subject.model().info.class_fact(self.subject.class));
         facts.insert("logit".into(), self.subject.score().into());
         if self.method.layer {
             facts.insert("layer".into(), self.subject.layer.as_str().into());

@@ -5,9 +5,9 @@ use super::baseline::total;
 use super::method::{Explain, Found, Method};
 use super::subject::Subject;
 use crate::error::Result;
-use crate::nets::LrpRule;
+use crate::graph::LrpRule;
 
-/// The relevance of each input value when z_c is handed back through the network: every unit shares its relevance
+/// The relevance of each input value when z_c is handed back through the model: every unit shares its relevance
 /// among its inputs in proportion to their contributions x_i·w_ij (ε rule), those of the unit's own sign counting 1 + γ
 /// times under the γ rule (Andéol et al. 2021, arXiv:2106.13555, for inputs of either sign). ε is in units of each layer's root mean square and takes relevance from units near zero.
 /// `[3, H, W]`, summed over the channels for the map. `completeness_gap` is Σ relevance of inputs and biases − z_c:
@@ -48,11 +48,11 @@ pub(super) static METHOD: Method = Method {
 fn lrp(subject: &Subject, params: &Params) -> Result<Found> {
     let gamma = if params.choice("rule") == "gamma" { params.float("gamma") } else { 0.0 };
     let rule = LrpRule { epsilon: params.float("epsilon"), gamma };
-    let network = subject.network();
-    let trace = network.trace(subject.input())?;
+    let model = subject.model();
+    let trace = model.graph.trace(subject.input())?;
     let [(layer, seed)] = subject.logit_seed()?;
     let score = f64::from(subject.score());
-    let (relevance, of_biases) = network.lrp(&trace, &[(layer, (seed * score)?)], rule)?;
+    let (relevance, of_biases) = model.graph.lrp(&trace, &[(layer, (seed * score)?)], rule)?;
     let gap = total(&relevance)? + of_biases - score;
     Ok(Found::summed(&relevance)?.with("relevance_of_biases", of_biases).with("completeness_gap", gap))
 }

@@ -6,8 +6,8 @@ use super::cam::Planes;
 use super::job::Explanation;
 use super::subject::Subject;
 use crate::error::Result;
+use crate::graph::LayerName;
 use crate::imaging::{Array, HeatMap};
-use crate::nets::LayerName;
 use candle_core::Tensor;
 use serde_json::{Map, Value};
 

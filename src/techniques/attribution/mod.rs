@@ -1,4 +1,4 @@
-//! What a network looks at.
+//! What a model looks at.
 //!
 //! A method is its formula: one file with a `METHOD`, and one line in [`METHODS`]. What they share stands in
 //! `subject` (the photo and its passes), `method` (what a method declares) and `job` (the run around it).

@@ -10,7 +10,7 @@ use rand::Rng;
 
 /// The mean over random masks m of p(c | x ⊙ m)·m, divided by the masks' mean `p`. A mask is a grid of `cells` × `cells`
 /// ones (with probability `p`) and zeros, enlarged bilinearly to (cells + 1)·⌈size/cells⌉ pixels and cut at a random
-/// offset of up to one cell. What is masked becomes 0 in the network's input space.
+/// offset of up to one cell. What is masked becomes 0 in the model's input space.
 pub(super) static METHOD: Method = Method {
     id: "rise",
     about: "which parts the class needs to be seen: its probability while random parts are shown",

@@ -4,7 +4,7 @@ use super::super::{ParamKind, ParamSpec, Params, State};
 use super::method::{Estimator, Explain, Found, Method, TOLERANCE, samples};
 use super::subject::Subject;
 use crate::error::Result;
-use crate::nets::LayerName;
+use crate::graph::LayerName;
 use crate::optim::{noise, step_rng};
 use candle_core::Tensor;
 

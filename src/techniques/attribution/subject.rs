@@ -4,9 +4,10 @@ use super::super::Context;
 use super::super::classifier::{require_classes, seen_by, top_class};
 use super::cam::Planes;
 use crate::error::{Error, Result};
+use crate::graph::{Activations, Gradients, LayerName, class_seed};
 use crate::imaging::Picture;
 use crate::kernels::ReluRule;
-use crate::nets::{Activations, Gradients, LayerName, Network, class_seed};
+use crate::model::Model;
 use candle_core::Tensor;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,10 +17,10 @@ pub(in crate::techniques) const BATCH: usize = 4;
 
 /// One input and its passes, shared by every method, class and layer that is compared on it.
 pub(in crate::techniques) struct Scene {
-    pub network: Arc<Network>,
-    /// The photo as the network sees it.
+    pub model: Arc<Model>,
+    /// The photo as the model sees it.
     pub picture: Picture,
-    /// The network's input `[1, 3, H, W]`.
+    /// The model's input `[1, 3, H, W]`.
     pub input: Tensor,
     pub logits: Vec<f32>,
     activations: Activations,
@@ -32,7 +33,7 @@ pub(in crate::techniques) struct Scene {
 impl Scene {
     /// The forward pass over `input`, with `layers` tapped; gradients at `wanted` come together.
     pub fn new(
-        network: Arc<Network>,
+        model: Arc<Model>,
         picture: Picture,
         input: Tensor,
         layers: &[LayerName],
@@ -40,10 +41,10 @@ impl Scene {
     ) -> Result<Self> {
         let mut taps = vec![LayerName::LOGITS.into()];
         taps.extend(layers.iter().cloned());
-        let activations = network.forward(&input, &taps)?;
+        let activations = model.graph.forward(&input, &taps)?;
         let logits = activations.logits()?.flatten_all()?.to_vec1::<f32>()?;
         Ok(Self {
-            network,
+            model,
             picture,
             input,
             logits,
@@ -70,8 +71,8 @@ impl Scene {
     }
 
     fn backward(&self, class: usize, wrt: &[LayerName], rule: ReluRule) -> Result<Gradients> {
-        let seed = class_seed(1, self.logits.len(), class, self.network.device())?;
-        self.network.backward(&self.activations, &[(LayerName::LOGITS.into(), seed)], wrt, rule)
+        let seed = class_seed(1, self.logits.len(), class, self.model.device())?;
+        self.model.graph.backward(&self.activations, &[(LayerName::LOGITS.into(), seed)], wrt, rule)
     }
 }
 
@@ -96,11 +97,11 @@ impl Subject {
     ) -> Result<Self> {
         let what = "a picture: give an image file";
         let picture = context.picture.ok_or(Error::Missing { technique, what })?;
-        require_classes(&context.network)?;
-        let layer = layer_of(&context.network, context.layer.as_ref())?;
-        let (picture, input) = seen_by(&context.network, &picture)?;
+        require_classes(&context.model)?;
+        let layer = layer_of(&context.model, context.layer.as_ref())?;
+        let (picture, input) = seen_by(&context.model, &picture)?;
         let wanted = wanted(&layer);
-        let scene = Scene::new(context.network, picture, input, std::slice::from_ref(&layer), wanted)?;
+        let scene = Scene::new(context.model, picture, input, std::slice::from_ref(&layer), wanted)?;
         Self::of(Arc::new(scene), context.class, layer, context.seed)
     }
 
@@ -108,23 +109,23 @@ impl Subject {
     pub fn of(scene: Arc<Scene>, class: Option<usize>, layer: LayerName, seed: u64) -> Result<Self> {
         let class = class.unwrap_or_else(|| top_class(&scene.logits));
         // Refuses a class that does not exist before anything is computed.
-        class_seed(1, scene.logits.len(), class, scene.network.device())?;
+        class_seed(1, scene.logits.len(), class, scene.model.device())?;
         Ok(Self { scene, class, layer, seed })
     }
 
-    /// The same question about another input, or to another network.
-    pub fn asked_of(&self, network: &Arc<Network>, input: &Tensor) -> Result<Self> {
+    /// The same question about another input, or to another model.
+    pub fn asked_of(&self, model: &Arc<Model>, input: &Tensor) -> Result<Self> {
         let layers = std::slice::from_ref(&self.layer);
         let wanted = self.scene.wanted.clone();
-        let scene = Scene::new(network.clone(), self.scene.picture.clone(), input.clone(), layers, wanted)?;
+        let scene = Scene::new(model.clone(), self.scene.picture.clone(), input.clone(), layers, wanted)?;
         Ok(Self { scene: Arc::new(scene), ..self.clone() })
     }
 
-    pub fn network(&self) -> &Network {
-        &self.scene.network
+    pub fn model(&self) -> &Model {
+        &self.scene.model
     }
 
-    /// The network's input `[1, 3, H, W]`.
+    /// The model's input `[1, 3, H, W]`.
     pub fn input(&self) -> &Tensor {
         &self.scene.input
     }
@@ -164,13 +165,13 @@ impl Subject {
 
     /// The gradient of z_c at the logits, for passes over the input that keep every layer.
     pub fn logit_seed(&self) -> Result<[(LayerName, Tensor); 1]> {
-        let seed = class_seed(1, self.scene.logits.len(), self.class, self.network().device())?;
+        let seed = class_seed(1, self.scene.logits.len(), self.class, self.model().device())?;
         Ok([(LayerName::LOGITS.into(), seed)])
     }
 
     /// The logits of each input of a batch `[N, 3, H, W]`.
     pub fn logits_of(&self, batch: &Tensor) -> Result<Vec<Vec<f32>>> {
-        Ok(self.network().logits(batch)?.to_vec2::<f32>()?)
+        Ok(self.model().graph.logits(batch)?.to_vec2::<f32>()?)
     }
 
     /// z_c of each input of a batch `[N, 3, H, W]`.
@@ -186,20 +187,20 @@ impl Subject {
     /// ∂z_c/∂ at the layers `wrt` for each input of a batch `[N, 3, H, W]`, with the layer's activations.
     pub fn gradients_of(&self, batch: &Tensor, wrt: &LayerName) -> Result<(Activations, Tensor)> {
         let output: LayerName = LayerName::LOGITS.into();
-        let activations = self.network().forward(batch, &[output.clone(), wrt.clone()])?;
-        let seed = class_seed(batch.dim(0)?, self.scene.logits.len(), self.class, self.network().device())?;
+        let activations = self.model().graph.forward(batch, &[output.clone(), wrt.clone()])?;
+        let seed = class_seed(batch.dim(0)?, self.scene.logits.len(), self.class, self.model().device())?;
         let wanted = std::slice::from_ref(wrt);
-        let gradients = self.network().backward(&activations, &[(output, seed)], wanted, ReluRule::Standard)?;
+        let gradients = self.model().graph.backward(&activations, &[(output, seed)], wanted, ReluRule::Standard)?;
         let gradient = gradients.get(wrt)?.clone();
         Ok((activations, gradient))
     }
 }
 
-/// The layer asked for, or the network's last with spatial extent.
-pub(in crate::techniques) fn layer_of(network: &Network, layer: Option<&LayerName>) -> Result<LayerName> {
+/// The layer asked for, or the model's last with spatial extent.
+pub(in crate::techniques) fn layer_of(model: &Model, layer: Option<&LayerName>) -> Result<LayerName> {
     match layer {
-        Some(layer) => network.layer(layer.as_str()),
-        None => Ok(network.default_layer().clone()),
+        Some(layer) => model.layer(layer.as_str()),
+        None => model.layer_or_usual(None),
     }
 }
 

@@ -98,7 +98,7 @@ impl Case {
         order
     }
 
-    /// The method's map for another input or network, with few updates if it is a live one.
+    /// The method's map for another input or model, with few updates if it is a live one.
     fn again(&self, subject: &Subject) -> Result<Found> {
         self.method.attribute(subject, &self.params, UPDATES_AGAIN)
     }

@@ -1,24 +1,24 @@
-//! Layer randomisation: whether the map depends on what the network has learned.
+//! Layer randomisation: whether the map depends on what the model has learned.
 
 use super::super::similarity::rank_correlation;
 use super::{Case, Measure, Metric, Score};
 use crate::error::Result;
+use crate::graph::LayerName;
 use crate::imaging::HeatMap;
-use crate::nets::LayerName;
 use crate::optim::step_rng;
 use std::sync::Arc;
 
-/// The rank correlation of the map with the map of a network whose layers are drawn anew, from the output down, one more
+/// The rank correlation of the map with the map of a model whose layers are drawn anew, from the output down, one more
 /// at every step (cascading randomisation); weights are normal with the mean and deviation of those they replace. The
 /// score is the mean over the steps. A live method makes its first 16 updates on both sides.
 pub(super) static METRIC: Metric = Metric {
     id: "randomisation",
-    about: "how much the map stays the same when the network's layers are randomised, from the output down",
-    definition: "mean rank correlation of the map with that of the network with its last 1, 2, … layers drawn anew",
+    about: "how much the map stays the same when the model's layers are randomised, from the output down",
+    definition: "mean rank correlation of the map with that of the model with its last 1, 2, … layers drawn anew",
     reference: "Adebayo et al. 2018, arXiv:1810.03292",
     scores: &[Score { name: "randomisation", more_is_better: Some(false) }],
     start: |case| {
-        let mut layers = case.subject.network().parametric_layers();
+        let mut layers = case.subject.model().graph.parametric_layers();
         layers.reverse();
         Ok(Some(Box::new(Randomisation { layers, original: None, found: vec![] })))
     },
@@ -42,8 +42,9 @@ impl Measure for Randomisation {
             self.original = Some(case.again(subject)?.heat);
         }
         let mut rng = step_rng(subject.seed, number);
-        let network = Arc::new(subject.network().randomised(&self.layers[..=number], &mut rng)?);
-        let found = case.again(&subject.asked_of(&network, subject.input())?)?.heat;
+        let graph = subject.model().graph.randomised(&self.layers[..=number], &mut rng)?;
+        let model = Arc::new(subject.model().with_graph(graph));
+        let found = case.again(&subject.asked_of(&model, subject.input())?)?.heat;
         let alike = self.original.as_ref().map_or(0.0, |original| rank_correlation(original, &found));
         self.found.push(alike);
         Ok(vec![("randomisation", alike)])

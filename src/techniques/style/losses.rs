@@ -1,12 +1,13 @@
 //! The losses of style transfer on a layer's activations, with their gradients by hand.
 //!
 //! Each loss is divided by the squared size of what it compares with, so that one setting of the weights looks
-//! alike on every network (design after Gatys et al. 2016, arXiv:1508.06576).
+//! alike on every model (design after Gatys et al. 2016, arXiv:1508.06576).
 
 use super::wasserstein::{Gaussian, Wasserstein};
 use crate::error::Result;
+use crate::graph::Seed;
 use crate::kernels::Map;
-use crate::nets::{Network, Seed};
+use crate::model::Model;
 use candle_core::{D, Tensor};
 
 /// Kept away from dividing by nothing: the content or style of a black picture.
@@ -164,7 +165,7 @@ impl Style {
     ///
     /// # Errors
     /// If F has other channels than the style's activations.
-    pub fn loss(&self, network: &Network, f: &Map, weights: Option<&Tensor>, scale: f64) -> Result<(f64, Seed)> {
+    pub fn loss(&self, model: &Model, f: &Map, weights: Option<&Tensor>, scale: f64) -> Result<(f64, Seed)> {
         let of_gram = |gram: Tensor, target: &Tensor, power: f64, size: f64| -> Result<(f64, Tensor)> {
             let difference = (gram - target)?;
             let loss = sum_of_squares(&difference)? / power;
@@ -184,12 +185,12 @@ impl Style {
                 let gram = (features.values.matmul(&features.values.t()?)? / size)?;
                 let (loss, mixing) = of_gram(gram, target, *power, size)?;
                 let gradient = mixing.matmul(&features.values)?;
-                Ok((loss, Seed::Given(network.import(&features.pull(gradient)?)?)))
+                Ok((loss, Seed::Given(model.graph.import(&features.pull(gradient)?)?)))
             }
             (Self::Wasserstein(target), weights) => {
                 let features = Features::of(&f.to_tensor()?, weights)?;
                 let (loss, gradient) = target.loss(&features)?;
-                Ok((loss, Seed::Given(network.import(&features.pull((gradient * scale)?)?)?)))
+                Ok((loss, Seed::Given(model.graph.import(&features.pull((gradient * scale)?)?)?)))
             }
         }
     }

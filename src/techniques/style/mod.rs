@@ -1,4 +1,4 @@
-//! What a network can paint.
+//! What a model can paint.
 
 mod colours;
 mod losses;

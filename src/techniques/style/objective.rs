@@ -2,8 +2,9 @@
 
 use super::losses::{Content, Style, StyleLoss};
 use crate::error::{Error, Result};
+use crate::graph::{LayerName, Seed};
 use crate::kernels::ReluRule;
-use crate::nets::{LayerName, Network, Seed};
+use crate::model::Model;
 use crate::optim::{Corners, Slope, bilinear, total_variation};
 use candle_core::Tensor;
 use std::collections::BTreeMap;
@@ -37,20 +38,20 @@ pub struct Recipe {
 }
 
 impl Recipe {
-    /// Reads layers with optional weights, as in `relu1_1,relu2_1:0.5`, and checks that the network has them.
+    /// Reads layers with optional weights, as in `relu1_1,relu2_1:0.5`, and checks that the model has them.
     ///
     /// # Errors
     /// If there is no such layer, or a weight is no positive number.
-    pub fn parse(network: &Network, content: &str, style: &str, kind: StyleLoss) -> Result<Self> {
+    pub fn parse(model: &Model, content: &str, style: &str, kind: StyleLoss) -> Result<Self> {
         Ok(Self {
-            content: layers(network, "content_layers", content)?,
-            style: layers(network, "style_layers", style)?,
+            content: layers(model, "content_layers", content)?,
+            style: layers(model, "style_layers", style)?,
             kind,
         })
     }
 }
 
-fn layers(network: &Network, name: &str, text: &str) -> Result<Vec<(LayerName, f64)>> {
+fn layers(model: &Model, name: &str, text: &str) -> Result<Vec<(LayerName, f64)>> {
     let parts: Vec<(LayerName, f64)> = text
         .split(',')
         .map(|part| {
@@ -58,7 +59,7 @@ fn layers(network: &Network, name: &str, text: &str) -> Result<Vec<(LayerName, f
             let weight = weight.trim().parse::<f64>().ok().filter(|w| w.is_finite() && *w >= 0.0);
             let advice = "it takes layers with optional weights, as in relu1_1,relu2_1:0.5";
             let weight = weight.ok_or_else(|| Error::bad_value(name, text, advice))?;
-            Ok((network.layer(layer.trim())?, weight))
+            Ok((model.layer(layer.trim())?, weight))
         })
         .collect::<Result<_>>()?;
     let total: f64 = parts.iter().map(|(_, w)| w).sum();
@@ -95,7 +96,7 @@ impl Slope for Losses {
 /// L(x) = α·content(x) + β·style(x) + γ·TV(x) for one photo and one or several paintings.
 #[derive(Debug)]
 pub struct Objective {
-    network: Arc<Network>,
+    model: Arc<Model>,
     content: Vec<(LayerName, f64, Content)>,
     style: Vec<(LayerName, f64, Style)>,
     /// Where the style counts `[1, 1, H, W]`, by layer.
@@ -108,9 +109,9 @@ impl Objective {
     /// with its weight; the style of the result is taken where `mask` `[1, 1, H, W]` is not 0.
     ///
     /// # Errors
-    /// If the network lacks a layer or a picture is too small for it.
+    /// If the model lacks a layer or a picture is too small for it.
     pub fn new(
-        network: Arc<Network>,
+        model: Arc<Model>,
         photo: &Tensor,
         paintings: &[(Tensor, f64)],
         recipe: &Recipe,
@@ -118,7 +119,7 @@ impl Objective {
     ) -> Result<Self> {
         let see = |pixels: &Tensor, layers: &[(LayerName, f64)]| {
             let layers: Vec<LayerName> = layers.iter().map(|(layer, _)| layer.clone()).collect();
-            network.infer(&network.preprocess().input_from_pixels(pixels)?, &layers)
+            model.graph.infer(&model.input().input_from_pixels(pixels)?, &layers)
         };
         let seen = see(photo, &recipe.content)?;
         let content = recipe
@@ -142,7 +143,7 @@ impl Objective {
         let mut masks = BTreeMap::new();
         if let Some(mask) = mask {
             let (_, _, h, w) = photo.dims4()?;
-            for layer in network.layers(h, w)? {
+            for layer in model.graph.layers(h, w)? {
                 if style.iter().any(|(l, ..)| *l == layer.name) {
                     let small = bilinear(mask, (layer.shape[1], layer.shape[2]), Corners::Centred)?;
                     masks.insert(layer.name.to_string(), small);
@@ -155,7 +156,7 @@ impl Objective {
                 taps.push(layer.clone());
             }
         }
-        Ok(Self { network, content, style, masks, taps })
+        Ok(Self { model, content, style, masks, taps })
     }
 
     /// The losses at pixels `x` `[1, 3, H, W]`, which has the photo's size.
@@ -163,13 +164,13 @@ impl Objective {
     /// # Errors
     /// If `x` has another size than the photo.
     pub fn evaluate(&self, x: &Tensor, weights: &Weights) -> Result<Losses> {
-        let preprocess = self.network.preprocess();
-        let activations = self.network.forward(&preprocess.input_from_pixels(x)?, &self.taps)?;
+        let preprocess = self.model.input();
+        let activations = self.model.graph.forward(&preprocess.input_from_pixels(x)?, &self.taps)?;
         let mut seeds: Vec<(LayerName, Seed)> = Vec::with_capacity(self.taps.len());
         let mut style = 0.0;
         for (layer, share, target) in &self.style {
             let (seen, mask) = (activations.map(layer)?, self.masks.get(layer.as_str()));
-            let (loss, seed) = target.loss(&self.network, seen, mask, weights.style * share)?;
+            let (loss, seed) = target.loss(&self.model, seen, mask, weights.style * share)?;
             style += loss * share;
             seeds.push((layer.clone(), seed));
         }
@@ -180,7 +181,7 @@ impl Objective {
             seeds.push((layer.clone(), seed));
         }
         let input = [LayerName::INPUT.into()];
-        let gradients = self.network.backward_from(activations, seeds, &input, ReluRule::Standard)?;
+        let gradients = self.model.graph.backward_from(activations, seeds, &input, ReluRule::Standard)?;
         let (tv, smoothing) = total_variation(x)?;
         let gradient = (preprocess.gradient_at_pixels(gradients.input()?)? + (smoothing * weights.tv)?)?;
         let total = weights.content * content + weights.style * style + weights.tv * tv;

@@ -6,7 +6,7 @@ use super::colours::coloured_as;
 use super::objective::{Losses, Objective, Recipe, Weights};
 use crate::error::{Error, Result};
 use crate::imaging::{Picture, fit_longer_side, resize};
-use crate::nets::Network;
+use crate::model::Model;
 use crate::optim::{Adam, Corners, Lbfgs, bilinear, noise, step_rng};
 use candle_core::Tensor;
 use serde_json::{Map, Value, json};
@@ -20,7 +20,7 @@ enum Mover {
 
 /// What the painting is made of.
 pub(super) struct Studio {
-    pub network: Arc<Network>,
+    pub model: Arc<Model>,
     pub params: Params,
     pub recipe: Recipe,
     pub seed: u64,
@@ -61,7 +61,7 @@ pub(super) struct Painting {
 impl Painting {
     pub fn start(studio: Studio) -> Result<Self> {
         let photo = fit_longer_side(&studio.photo, studio.sizes[0]);
-        let pixels = pixels_from_picture(&photo, studio.network.device())?;
+        let pixels = pixels_from_picture(&photo, studio.model.device())?;
         let x = match (&studio.init, studio.params.choice("init")) {
             (Some(init), _) => pixels_from_picture(&resize(init, photo.width, photo.height), pixels.device())?,
             (None, "noise") => {
@@ -193,7 +193,7 @@ impl Painting {
 
 /// The objective for a photo of this size, and what has to be kept of it.
 fn prepared(studio: &Studio, photo: &Picture) -> Result<(Objective, Option<(Tensor, Tensor)>)> {
-    let device = studio.network.device();
+    let device = studio.model.device();
     let pixels = pixels_from_picture(photo, device)?;
     let side = f64::from(photo.width.max(photo.height)) * studio.params.float("style_scale");
     let paintings = studio
@@ -212,7 +212,7 @@ fn prepared(studio: &Studio, photo: &Picture) -> Result<(Objective, Option<(Tens
         None => None,
     };
     let mask = kept.as_ref().map(|(_, mask)| mask);
-    let objective = Objective::new(studio.network.clone(), &pixels, &paintings, &studio.recipe, mask)?;
+    let objective = Objective::new(studio.model.clone(), &pixels, &paintings, &studio.recipe, mask)?;
     Ok((objective, kept))
 }
 
@@ -338,10 +338,10 @@ impl Job for Painting {
 }
 
 /// What a painting of this size would need beyond the memory that is free, as an error.
-pub(super) fn refuse_what_does_not_fit(network: &Network, (width, height): (u32, u32)) -> Result<()> {
+pub(super) fn refuse_what_does_not_fit(model: &Model, (width, height): (u32, u32)) -> Result<()> {
     /// Bytes at the peak for each value of all the layers: activations, gradients and what kernels unpack.
     const BYTES_A_VALUE: f64 = 11.0;
-    let layers = network.layers(height as usize, width as usize)?;
+    let layers = model.graph.layers(height as usize, width as usize)?;
     let values: f64 = layers.iter().map(|l| l.shape.iter().product::<usize>() as f64).sum();
     let need = values * BYTES_A_VALUE;
     match crate::memory::free() {

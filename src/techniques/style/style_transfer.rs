@@ -123,10 +123,10 @@ impl Technique for StyleTransfer {
         if context.styles.is_empty() {
             return Err(missing("a style picture: give --style"));
         }
-        let network = context.network;
+        let model = context.model;
         let kind =
             if params.choice("style_loss") == "wasserstein" { StyleLoss::Wasserstein } else { StyleLoss::Gram };
-        let recipe = Recipe::parse(&network, params.choice("content_layers"), params.choice("style_layers"), kind)?;
+        let recipe = Recipe::parse(&model, params.choice("content_layers"), params.choice("style_layers"), kind)?;
         let prepared = |painting: &Picture| match params.choice("colours") {
             "luminance" => grey_matched(painting, &photo),
             "histogram" => matched(painting, &photo),
@@ -145,15 +145,15 @@ impl Technique for StyleTransfer {
             .chain(paintings.iter().map(|(painting, _)| ("style picture", painting, style_side)));
         for (which, picture, side) in all {
             let (width, height) = fitted_size(picture, side);
-            if network.layers(height as usize, width as usize).is_err() {
+            if model.graph.layers(height as usize, width as usize).is_err() {
                 let so = format!("{width}×{height} pixels");
-                let advice = format!("the {which} would be {so}, too thin for the network; make it larger");
+                let advice = format!("the {which} would be {so}, too thin for the model; make it larger");
                 return Err(Error::bad_value("size", size, advice));
             }
         }
-        refuse_what_does_not_fit(&network, fitted_size(&photo, size))?;
+        refuse_what_does_not_fit(&model, fitted_size(&photo, size))?;
         let (seed, mask, init) = (context.seed, context.mask, context.init);
-        Ok(Box::new(Painting::start(Studio { network, params, recipe, seed, photo, paintings, mask, init, sizes })?))
+        Ok(Box::new(Painting::start(Studio { model, params, recipe, seed, photo, paintings, mask, init, sizes })?))
     }
 }
 

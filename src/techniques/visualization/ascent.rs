@@ -2,19 +2,19 @@
 
 use super::super::classifier::{input_size, logits_and_gradient, probability};
 use super::super::stopping::{self, Watch};
-use super::super::{Aim, Job, Params, Progress, State, View, class_fact, picture_from_pixels};
+use super::super::{Aim, Job, Params, Progress, State, View, picture_from_pixels};
 use crate::error::Result;
-use crate::nets::Network;
+use crate::model::Model;
 use crate::optim::{gaussian_blur, jitter, noise, step_rng, unit};
 use candle_core::{DType, Tensor};
 use rand::Rng;
 use std::sync::Arc;
 
-/// Ascent on z_c − λ‖x‖² in the network's input space, with the picture shifted at random before each gradient,
-/// clamped to valid pixels after each update and blurred every few updates, as in the network visualization
+/// Ascent on z_c − λ‖x‖² in the model's input space, with the picture shifted at random before each gradient,
+/// clamped to valid pixels after each update and blurred every few updates, as in the model visualization
 /// assignment of CS231n; the blur comes after updates 10, 20, …, where the assignment also blurs after the first.
 pub(super) struct Ascent {
-    network: Arc<Network>,
+    model: Arc<Model>,
     params: Params,
     class: usize,
     seed: u64,
@@ -29,28 +29,22 @@ pub(super) struct Ascent {
 
 impl Ascent {
     /// `init`: pixels `[1, 3, H, W]` to start from.
-    pub fn start(
-        network: Arc<Network>,
-        params: Params,
-        class: usize,
-        seed: u64,
-        init: Option<Tensor>,
-    ) -> Result<Self> {
-        let size = input_size(&network);
+    pub fn start(model: Arc<Model>, params: Params, class: usize, seed: u64, init: Option<Tensor>) -> Result<Self> {
+        let size = input_size(&model);
         let shape = [1, 3, size, size];
         let x = match (init, params.choice("init")) {
-            (Some(pixels), _) => network.preprocess().input_from_pixels(&pixels)?,
-            (None, "zero") => Tensor::zeros(&shape, DType::F32, network.device())?,
+            (Some(pixels), _) => model.input().input_from_pixels(&pixels)?,
+            (None, "zero") => Tensor::zeros(&shape, DType::F32, model.device())?,
             // Stream 0 of the seed is the start, streams from 1 on are the steps.
-            (None, _) => noise(&mut step_rng(seed, 0), &shape, network.device())?,
+            (None, _) => noise(&mut step_rng(seed, 0), &shape, model.device())?,
         };
         let watch = Watch::default();
-        Ok(Self { network, params, class, seed, x, gradient: None, step: 0, watch, stopped: None })
+        Ok(Self { model, params, class, seed, x, gradient: None, step: 0, watch, stopped: None })
     }
 
     fn update(&mut self, gradient: &Tensor) -> Result<()> {
         let moved = (&self.x + (unit(gradient)? * self.params.float("step_size"))?)?;
-        self.x = self.network.preprocess().clamp_input(&moved)?;
+        self.x = self.model.input().clamp_input(&moved)?;
         self.step += 1;
         let (every, sigma) = (self.params.count("blur_every"), self.params.float("blur_sigma"));
         if every > 0 && self.step.is_multiple_of(every) && sigma > 0.0 {
@@ -65,7 +59,7 @@ impl Ascent {
         let mut rng = step_rng(self.seed, self.step + 1);
         let (dy, dx) = (rng.random_range(-reach..=reach), rng.random_range(-reach..=reach));
         let shifted = jitter(&self.x, dy, dx)?;
-        let (logits, gradient) = logits_and_gradient(&self.network, &shifted, self.class)?;
+        let (logits, gradient) = logits_and_gradient(&self.model, &shifted, self.class)?;
         let gradient = jitter(&gradient, -dy, -dx)?;
         let penalty = (&self.x * (2.0 * self.params.float("l2")))?;
         Ok((logits, (gradient - penalty)?))
@@ -104,12 +98,15 @@ impl Job for Ascent {
     }
 
     fn view(&self) -> Result<View> {
-        let pixels = self.network.preprocess().pixels_from_input(&self.x)?;
+        let pixels = self.model.input().pixels_from_input(&self.x)?;
         Ok(View { result: Some(picture_from_pixels(&pixels)?), ..View::default() })
     }
 
     fn facts(&self) -> serde_json::Map<String, serde_json::Value> {
-        let facts = [("class".to_owned(), class_fact(self.class)), ("stopped_by".to_owned(), self.stopped.into())];
+        let facts = [
+            ("class".to_owned(), self.model.info.class_fact(self.class)),
+            ("stopped_by".to_owned(), self.stopped.into()),
+        ];
         serde_json::Map::from_iter(facts)
     }
 

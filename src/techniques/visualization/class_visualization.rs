@@ -1,16 +1,16 @@
-//! Class visualization: a picture that the network takes for a class, grown from noise.
+//! Class visualization: a picture that the model takes for a class, grown from noise.
 
 use super::super::classifier::{input_size, require_classes};
 use super::super::stopping::{PLATEAU, TARGET_PROBABILITY, steps};
 use super::super::{
-    Aim, Context, Group, Job, Need, Needs, ParamSpec, Params, Preset, Technique, class_fact, pixels_from_picture,
+    Aim, Context, Group, Job, Need, Needs, ParamSpec, Params, Preset, Technique, pixels_from_picture,
 };
 use super::ascent::Ascent;
 use super::goal::{Goal, Unit};
 use super::growth::{BASIS, COLOURS, DECAY, Growth, PAD, ROTATE, SCALE, Soil, TV_WEIGHT};
 use crate::error::{Error, Result};
+use crate::graph::LayerName;
 use crate::imaging::resize;
-use crate::nets::LayerName;
 
 /// Preset `lucid`: Adam on the parameters of a [`crate::optim::Parameterisation`], the picture shifted, scaled and
 /// turned at random before each gradient (Olah, Mordvintsev & Schubert 2017). Preset `cs231n`: see [`Ascent`].
@@ -38,7 +38,7 @@ const PARAMS: &[ParamSpec] = &[
         "step_size",
         [0.0, 1000.0],
         0.05,
-        "Adam's step size; for cs231n the length of an update in the network's input space",
+        "Adam's step size; for cs231n the length of an update in the model's input space",
     ),
     ParamSpec::float("jitter", [0.0, 112.0], 16.0, "largest random shift before each gradient").in_unit("px"),
     PAD,
@@ -70,7 +70,7 @@ impl Technique for ClassVisualization {
         Group::Visualization
     }
     fn about(&self) -> &'static str {
-        "what a class looks like to the network: a picture grown by gradient ascent on its score"
+        "what a class looks like to the model: a picture grown by gradient ascent on its score"
     }
     fn definition(&self) -> &'static str {
         "preset `lucid`: Adam on p, maximising z_c of T(sigmoid(colours·waves·p)), T a random shift, scale and turn; preset `cs231n`: ascent on z_c − λ‖x‖², x ← clamp(x + s·g/‖g‖₂), the picture shifted at random before each gradient and blurred every few updates"
@@ -91,22 +91,24 @@ impl Technique for ClassVisualization {
         let what = "a class: give --class with a label or an index";
         let class = context.class.ok_or(Error::Missing { technique: self.id(), what })?;
         let aim = context.aim();
-        let network = context.network;
-        require_classes(&network)?;
-        let side = input_size(&network);
-        let resized = |picture| pixels_from_picture(&resize(picture, side as u32, side as u32), network.device());
+        let model = context.model;
+        require_classes(&model)?;
+        let side = input_size(&model);
+        let resized = |picture| pixels_from_picture(&resize(picture, side as u32, side as u32), model.device());
         let init = context.init.as_ref().map(resized).transpose()?;
         if params.choice("preset") == "cs231n" {
-            return Ok(Box::new(Ascent::start(network, params, class, context.seed, init)?));
+            return Ok(Box::new(Ascent::start(model, params, class, context.seed, init)?));
         }
         let goals = |_: &Params, aim: &Aim| {
             let unit = Unit::Class(aim.class.unwrap_or_default());
             Ok(vec![Goal { layer: LayerName::LOGITS.into(), unit, sign: 1.0 }])
         };
-        let facts = |_: &Params, aim: &Aim| {
-            serde_json::Map::from_iter([("class".to_owned(), aim.class.map(class_fact).into())])
+        let info = model.info.clone();
+        let facts = move |_: &Params, aim: &Aim| {
+            let class = aim.class.map(|class| info.class_fact(class));
+            serde_json::Map::from_iter([("class".to_owned(), class.into())])
         };
-        let soil = Soil { network, params, aim, seed: context.seed, size: (side, side), init };
-        Ok(Box::new(Growth::start(soil, Box::new(goals), facts)?))
+        let soil = Soil { model, params, aim, seed: context.seed, size: (side, side), init };
+        Ok(Box::new(Growth::start(soil, Box::new(goals), Box::new(facts))?))
     }
 }

@@ -1,4 +1,4 @@
-//! DeepDream: a photo in which the network finds more and more of what a layer knows.
+//! DeepDream: a photo in which the model finds more and more of what a layer knows.
 
 use super::super::stopping::{PLATEAU, Watch};
 use super::super::{
@@ -7,8 +7,9 @@ use super::super::{
 };
 use super::goal::{Goal, Unit, look};
 use crate::error::{Error, Result};
+use crate::graph::LayerName;
 use crate::imaging::{Picture, fit_longer_side, resize};
-use crate::nets::{LayerName, Network};
+use crate::model::Model;
 use crate::optim::{Corners, bilinear, jitter, step_rng};
 use candle_core::Tensor;
 use rand::Rng;
@@ -43,7 +44,7 @@ impl Technique for DeepDream {
         Group::Visualization
     }
     fn about(&self) -> &'static str {
-        "a photo in which the network finds more and more of what a layer knows"
+        "a photo in which the model finds more and more of what a layer knows"
     }
     fn definition(&self) -> &'static str {
         "per octave: ascent on mean(A²) of the layer (or the mean of one channel), x ← clamp(x + s·g/mean|g|), the picture shifted at random before each gradient; the detail added so far goes on to the next, 1.4 × larger octave"
@@ -66,7 +67,7 @@ impl Technique for DeepDream {
         let photo = fit_longer_side(picture, params.count("size") as u32);
         let aim = context.aim();
         let mut dream = Dream {
-            network: context.network,
+            model: context.model,
             seed: context.seed,
             goal: Goal { layer: LayerName::LOGITS.into(), unit: Unit::Layer, sign: 1.0 },
             x: Tensor::zeros(1, candle_core::DType::F32, &candle_core::Device::Cpu)?,
@@ -80,22 +81,14 @@ impl Technique for DeepDream {
         };
         dream.goal = dream.goal(&dream.params, &aim)?;
         let small = dream.size(0);
-        dream.goal.check(&dream.network, small)?;
+        dream.goal.check(&dream.model, small)?;
         dream.x = dream.photo_at(small)?;
         Ok(Box::new(dream))
     }
 }
 
-/// The layer dreamt of unless told otherwise: deep enough for things, not yet for whole classes.
-fn usual_layer(network: &Network) -> LayerName {
-    match network.id() {
-        "tf_efficientnet_lite0" => "blocks.4.1".into(),
-        _ => network.default_layer().clone(),
-    }
-}
-
 struct Dream {
-    network: Arc<Network>,
+    model: Arc<Model>,
     params: Params,
     seed: u64,
     goal: Goal,
@@ -113,8 +106,8 @@ struct Dream {
 
 impl Dream {
     fn goal(&self, params: &Params, aim: &Aim) -> Result<Goal> {
-        let layer = aim.layer.clone().unwrap_or_else(|| usual_layer(&self.network));
-        self.network.layer(layer.as_str())?;
+        let layer = aim.layer.as_ref().or(self.model.info.roles.dream.as_ref());
+        let layer = self.model.layer_or_usual(layer)?;
         let unit = match params.get("channel") {
             Some(super::super::ParamValue::Int(c)) if *c >= 0 => Unit::Channel(*c as usize),
             _ => Unit::Layer,
@@ -131,7 +124,7 @@ impl Dream {
     }
 
     fn photo_at(&self, (height, width): (usize, usize)) -> Result<Tensor> {
-        pixels_from_picture(&resize(&self.photo, width as u32, height as u32), self.network.device())
+        pixels_from_picture(&resize(&self.photo, width as u32, height as u32), self.model.device())
     }
 
     fn total(&self) -> usize {
@@ -168,9 +161,9 @@ impl Job for Dream {
         let reach = (self.params.count("jitter") as i32).min(self.x.dim(2)?.min(self.x.dim(3)?) as i32 / 2);
         let mut rng = step_rng(self.seed, self.step + 1);
         let (dy, dx) = (rng.random_range(-reach..=reach), rng.random_range(-reach..=reach));
-        let preprocess = self.network.preprocess();
+        let preprocess = self.model.input();
         let input = preprocess.input_from_pixels(&jitter(&self.x, dy, dx)?)?;
-        let seen = look(&self.network, &input, std::slice::from_ref(&self.goal), 0.0)?;
+        let seen = look(&self.model, &input, std::slice::from_ref(&self.goal), 0.0)?;
         self.gradient = Some(jitter(&preprocess.gradient_at_pixels(&seen.gradient)?, -dy, -dx)?);
         self.watch.see(self.step, -seen.scores[0]);
         let patience = self.params.count("plateau");
@@ -189,7 +182,7 @@ impl Job for Dream {
 
     fn set(&mut self, params: &Params, aim: &Aim) -> Result<()> {
         let goal = self.goal(params, aim)?;
-        goal.check(&self.network, self.size(self.octave))?;
+        goal.check(&self.model, self.size(self.octave))?;
         self.params = params.clone();
         if goal.layer != self.goal.layer || goal.unit != self.goal.unit {
             self.goal = goal;

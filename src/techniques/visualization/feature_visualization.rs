@@ -5,8 +5,8 @@ use super::super::{Aim, Context, Group, Job, Need, Needs, ParamSpec, Params, Tec
 use super::goal::{Goal, Unit};
 use super::growth::{BASIS, COLOURS, DECAY, Growth, PAD, ROTATE, SCALE, Soil, TV_WEIGHT};
 use crate::error::{Error, Result};
+use crate::graph::LayerName;
 use crate::imaging::resize;
-use crate::nets::LayerName;
 use serde_json::{Map, Value, json};
 
 /// Most pictures that grow together.
@@ -72,14 +72,14 @@ impl Technique for FeatureVisualization {
     }
     fn start(&'static self, context: Context, params: Params) -> Result<Box<dyn Job>> {
         let aim = context.aim();
-        let network = context.network;
+        let model = context.model;
         let side = params.count("size");
-        let resized = |picture| pixels_from_picture(&resize(picture, side as u32, side as u32), network.device());
+        let resized = |picture| pixels_from_picture(&resize(picture, side as u32, side as u32), model.device());
         let init = context.init.as_ref().map(resized).transpose()?;
-        let usual = network.default_layer().clone();
+        let usual = model.layer_or_usual(None)?;
         let goals = move |params: &Params, aim: &Aim| goals(params, aim.layer.as_ref().unwrap_or(&usual));
-        let soil = Soil { network, params, aim, seed: context.seed, size: (side, side), init };
-        Ok(Box::new(Growth::start(soil, Box::new(goals), facts)?))
+        let soil = Soil { model, params, aim, seed: context.seed, size: (side, side), init };
+        Ok(Box::new(Growth::start(soil, Box::new(goals), Box::new(facts))?))
     }
 }
 

@@ -1,8 +1,9 @@
-//! What a picture is grown towards: a score of the network's activations, and where its gradient starts.
+//! What a picture is grown towards: a score of the model's activations, and where its gradient starts.
 
 use crate::error::{Error, Result};
+use crate::graph::LayerName;
 use crate::kernels::ReluRule;
-use crate::nets::{LayerName, Network};
+use crate::model::Model;
 use candle_core::Tensor;
 
 /// Whose response is to grow.
@@ -42,12 +43,12 @@ pub(super) struct Seen {
 
 impl Goal {
     /// Refuses channels that the layer does not have, for pictures of this size.
-    pub fn check(&self, network: &Network, (height, width): (usize, usize)) -> Result<()> {
-        let layers = network.layers(height, width).map_err(|_| {
-            let advice = "that is too small for this network; make it larger";
+    pub fn check(&self, model: &Model, (height, width): (usize, usize)) -> Result<()> {
+        let layers = model.graph.layers(height, width).map_err(|_| {
+            let advice = "that is too small for this model; make it larger";
             Error::bad_value("size", format!("{width}×{height}"), advice)
         })?;
-        network.layer(self.layer.as_str())?;
+        model.layer(self.layer.as_str())?;
         let Some(layer) = layers.iter().find(|l| l.name == self.layer) else { return Ok(()) };
         let channels = layer.shape[0];
         let last = match &self.unit {
@@ -96,9 +97,9 @@ impl Goal {
 
 /// Looks at inputs `[N, 3, H, W]`, each with its goal. Inputs with equal goals are a group; `diversity` is the weight
 /// of the penalty on how alike those of a group are.
-pub(super) fn look(network: &Network, inputs: &Tensor, goals: &[Goal], diversity: f64) -> Result<Seen> {
+pub(super) fn look(model: &Model, inputs: &Tensor, goals: &[Goal], diversity: f64) -> Result<Seen> {
     let layer = &goals[0].layer;
-    let activations = network.forward(inputs, std::slice::from_ref(layer))?;
+    let activations = model.graph.forward(inputs, std::slice::from_ref(layer))?;
     let at_layer = activations.get(layer)?;
     let mut scores = Vec::with_capacity(goals.len());
     let mut seeds = Vec::with_capacity(goals.len());
@@ -120,11 +121,11 @@ pub(super) fn look(network: &Network, inputs: &Tensor, goals: &[Goal], diversity
     let seed = Tensor::stack(&seeds, 0)?;
     let input = [LayerName::INPUT.into()];
     let seeds = [(layer.clone(), seed)];
-    let mut gradient = network.backward(&activations, &seeds, &input, ReluRule::Standard)?.input()?.clone();
+    let mut gradient = model.graph.backward(&activations, &seeds, &input, ReluRule::Standard)?.input()?.clone();
     if gradient.abs()?.max_all()?.to_scalar::<f32>()? == 0.0 {
         // A unit that is off hears nothing: its gradient is passed through what is off until it is on (as lucid's
         // redirected gradients do).
-        gradient = network.backward(&activations, &seeds, &input, ReluRule::Deconvnet)?.input()?.clone();
+        gradient = model.graph.backward(&activations, &seeds, &input, ReluRule::Deconvnet)?.input()?.clone();
     }
     Ok(Seen { scores, gradient, alike, logits })
 }

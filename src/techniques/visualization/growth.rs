@@ -6,7 +6,7 @@ use super::super::{Aim, Job, ParamSpec, Params, Progress, State, View, picture_f
 use super::goal::{Goal, Seen, look};
 use crate::error::Result;
 use crate::imaging::montage;
-use crate::nets::Network;
+use crate::model::Model;
 use crate::optim::{Adam, Basis, Parameterisation, Transforms, Warp, step_rng, total_variation};
 use candle_core::Tensor;
 use serde_json::{Map, Value};
@@ -38,11 +38,14 @@ pub(super) const TV_WEIGHT: ParamSpec =
 /// What makes the goals of a growth from what can be steered.
 pub(super) type Goals = Box<dyn Fn(&Params, &Aim) -> Result<Vec<Goal>> + Send>;
 
+/// What a growth says of itself in `run.json`.
+pub(super) type Facts = Box<dyn Fn(&Params, &Aim) -> Map<String, Value> + Send>;
+
 /// Ascent on the scores of `goals`, one picture each.
 pub(super) struct Growth {
-    pub network: Arc<Network>,
+    pub model: Arc<Model>,
     pub make_goals: Goals,
-    pub facts: fn(&Params, &Aim) -> Map<String, Value>,
+    pub facts: Facts,
     pub params: Params,
     pub aim: Aim,
     pub seed: u64,
@@ -59,7 +62,7 @@ pub(super) struct Growth {
 
 /// Where a growth begins.
 pub(super) struct Soil {
-    pub network: Arc<Network>,
+    pub model: Arc<Model>,
     pub params: Params,
     pub aim: Aim,
     pub seed: u64,
@@ -70,17 +73,17 @@ pub(super) struct Soil {
 }
 
 impl Growth {
-    pub fn start(soil: Soil, make_goals: Goals, facts: fn(&Params, &Aim) -> Map<String, Value>) -> Result<Self> {
-        let Soil { network, params, aim, seed, size, init } = soil;
+    pub fn start(soil: Soil, make_goals: Goals, facts: Facts) -> Result<Self> {
+        let Soil { model, params, aim, seed, size, init } = soil;
         let basis = match params.choice("basis") {
             "pixels" => Basis::Pixels,
             _ => Basis::Fourier { decay: params.float("decay") },
         };
         let decorrelated = params.choice("colours") == "decorrelated";
-        let parameterisation = Parameterisation::new(basis, decorrelated, size, network.device())?;
+        let parameterisation = Parameterisation::new(basis, decorrelated, size, model.device())?;
         let goals = make_goals(&params, &aim)?;
         for goal in &goals {
-            goal.check(&network, size)?;
+            goal.check(&model, size)?;
         }
         // Stream 0 of the seed is the start, streams from 1 on are the steps.
         let x = match init {
@@ -92,7 +95,7 @@ impl Growth {
         };
         Ok(Self {
             adam: Adam::new(&x)?,
-            network,
+            model,
             make_goals,
             facts,
             params,
@@ -109,7 +112,7 @@ impl Growth {
         })
     }
 
-    /// What the network sees of the pictures at this step, and the gradient at their parameters.
+    /// What the model sees of the pictures at this step, and the gradient at their parameters.
     fn look(&self) -> Result<(Seen, f64, Tensor)> {
         let number = |name| self.params.float(name);
         let transforms = Transforms {
@@ -119,12 +122,12 @@ impl Growth {
             rotate: number("rotate"),
         };
         let mut rng = step_rng(self.seed, self.step + 1);
-        let warp = Warp::random(&transforms, self.size, self.size, &mut rng, self.network.device())?;
+        let warp = Warp::random(&transforms, self.size, self.size, &mut rng, self.model.device())?;
         let pixels = self.parameterisation.pixels(&self.x)?;
-        let preprocess = self.network.preprocess();
+        let preprocess = self.model.input();
         let inputs = preprocess.input_from_pixels(&warp.apply(&pixels)?)?;
         let diversity = if self.params.get("diversity").is_some() { number("diversity") } else { 0.0 };
-        let seen = look(&self.network, &inputs, &self.goals, diversity)?;
+        let seen = look(&self.model, &inputs, &self.goals, diversity)?;
         let at_pixels = warp.pull(&preprocess.gradient_at_pixels(&seen.gradient)?)?;
         let (tv, smoothing) = total_variation(&pixels)?;
         let at_pixels = (at_pixels - (smoothing * number("tv_weight"))?)?;
@@ -166,7 +169,7 @@ impl Job for Growth {
         if *aim != self.aim {
             let goals = (self.make_goals)(params, aim)?;
             for goal in &goals {
-                goal.check(&self.network, self.size)?;
+                goal.check(&self.model, self.size)?;
             }
             self.goals = goals;
             self.aim = aim.clone();

@@ -1,4 +1,4 @@
-//! What a class, a channel or a layer looks like to a network.
+//! What a class, a channel or a layer looks like to a model.
 
 mod ascent;
 mod class_visualization;

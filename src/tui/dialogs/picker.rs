@@ -1,7 +1,7 @@
 //! A fuzzy search over a list: classes, layers, techniques, or several of them.
 
 use super::{Dialog, Outcome, boxed};
-use crate::nets::labels;
+
 use crate::tui::action::Action;
 use crate::tui::text::printable;
 use crate::tui::theme::Theme;
@@ -60,9 +60,8 @@ impl Picker {
     }
 
     /// A choice of one of the class labels.
-    pub fn class(title: &str, present: Option<usize>, action: fn(usize) -> Action) -> Self {
-        Self::one(title, labels::all().iter().map(ToString::to_string).collect(), present.unwrap_or(0), action)
-            .numbered()
+    pub fn class(title: &str, labels: Vec<String>, present: Option<usize>, action: fn(usize) -> Action) -> Self {
+        Self::one(title, labels, present.unwrap_or(0), action).numbered()
     }
 
     /// Items may be asked for by number.

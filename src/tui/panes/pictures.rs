@@ -88,7 +88,7 @@ fn result_title(app: &App) -> String {
     let of_class = |fallback: &str| {
         let class = app.snapshot.top.first();
         match (app.spec.class, class) {
-            (Some(class), _) => crate::nets::labels::label(class),
+            (Some(class), _) => app.label(class),
             (None, Some(top)) => top.label.clone(),
             _ => fallback.to_owned(),
         }
@@ -97,7 +97,7 @@ fn result_title(app: &App) -> String {
         return match app.current().needs() {
             n if n.target != Need::None => {
                 let usual = if n.target == Need::Required { "goldfish" } else { "any other class" };
-                format!("→ {}", app.spec.target.map_or(usual.into(), crate::nets::labels::label))
+                format!("→ {}", app.spec.target.map_or(usual.into(), |target| app.label(target)))
             }
             n if n.class == Need::Required => of_class("result"),
             _ => "result".into(),

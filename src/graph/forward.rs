@@ -1,6 +1,6 @@
 //! The forward pass with taps.
 
-use super::network::{LayerName, Network, Op};
+use super::graph::{Graph, LayerName, Op};
 use crate::error::{Error, Result};
 use crate::kernels::{Map, add, concat, in_pool};
 use candle_core::Tensor;
@@ -59,9 +59,9 @@ impl Activations {
     }
 }
 
-impl Network {
-    /// The forward pass over `x` `[N, 3, H, W]` (network input space, float32) as far as the deepest tap,
-    /// keeping what [`Network::backward`] needs.
+impl Graph {
+    /// The forward pass over `x` `[N, C, H, W]` (network input space, float32) as far as the deepest tap,
+    /// keeping what [`Graph::backward`] needs.
     ///
     /// # Errors
     /// If a tap does not exist or the input is too small.
@@ -72,16 +72,16 @@ impl Network {
     /// The forward pass that keeps nothing but the taps.
     ///
     /// # Errors
-    /// As [`Network::forward`].
+    /// As [`Graph::forward`].
     pub fn infer(&self, x: &Tensor, taps: &[LayerName]) -> Result<Activations> {
         self.run(x, taps, Keep::Taps, None)
     }
 
-    /// [`Network::infer`] with the output of `layer` replaced by `value` `[N, C, H, W]`. Only what depends on it
+    /// [`Graph::infer`] with the output of `layer` replaced by `value` `[N, C, H, W]`. Only what depends on it
     /// runs, and whatever else that needs, from `x`, which then has to have N pictures too.
     ///
     /// # Errors
-    /// As [`Network::forward`]; if `value` does not fit the layers after it.
+    /// As [`Graph::forward`]; if `value` does not fit the layers after it.
     pub fn infer_from(
         &self,
         x: &Tensor,
@@ -93,11 +93,11 @@ impl Network {
         self.run(x, taps, Keep::Taps, Some(replaced))
     }
 
-    /// The forward pass to the logits that keeps every layer's output, for [`Network::deeplift`],
-    /// [`Network::lrp`] and [`Network::bias_terms`].
+    /// The forward pass to the logits that keeps every layer's output, for [`Graph::deeplift`],
+    /// [`Graph::lrp`] and [`Graph::bias_terms`].
     ///
     /// # Errors
-    /// As [`Network::forward`]; if the network is no classifier.
+    /// As [`Graph::forward`]; if the network is no classifier.
     pub fn trace(&self, x: &Tensor) -> Result<Activations> {
         self.keep_everything(x, &[LayerName::LOGITS.into()])
     }
@@ -106,10 +106,10 @@ impl Network {
         self.run(x, taps, Keep::Everything, None)
     }
 
-    /// The class logits `[N, classes]` of `x` `[N, 3, H, W]`.
+    /// The class logits `[N, classes]` of `x` `[N, C, H, W]`.
     ///
     /// # Errors
-    /// As [`Network::forward`]; if the network is no classifier.
+    /// As [`Graph::forward`]; if the network is no classifier.
     pub fn logits(&self, x: &Tensor) -> Result<Tensor> {
         self.infer(x, &[LayerName::LOGITS.into()])?.logits()
     }

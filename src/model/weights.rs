@@ -1,6 +1,6 @@
 //! Weight files: those inside the binary, and those a person brings.
 
-use super::formula;
+use super::{Provenance, formula};
 use crate::error::{Error, Result};
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
@@ -18,13 +18,14 @@ pub struct Weights {
     path: PathBuf,
     /// `None` for the formula.
     bytes: Option<Cow<'static, [u8]>>,
+    sha256: Option<&'static str>,
 }
 
 impl Weights {
-    /// Weights that are part of the binary; `name` stands for them in messages.
+    /// Weights that are part of the binary, with their SHA-256; `name` stands for them in messages.
     #[must_use]
-    pub fn embedded(name: &str, bytes: &'static [u8]) -> Self {
-        Self { path: name.into(), bytes: Some(Cow::Borrowed(bytes)) }
+    pub fn embedded(name: &str, bytes: &'static [u8], sha256: &'static str) -> Self {
+        Self { path: name.into(), bytes: Some(Cow::Borrowed(bytes)), sha256: Some(sha256) }
     }
 
     /// Reads a weight file.
@@ -40,20 +41,34 @@ impl Weights {
             return Err(Error::bad_weights(path, "it is larger than 4 GiB"));
         }
         let bytes = std::fs::read(path).map_err(|e| Error::bad_weights(path, e))?;
-        Ok(Self { path: path.to_owned(), bytes: Some(Cow::Owned(bytes)) })
+        Ok(Self { path: path.to_owned(), bytes: Some(Cow::Owned(bytes)), sha256: None })
     }
 
     /// Numbers from a formula for a network without batch norms: nothing it says means anything, but it takes as long
     /// as the real one, and its numbers can be checked against another program's.
     #[must_use]
     pub fn formula() -> Self {
-        Self { path: "formula".into(), bytes: None }
+        Self { path: "formula".into(), bytes: None, sha256: None }
+    }
+
+    /// Where a model of these weights comes from.
+    #[must_use]
+    pub fn provenance(&self, architecture: &str) -> Provenance {
+        let name = self.path.file_name().unwrap_or_default().to_string_lossy();
+        Provenance {
+            file: name.into_owned(),
+            format: if self.bytes.is_some() { "safetensors" } else { "formula" }.to_owned(),
+            sha256: self.sha256(),
+            architecture: Some(architecture.to_owned()),
+            ..Provenance::default()
+        }
     }
 
     /// SHA-256 of the file, in hexadecimal; of nothing for a formula.
     #[must_use]
     pub fn sha256(&self) -> String {
-        sha256_hex(self.bytes.as_deref().unwrap_or_default())
+        let computed = || sha256_hex(self.bytes.as_deref().unwrap_or_default());
+        self.sha256.map_or_else(computed, str::to_owned)
     }
 
     /// The tensors by name, read as float32 onto `device`.

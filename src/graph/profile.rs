@@ -1,6 +1,6 @@
 //! Where the time of a pass goes, layer by layer.
 
-use super::network::{LayerName, Network, Op};
+use super::graph::{Graph, LayerName, Op};
 use crate::error::Result;
 use crate::kernels::{ReluRule, in_pool};
 use candle_core::Tensor;
@@ -24,11 +24,11 @@ pub struct LayerTiming {
     pub gradient_ms: f64,
 }
 
-impl Network {
-    /// Times every layer's forward pass and gradient for `x` `[N, 3, H, W]`, `runs` times each.
+impl Graph {
+    /// Times every layer's forward pass and gradient for `x` `[N, C, H, W]`, `runs` times each.
     ///
     /// # Errors
-    /// As [`Network::forward`].
+    /// As [`Graph::forward`].
     pub fn time_layers(&self, x: &Tensor, runs: usize) -> Result<Vec<LayerTiming>> {
         let last: LayerName = self.nodes.iter().rev().find_map(|n| n.name.clone()).unwrap_or(LayerName::INPUT.into());
         let at = self.keep_everything(x, &[last])?;

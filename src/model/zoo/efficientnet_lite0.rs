@@ -1,11 +1,13 @@
 //! EfficientNet-Lite0 (Tan & Le 2019, the "lite" variant without squeeze-and-excite), in timm's names.
 
-use super::network::{GraphBuilder, LayerName, Network, NodeId, Op};
-use super::preprocess::Preprocess;
-use super::weights::Store;
 use crate::error::Result;
+use crate::graph::{GraphBuilder, LayerName, NodeId, Op};
 use crate::kernels::{Activation, Conv2d, GlobalAvgPool, Padding};
+use crate::model::{ChannelOrder, Input, Model, Output, Provenance, Resize, Roles, Store};
 use candle_core::Device;
+
+/// Its id on the command line.
+pub const ID: &str = "tf_efficientnet_lite0";
 
 /// One stage: expansion, depthwise kernel, stride of its first block, output channels, blocks.
 struct Stage {
@@ -39,8 +41,8 @@ const BATCH_NORM_EPSILON: f64 = 1e-3;
 ///
 /// # Errors
 /// [`crate::Error::BadWeights`] if a tensor is missing or misshapen.
-pub fn build(weights: &Store<'_>, device: &Device) -> Result<Network> {
-    let mut net = Lite { graph: GraphBuilder::new(), weights };
+pub fn build(weights: &Store<'_>, provenance: Provenance, device: &Device) -> Result<Model> {
+    let mut net = Lite { graph: GraphBuilder::new(3), weights };
     let input = net.graph.input();
     let mut x = net.conv(input, "conv_stem", "bn1", [STEM, 3, 3, 3], 2, 1, true)?;
     net.graph.name(x, "stem");
@@ -61,8 +63,17 @@ pub fn build(weights: &Store<'_>, device: &Device) -> Result<Network> {
     let classifier = Conv2d::new(kernel, Some(bias), 1, Padding::Explicit(0), 1)?;
     x = net.graph.add(Op::conv(classifier), &[x]);
     net.graph.name(x, LayerName::LOGITS);
-    let preprocess = Preprocess { bgr: false, mean: [127.0; 3], std: [128.0; 3], size: Some(224) };
-    Ok(net.graph.build("tf_efficientnet_lite0", preprocess, "head", device.clone()))
+    let input = Input {
+        channels: ChannelOrder::Rgb,
+        size: [224, 224],
+        any_size: true,
+        range: 255.0,
+        mean: vec![127.0; 3],
+        std: vec![128.0; 3],
+        resize: Resize::default(),
+    };
+    let roles = Roles { dream: Some("blocks.4.1".into()), ..Roles::default() };
+    Model::new(ID, net.graph.build(device.clone()), input, Some(Output::imagenet()), roles, provenance)
 }
 
 struct Lite<'a> {

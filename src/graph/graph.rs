@@ -1,10 +1,10 @@
 //! A frozen network as a graph of named layers.
 
-use super::preprocess::Preprocess;
 use crate::error::{Error, Result, did_you_mean};
 use crate::kernels::{Activation, Conv2d, GlobalAvgPool, KernelSet, Map, MaxPool, add, concat};
 use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// The name of a layer: `input`, `logits`, or what the architecture calls it (`blocks.4.2`, `relu3_1`, …).
@@ -134,21 +134,16 @@ pub(super) struct Node {
 /// Puts a network together, node by node.
 #[derive(Debug)]
 pub struct GraphBuilder {
+    channels: usize,
     nodes: Vec<Node>,
 }
 
-impl Default for GraphBuilder {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl GraphBuilder {
-    /// A graph of nothing but its input.
+    /// A graph of nothing but its input, pictures of so many channels.
     #[must_use]
-    pub fn new() -> Self {
+    pub fn new(channels: usize) -> Self {
         let input = Node { op: Op::Input, inputs: vec![], name: Some(LayerName::INPUT.into()), fused: None };
-        Self { nodes: vec![input] }
+        Self { channels, nodes: vec![input] }
     }
 
     /// The picture that goes in.
@@ -171,7 +166,7 @@ impl GraphBuilder {
 
     /// The finished network.
     #[must_use]
-    pub fn build(mut self, id: &'static str, preprocess: Preprocess, default_layer: &str, device: Device) -> Network {
+    pub fn build(mut self, device: Device) -> Graph {
         let mut readers = vec![0usize; self.nodes.len()];
         for node in &self.nodes {
             for &input in &node.inputs {
@@ -187,62 +182,41 @@ impl GraphBuilder {
                 self.nodes[i].fused = self.nodes[i].inputs.iter().find(alone).copied();
             }
         }
-        Network {
-            id,
-            nodes: self.nodes,
-            preprocess,
-            default_layer: default_layer.into(),
-            device,
-            kernels: KernelSet::default(),
-        }
+        Graph { channels: self.channels, nodes: self.nodes, device, kernels: KernelSet::default() }
     }
 }
 
 /// One named layer, as `gradlens layers` lists it.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LayerInfo {
     /// Its name.
     pub name: LayerName,
     /// Its kind in words.
-    pub kind: &'static str,
+    pub kind: Cow<'static, str>,
     /// Channels, height and width of its output.
     pub shape: [usize; 3],
 }
 
 /// A frozen network: a directed acyclic graph of layers, data once it is built.
 #[derive(Debug, Clone)]
-pub struct Network {
-    id: &'static str,
+pub struct Graph {
+    channels: usize,
     pub(super) nodes: Vec<Node>,
-    preprocess: Preprocess,
-    default_layer: LayerName,
     device: Device,
     pub(super) kernels: KernelSet,
 }
 
-impl Network {
-    /// The model's id in the registry.
+impl Graph {
+    /// Channels of its input.
     #[must_use]
-    pub fn id(&self) -> &'static str {
-        self.id
-    }
-
-    /// How pictures become this network's input.
-    #[must_use]
-    pub fn preprocess(&self) -> &Preprocess {
-        &self.preprocess
+    pub fn channels(&self) -> usize {
+        self.channels
     }
 
     /// The device that holds the weights.
     #[must_use]
     pub fn device(&self) -> &Device {
         &self.device
-    }
-
-    /// The last layer with spatial extent: where class activation maps are taken unless told otherwise.
-    #[must_use]
-    pub fn default_layer(&self) -> &LayerName {
-        &self.default_layer
     }
 
     /// Runs this network on another set of kernels (to check one set against the other).
@@ -268,7 +242,9 @@ impl Network {
             .nodes
             .iter()
             .zip(shapes)
-            .filter_map(|(node, shape)| Some(LayerInfo { name: node.name.clone()?, kind: node.op.kind(), shape }))
+            .filter_map(|(node, shape)| {
+                Some(LayerInfo { name: node.name.clone()?, kind: node.op.kind().into(), shape })
+            })
             .collect())
     }
 
@@ -297,12 +273,12 @@ impl Network {
             return Ok(name.into());
         }
         let names = self.nodes.iter().filter_map(|n| n.name.as_ref()).map(LayerName::as_str);
-        let hint = format!("{} `gradlens layers --model {}` lists them", did_you_mean(name, names), self.id);
+        let hint = format!("{} `gradlens layers` lists them", did_you_mean(name, names));
         Err(Error::unknown("layer", name, hint.trim_start()))
     }
 
     /// The named layers that end with or follow a convolution of their own, from the input to the output: what
-    /// [`Network::randomised`] takes.
+    /// [`Graph::randomised`] takes.
     #[must_use]
     pub fn parametric_layers(&self) -> Vec<LayerName> {
         let mut layers: Vec<LayerName> = self.owned_convolutions().filter_map(|(_, name)| name.cloned()).collect();
@@ -360,7 +336,7 @@ impl Network {
         let mut shapes: Vec<[usize; 3]> = Vec::with_capacity(self.nodes.len());
         for node in &self.nodes {
             let inputs: Vec<[usize; 3]> = match node.op {
-                Op::Input => vec![[3, height, width]],
+                Op::Input => vec![[self.channels, height, width]],
                 _ => node.inputs.iter().map(|&i| shapes[i]).collect(),
             };
             shapes.push(node.op.output_shape(&inputs)?);

@@ -3,8 +3,8 @@
 
 use super::backward::Gradients;
 use super::backward::{Ahead, Trail};
-use super::network::{LayerName, Network, Op};
-use super::pass::Activations;
+use super::forward::Activations;
+use super::graph::{Graph, LayerName, Op};
 use crate::error::Result;
 use crate::kernels::{Activation, Conv2d, Map, ReluRule};
 use candle_core::{DType, Tensor};
@@ -21,11 +21,11 @@ pub struct LrpRule {
     pub gamma: f64,
 }
 
-impl Network {
+impl Graph {
     /// DeepLIFT's multipliers at the input under the rescale rule (Shrikumar et al. 2017, arXiv:1704.02685): a
     /// rectifier multiplies by Δy/Δx instead of the slope, Δ being the difference from the reference; where
     /// there is no difference the slope is taken, as Captum does. Max-pooling gives a window's rise to the pixel that
-    /// is largest in `at` and its fall to the one that is largest in `reference`. Both passes come from [`Network::trace`] over one picture each.
+    /// is largest in `at` and its fall to the one that is largest in `reference`. Both passes come from [`Graph::trace`] over one picture each.
     ///
     /// # Errors
     /// If a seed has the wrong shape, or the passes kept too little.
@@ -71,7 +71,7 @@ impl Network {
     /// times. Rectifiers hand relevance on, sums share it by their terms,
     /// max-pooling gives it to the winner. Batch-norm is already folded into the weights.
     ///
-    /// The answer is the relevance at the input `[1, 3, H, W]` and the sum of what biases took.
+    /// The answer is the relevance at the input `[1, C, H, W]` and the sum of what biases took.
     ///
     /// # Errors
     /// If a seed has the wrong shape, or the pass kept too little.

@@ -1,11 +1,13 @@
 //! VGG16's features (Simonyan & Zisserman 2015) through conv4_3, in torchvision's names.
 
-use super::network::{GraphBuilder, Network, Op};
-use super::preprocess::Preprocess;
-use super::weights::Store;
 use crate::error::Result;
+use crate::graph::{GraphBuilder, Op};
 use crate::kernels::{Activation, Conv2d, MaxPool, Padding};
+use crate::model::{ChannelOrder, Input, Model, Provenance, Resize, Roles, Store};
 use candle_core::Device;
+
+/// Its id on the command line.
+pub const ID: &str = "vgg16_hed";
 
 /// Channels and number of convolutions of each block.
 const BLOCKS: [(usize, usize); 4] = [(64, 2), (128, 2), (256, 3), (512, 3)];
@@ -14,8 +16,8 @@ const BLOCKS: [(usize, usize); 4] = [(64, 2), (128, 2), (256, 3), (512, 3)];
 ///
 /// # Errors
 /// [`crate::Error::BadWeights`] if a tensor is missing or misshapen.
-pub fn build(weights: &Store<'_>, device: &Device) -> Result<Network> {
-    let mut graph = GraphBuilder::new();
+pub fn build(weights: &Store<'_>, provenance: Provenance, device: &Device) -> Result<Model> {
+    let mut graph = GraphBuilder::new(3);
     let mut x = graph.input();
     let mut channels = 3;
     // Position in torchvision's `features`, which counts convolutions, ReLUs and poolings alike.
@@ -37,6 +39,20 @@ pub fn build(weights: &Store<'_>, device: &Device) -> Result<Network> {
             index += 2;
         }
     }
-    let preprocess = Preprocess { bgr: true, mean: [103.939, 116.779, 123.68], std: [1.0, 1.0, 1.0], size: None };
-    Ok(graph.build("vgg16_hed", preprocess, "relu4_3", device.clone()))
+    let input = Input {
+        channels: ChannelOrder::Bgr,
+        size: [256, 256],
+        any_size: true,
+        range: 255.0,
+        mean: vec![103.939, 116.779, 123.68],
+        std: vec![1.0; 3],
+        resize: Resize::default(),
+    };
+    let roles = Roles {
+        cam: Some("relu4_3".into()),
+        content: vec!["relu3_2".into()],
+        style: ["relu1_1", "relu2_1", "relu3_1", "relu4_1"].map(Into::into).to_vec(),
+        dream: Some("relu4_3".into()),
+    };
+    Model::new(ID, graph.build(device.clone()), input, None, roles, provenance)
 }

@@ -1,7 +1,7 @@
 //! The backward pass from seeds.
 
-use super::network::{LayerName, Network, Op};
-use super::pass::{Activations, Keep};
+use super::forward::{Activations, Keep};
+use super::graph::{Graph, LayerName, Op};
 use crate::error::{Error, Result};
 use crate::kernels::{Gate, Map, ReluRule, concat_vjp, in_pool};
 use candle_core::Tensor;
@@ -23,7 +23,7 @@ impl Gradients {
             .ok_or_else(|| Error::unknown("gradient", layer.as_str(), "ask for it in the backward pass"))
     }
 
-    /// The gradient at the network's input, `[N, 3, H, W]`.
+    /// The gradient at the network's input, `[N, C, H, W]`.
     ///
     /// # Errors
     /// If it was not asked for.
@@ -77,12 +77,12 @@ pub(super) struct Ahead {
     rectifier: Option<usize>,
 }
 
-impl Network {
+impl Graph {
     /// The backward pass: from `seeds`, the gradient of a scalar at some tapped layers in the shape of their
     /// outputs, to the gradient of that scalar at the layers `wrt`. Rectifiers pass gradients by `rule`.
     ///
     /// # Errors
-    /// If a layer does not exist, a seed has the wrong shape, or the activations came from [`Network::infer`].
+    /// If a layer does not exist, a seed has the wrong shape, or the activations came from [`Graph::infer`].
     pub fn backward(
         &self,
         activations: &Activations,
@@ -97,7 +97,7 @@ impl Network {
         seeds.iter().map(|(name, seed)| Ok((name.clone(), Seed::Given(self.import(seed)?)))).collect()
     }
 
-    /// [`Network::backward`] of a forward pass that nobody needs any more, which takes less memory.
+    /// [`Graph::backward`] of a forward pass that nobody needs any more, which takes less memory.
     ///
     /// # Errors
     /// As there.

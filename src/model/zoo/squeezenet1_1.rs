@@ -1,12 +1,14 @@
 //! SqueezeNet 1.1 (Iandola et al. 2016, arXiv:1602.07360, with the cheaper layout of the authors' release 1.1), in
 //! torchvision's names.
 
-use super::network::{GraphBuilder, LayerName, Network, NodeId, Op};
-use super::preprocess::Preprocess;
-use super::weights::Store;
 use crate::error::Result;
+use crate::graph::{GraphBuilder, LayerName, NodeId, Op};
 use crate::kernels::{Activation, Conv2d, GlobalAvgPool, MaxPool, Padding};
+use crate::model::{ChannelOrder, Input, Model, Output, Provenance, Resize, Roles, Store};
 use candle_core::Device;
+
+/// Its id on the command line.
+pub const ID: &str = "squeezenet1_1";
 
 /// Position in torchvision's `features`, channels squeezed to, channels of each expansion; poolings stand between.
 const FIRES: [(usize, usize, usize); 8] =
@@ -18,8 +20,8 @@ const CLASSES: usize = 1000;
 ///
 /// # Errors
 /// [`crate::Error::BadWeights`] if a tensor is missing or misshapen.
-pub fn build(weights: &Store<'_>, device: &Device) -> Result<Network> {
-    let mut net = Squeeze { graph: GraphBuilder::new(), weights };
+pub fn build(weights: &Store<'_>, provenance: Provenance, device: &Device) -> Result<Model> {
+    let mut net = Squeeze { graph: GraphBuilder::new(3), weights };
     let input = net.graph.input();
     let mut x = net.conv(input, "features.0", [STEM, 3, 3, 3], 2, 0)?;
     net.graph.name(x, "stem");
@@ -42,9 +44,18 @@ pub fn build(weights: &Store<'_>, device: &Device) -> Result<Network> {
     net.graph.name(x, "head");
     x = net.graph.add(Op::GlobalAvgPool(GlobalAvgPool), &[x]);
     net.graph.name(x, LayerName::LOGITS);
-    let preprocess =
-        Preprocess { bgr: false, mean: [123.675, 116.28, 103.53], std: [58.395, 57.12, 57.375], size: Some(224) };
-    Ok(net.graph.build("squeezenet1_1", preprocess, "fire9", device.clone()))
+    let input = Input {
+        channels: ChannelOrder::Rgb,
+        size: [224, 224],
+        any_size: true,
+        range: 255.0,
+        mean: vec![123.675, 116.28, 103.53],
+        std: vec![58.395, 57.12, 57.375],
+        resize: Resize::default(),
+    };
+    // What follows is a map for each class.
+    let roles = Roles { cam: Some("fire9".into()), ..Roles::default() };
+    Model::new(ID, net.graph.build(device.clone()), input, Some(Output::imagenet()), roles, provenance)
 }
 
 struct Squeeze<'a> {

@@ -1,0 +1,268 @@
+//! How pictures go into a network: size, channels, values.
+
+use crate::error::{Error, Result};
+use crate::imaging::Picture;
+use candle_core::{Device, Tensor};
+use serde::{Deserialize, Serialize};
+
+/// The channels of a network's input, in its order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ChannelOrder {
+    /// Red, green, blue.
+    Rgb,
+    /// Blue, green, red.
+    Bgr,
+    /// Luminance alone, as Pillow's mode L: (299·R + 587·G + 114·B) / 1000.
+    Grey,
+    /// Red, green, blue and opacity, which is 1.
+    Rgba,
+}
+
+impl ChannelOrder {
+    /// How many there are.
+    #[must_use]
+    pub fn count(self) -> usize {
+        match self {
+            Self::Grey => 1,
+            Self::Rgb | Self::Bgr => 3,
+            Self::Rgba => 4,
+        }
+    }
+}
+
+/// How a picture is resampled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Interpolation {
+    /// Cubic convolution with a = −0.5, antialiased, as Pillow's BICUBIC.
+    Bicubic,
+    /// Linear, antialiased, as Pillow's BILINEAR.
+    Bilinear,
+    /// The nearest pixel.
+    Nearest,
+}
+
+/// What becomes of a picture of another shape.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CropMode {
+    /// Its middle is kept.
+    Center,
+    /// It is squashed.
+    Squash,
+    /// It is shown whole, with a border.
+    Border,
+}
+
+/// How a photo comes to the input's size, in timm's words.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Resize {
+    /// The share of the resized picture's shorter side that is kept, in (0, 1].
+    pub crop_share: f32,
+    /// What becomes of a picture of another shape.
+    pub mode: CropMode,
+    /// How it is resampled.
+    pub interpolation: Interpolation,
+}
+
+impl Default for Resize {
+    /// The middle, whole along the shorter side, bicubic.
+    fn default() -> Self {
+        Self { crop_share: 1.0, mode: CropMode::Center, interpolation: Interpolation::Bicubic }
+    }
+}
+
+/// How a network wants its pictures: `x = (range·p − mean) / std` per channel, p in `[0, 1]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Input {
+    /// Its channels.
+    pub channels: ChannelOrder,
+    /// Height and width that it is shown unless told otherwise, in pixels.
+    pub size: [usize; 2],
+    /// Whether it takes pictures of other sizes, too.
+    pub any_size: bool,
+    /// What white is before the mean is subtracted: 1 or 255.
+    pub range: f32,
+    /// Subtracted per channel, in units of the range, in the network's channel order.
+    pub mean: Vec<f32>,
+    /// Divided by per channel, in units of the range, in the network's channel order.
+    pub std: Vec<f32>,
+    /// How a photo comes to the size.
+    pub resize: Resize,
+}
+
+impl Input {
+    /// Number of channels.
+    #[must_use]
+    pub fn channel_count(&self) -> usize {
+        self.channels.count()
+    }
+
+    /// A picture's pixels `[1, C, H, W]` in `[0, 1]`, in the order red, green, blue, opacity, or grey alone.
+    ///
+    /// # Errors
+    /// If candle cannot allocate the tensor.
+    pub fn pixels_from_picture(&self, picture: &Picture, device: &Device) -> Result<Tensor> {
+        let (h, w) = (picture.height as usize, picture.width as usize);
+        let channels = self.channel_count();
+        // Opacity is one everywhere.
+        let mut planes = vec![1f32; channels * h * w];
+        for (p, rgb) in picture.rgb.chunks_exact(3).enumerate() {
+            if self.channels == ChannelOrder::Grey {
+                planes[p] = f32::from(luminance(rgb)) / 255.0;
+                continue;
+            }
+            for (c, &v) in rgb.iter().enumerate() {
+                planes[c * h * w + p] = f32::from(v) / 255.0;
+            }
+        }
+        Ok(Tensor::from_vec(planes, (1, channels, h, w), device)?)
+    }
+
+    /// Pixels `[N, C, H, W]` (in `[0, 1]`, as [`Input::pixels_from_picture`] makes them) to the network's input space.
+    ///
+    /// # Errors
+    /// If the tensor has another number of channels.
+    pub fn input_from_pixels(&self, pixels: &Tensor) -> Result<Tensor> {
+        let scaled = (self.swap(pixels)? * f64::from(self.range))?;
+        Ok(scaled.broadcast_sub(&self.mean(pixels.device())?)?.broadcast_div(&self.std(pixels.device())?)?)
+    }
+
+    /// The network's input space to pixels `[N, C, H, W]`; valid pictures lie in `[0, 1]`.
+    ///
+    /// # Errors
+    /// If the tensor has another number of channels.
+    pub fn pixels_from_input(&self, input: &Tensor) -> Result<Tensor> {
+        let scaled = input.broadcast_mul(&self.std(input.device())?)?.broadcast_add(&self.mean(input.device())?)?;
+        Ok((self.swap(&scaled)? / f64::from(self.range))?)
+    }
+
+    /// The gradient at the network's input as the gradient at the pixels (the chain rule of
+    /// [`Input::input_from_pixels`]).
+    ///
+    /// # Errors
+    /// If the tensor has another number of channels.
+    pub fn gradient_at_pixels(&self, gradient: &Tensor) -> Result<Tensor> {
+        let scaled = (gradient.broadcast_div(&self.std(gradient.device())?)? * f64::from(self.range))?;
+        self.swap(&scaled)
+    }
+
+    /// The gradient at the pixels as the gradient at the network's input: the other way round.
+    ///
+    /// # Errors
+    /// If the tensor has another number of channels.
+    pub fn gradient_at_input(&self, gradient: &Tensor) -> Result<Tensor> {
+        Ok((self.swap(gradient)?.broadcast_mul(&self.std(gradient.device())?)? / f64::from(self.range))?)
+    }
+
+    /// The input space's values clamped to those of valid pixels.
+    ///
+    /// # Errors
+    /// If the tensor has another number of channels.
+    pub fn clamp_input(&self, input: &Tensor) -> Result<Tensor> {
+        let bound = |pixel: f32| -> Result<Tensor> {
+            let v: Vec<f32> = self.mean.iter().zip(&self.std).map(|(m, s)| (self.range * pixel - m) / s).collect();
+            Ok(Tensor::from_vec(v, (1, self.channel_count(), 1, 1), input.device())?)
+        };
+        Ok(input.broadcast_maximum(&bound(0.0)?)?.broadcast_minimum(&bound(1.0)?)?)
+    }
+
+    /// Refuses facts that contradict each other.
+    ///
+    /// # Errors
+    /// [`Error::BadValue`] that names the fact.
+    pub fn check(&self) -> Result<()> {
+        let channels = self.channel_count();
+        let wrong = |name: &str, values: &[f32], expected: &str| {
+            Error::bad_value(name, format!("{values:?}"), format!("it takes {channels} {expected}"))
+        };
+        if self.mean.len() != channels || !self.mean.iter().all(|v| v.is_finite()) {
+            return Err(wrong("mean", &self.mean, "numbers, one a channel"));
+        }
+        if self.std.len() != channels || !self.std.iter().all(|v| v.is_finite() && *v > 0.0) {
+            return Err(wrong("std", &self.std, "positive numbers, one a channel"));
+        }
+        let [height, width] = self.size;
+        if height == 0 || width == 0 {
+            return Err(Error::bad_value("input size", format!("{height}x{width}"), "both sides need a pixel"));
+        }
+        let share = self.resize.crop_share;
+        if !(share > 0.0 && share <= 1.0) {
+            return Err(Error::bad_value("crop share", share, "it takes a number above 0 and up to 1"));
+        }
+        Ok(())
+    }
+
+    fn swap(&self, tensor: &Tensor) -> Result<Tensor> {
+        if self.channels != ChannelOrder::Bgr {
+            return Ok(tensor.clone());
+        }
+        Ok(tensor.flip(&[1])?)
+    }
+
+    fn mean(&self, device: &Device) -> Result<Tensor> {
+        Ok(Tensor::new(self.mean.as_slice(), device)?.reshape((1, self.channel_count(), 1, 1))?)
+    }
+
+    fn std(&self, device: &Device) -> Result<Tensor> {
+        Ok(Tensor::new(self.std.as_slice(), device)?.reshape((1, self.channel_count(), 1, 1))?)
+    }
+}
+
+/// Pillow's conversion to mode L, in its own integers.
+fn luminance(rgb: &[u8]) -> u8 {
+    let weighted: u32 = rgb.iter().zip([19_595u32, 38_470, 7_471]).map(|(v, weight)| u32::from(*v) * weight).sum();
+    ((weighted + 0x8000) >> 16) as u8
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn input(channels: ChannelOrder, mean: &[f32], std: &[f32]) -> Input {
+        let (mean, std) = (mean.to_vec(), std.to_vec());
+        Input { channels, size: [8, 8], any_size: true, range: 255.0, mean, std, resize: Resize::default() }
+    }
+
+    fn bgr() -> Input {
+        input(ChannelOrder::Bgr, &[103.939, 116.779, 123.68], &[1.0; 3])
+    }
+
+    #[test]
+    fn pixels_survive_the_round_trip() -> Result<()> {
+        for input in [bgr(), input(ChannelOrder::Grey, &[100.0], &[50.0])] {
+            let pixels = Tensor::rand(0f32, 1f32, (1, input.channel_count(), 4, 5), &Device::Cpu)?;
+            let back = input.pixels_from_input(&input.input_from_pixels(&pixels)?)?;
+            let worst = (back - pixels)?.abs()?.max_all()?.to_scalar::<f32>()?;
+            assert!(worst < 1e-6, "{worst}");
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn red_goes_last_in_bgr() -> Result<()> {
+        let red = Tensor::new(&[1f32, 0.0, 0.0], &Device::Cpu)?.reshape((1, 3, 1, 1))?;
+        let x = bgr().input_from_pixels(&red)?.flatten_all()?.to_vec1::<f32>()?;
+        assert!((x[2] - (255.0 - 123.68)).abs() < 1e-4 && (x[0] + 103.939).abs() < 1e-4);
+        Ok(())
+    }
+
+    #[test]
+    fn grey_is_pillows_luminance() -> Result<()> {
+        // Image.new("RGB", (1, 1), (200, 30, 90)).convert("L").getpixel((0, 0)) is 88.
+        let picture = Picture::new(1, 1, vec![200, 30, 90]);
+        let grey = input(ChannelOrder::Grey, &[0.0], &[1.0]).pixels_from_picture(&picture, &Device::Cpu)?;
+        assert_eq!(grey.dims(), [1, 1, 1, 1]);
+        assert!((grey.flatten_all()?.to_vec1::<f32>()?[0] - 88.0 / 255.0).abs() < 1e-6);
+        Ok(())
+    }
+
+    #[test]
+    fn contradictions_are_refused() {
+        assert!(bgr().check().is_ok());
+        assert!(input(ChannelOrder::Bgr, &[1.0], &[1.0]).check().is_err());
+        assert!(input(ChannelOrder::Grey, &[1.0], &[0.0]).check().is_err());
+        assert!(Input { size: [0, 3], ..bgr() }.check().is_err());
+    }
+}

@@ -1,0 +1,149 @@
+//! A model: a network with everything that is known of it. Nothing above this module knows a class count, a size or a
+//! number of channels but from here.
+
+mod catalogue;
+pub mod formula;
+mod input;
+mod labels;
+mod output;
+mod provenance;
+mod roles;
+mod weights;
+mod zoo;
+
+pub use catalogue::{BUILT_IN, Embedded, Entry, UNTRAINED, find};
+pub use input::{ChannelOrder, CropMode, Input, Interpolation, Resize};
+pub use labels::Labels;
+pub use output::{Output, Prediction, Scores, top_class};
+pub use provenance::{Assumption, Provenance};
+pub use roles::Roles;
+pub use weights::{Store, Weights, sha256_hex};
+
+use crate::error::{Error, Result};
+use crate::graph::{Graph, LayerInfo, LayerName};
+use candle_core::Device;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// A network at hand, on the device to compute on, with what is known of it.
+#[derive(Debug, Clone)]
+pub struct Model {
+    /// The network itself.
+    pub graph: Graph,
+    /// Everything else, as data.
+    pub info: Arc<ModelInfo>,
+}
+
+/// What is known of a model: plain data that travels with every run, also to a dashboard on another machine.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ModelInfo {
+    /// Its name: the catalogue's id, or what the person called it.
+    pub id: String,
+    /// How pictures go in.
+    pub input: Input,
+    /// What its scores mean; `None` where it ends in features.
+    pub output: Option<Output>,
+    /// Which layers serve as what.
+    pub roles: Roles,
+    /// The named layers from the input to the output, with their shapes at the usual size.
+    pub layers: Vec<LayerInfo>,
+    /// Where it comes from.
+    pub provenance: Provenance,
+}
+
+impl ModelInfo {
+    /// What its scores mean.
+    ///
+    /// # Errors
+    /// If it ends in features.
+    pub fn classes(&self) -> Result<&Output> {
+        self.output
+            .as_ref()
+            .ok_or_else(|| Error::bad_value("model", &self.id, "this technique needs classes; use a classifier"))
+    }
+
+    /// The label of a class, or its number in words where there are none.
+    #[must_use]
+    pub fn label(&self, class: usize) -> String {
+        self.output.as_ref().map_or_else(|| Labels::of_index(class), |output| output.labels.label(class))
+    }
+
+    /// A class as `run.json` names it.
+    #[must_use]
+    pub fn class_fact(&self, class: usize) -> serde_json::Value {
+        serde_json::json!({ "index": class, "label": self.label(class) })
+    }
+
+    /// The named layers that have places to point at, from the input to the output.
+    pub fn spatial_layers(&self) -> impl Iterator<Item = &LayerInfo> {
+        self.layers.iter().filter(|l| l.shape[1] * l.shape[2] > 1 && l.name.as_str() != LayerName::INPUT)
+    }
+}
+
+impl Model {
+    /// A network with what its architecture says of it. Roles that it does not say are found from the graph.
+    ///
+    /// # Errors
+    /// If the network does not take pictures of its usual size, or a layer with a role does not exist.
+    pub fn new(
+        id: &str,
+        graph: Graph,
+        input: Input,
+        output: Option<Output>,
+        roles: Roles,
+        provenance: Provenance,
+    ) -> Result<Self> {
+        let [height, width] = input.size;
+        let layers = graph.layers(height, width)?;
+        let roles = roles.completed(&layers);
+        roles.check(&graph)?;
+        let info = ModelInfo { id: id.to_owned(), input, output, roles, layers, provenance };
+        Ok(Self { graph, info: Arc::new(info) })
+    }
+
+    /// The model's name.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.info.id
+    }
+
+    /// How pictures go in.
+    #[must_use]
+    pub fn input(&self) -> &Input {
+        &self.info.input
+    }
+
+    /// The device that holds the weights.
+    #[must_use]
+    pub fn device(&self) -> &Device {
+        self.graph.device()
+    }
+
+    /// The layer of that name.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`] with the closest names.
+    pub fn layer(&self, name: &str) -> Result<LayerName> {
+        self.graph.layer(name)
+    }
+
+    /// The layer asked for, or the one for class activation maps.
+    ///
+    /// # Errors
+    /// If it does not exist, or the model has none with places to point at.
+    pub fn layer_or_usual(&self, layer: Option<&LayerName>) -> Result<LayerName> {
+        match (layer, &self.info.roles.cam) {
+            (Some(layer), _) => self.layer(layer.as_str()),
+            (None, Some(usual)) => Ok(usual.clone()),
+            (None, None) => {
+                Err(Error::bad_value("layer", "", format!("{} has no layer with places to point at", self.id())))
+            }
+        }
+    }
+
+    /// The same model with another network of the same layers.
+    #[must_use]
+    pub fn with_graph(&self, graph: Graph) -> Self {
+        Self { graph, info: self.info.clone() }
+    }
+}

@@ -1,0 +1,35 @@
+//! Where a model comes from.
+
+use serde::{Deserialize, Serialize};
+
+/// Something that the file does not say and that was taken for granted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Assumption {
+    /// What was assumed, in words: `mean 0.485, 0.456, 0.406`.
+    pub what: String,
+    /// The option that changes it: `--mean`.
+    pub option: String,
+}
+
+/// Where a model comes from, and what was assumed of it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Provenance {
+    /// The weight file's name; empty for a formula.
+    pub file: String,
+    /// Its format: `safetensors`, `onnx`, …
+    pub format: String,
+    /// SHA-256 of the file, in hexadecimal.
+    pub sha256: String,
+    /// The architecture, where it has a name.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub architecture: Option<String>,
+    /// The program that wrote the file.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub exporter: Option<String>,
+    /// ONNX's version of the operators.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub opset: Option<i64>,
+    /// What was assumed because the file does not say.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub assumed: Vec<Assumption>,
+}
