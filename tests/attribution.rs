@@ -3,16 +3,17 @@
 mod support;
 
 use candle_core::{Device, Tensor};
-use gradlens::nets::{LayerName, Network};
+use gradlens::graph::LayerName;
+use gradlens::model::Model;
 use gradlens::techniques::{Context, TECHNIQUES, Variation, compare, find, rank_correlation};
 use std::sync::{Arc, OnceLock};
 use support::*;
 
 const PHOTOS: [&str; 3] = ["dog", "chelsea", "hen"];
 
-fn lite() -> &'static Arc<Network> {
-    static NETWORK: OnceLock<Arc<Network>> = OnceLock::new();
-    NETWORK.get_or_init(|| Arc::new(network("tf_efficientnet_lite0")))
+fn lite() -> &'static Arc<Model> {
+    static NETWORK: OnceLock<Arc<Model>> = OnceLock::new();
+    NETWORK.get_or_init(|| Arc::new(model("tf_efficientnet_lite0")))
 }
 
 fn photo(name: &str, golden: &Golden, layer: Option<&str>) -> Context {
@@ -88,13 +89,13 @@ fn golden_dog(layer: Option<&str>) -> Context {
 /// A layer's activations and gradient for the dog.
 fn dog_at(layer: &str) -> (Tensor, Tensor, f32) {
     let (net, class) = (lite(), Golden::open("dog").class());
-    let x = net.preprocess().input_from_pixels(&pixels("dog_224.png")).expect("an input");
+    let x = net.input().input_from_pixels(&pixels("dog_224.png")).expect("an input");
     let names: [LayerName; 2] = [LayerName::LOGITS.into(), layer.into()];
-    let at = net.forward(&x, &names).expect("a pass");
+    let at = net.graph.forward(&x, &names).expect("a pass");
     let logits = at.logits().expect("logits").flatten_all().and_then(|z| z.to_vec1::<f32>()).expect("logits");
-    let seed = gradlens::nets::class_seed(1, 1000, class, &Device::Cpu).expect("a seed");
+    let seed = gradlens::graph::class_seed(1, 1000, class, &Device::Cpu).expect("a seed");
     let rule = gradlens::kernels::ReluRule::Standard;
-    let gradients = net.backward(&at, &[(names[0].clone(), seed)], &names[1..], rule).expect("gradients");
+    let gradients = net.graph.backward(&at, &[(names[0].clone(), seed)], &names[1..], rule).expect("gradients");
     (at.get(&names[1]).expect("a tap"), gradients.get(&names[1]).expect("a gradient").clone(), logits[class])
 }
 
@@ -150,7 +151,7 @@ fn ablation_at_the_last_layer_is_what_each_channel_adds() {
 fn scorecam_is_its_definition() {
     let (a, _, _) = dog_at("blocks.0.0");
     let (net, class) = (lite(), Golden::open("dog").class());
-    let x = net.preprocess().input_from_pixels(&pixels("dog_224.png")).expect("an input");
+    let x = net.input().input_from_pixels(&pixels("dog_224.png")).expect("an input");
     let maps: Vec<Vec<f32>> = values(&a).chunks(112 * 112).map(<[f32]>::to_vec).collect();
     // Corners aligned: pixel i lies at i·111/223 cells.
     let sample = |map: &[f32], y: usize, x: usize| {
@@ -169,7 +170,7 @@ fn scorecam_is_its_definition() {
             let (low, high) = large.iter().fold((f64::MAX, f64::MIN), |(l, h), v| (l.min(*v), h.max(*v)));
             let mask: Vec<f32> = large.iter().map(|v| ((v - low) / (high - low + 1e-8)) as f32).collect();
             let mask = Tensor::from_vec(mask, (1, 1, 224, 224), &Device::Cpu).expect("a mask");
-            let logits = net.logits(&x.broadcast_mul(&mask).expect("masked")).expect("logits");
+            let logits = net.graph.logits(&x.broadcast_mul(&mask).expect("masked")).expect("logits");
             f64::from(values(&logits)[class])
         })
         .collect();
@@ -210,7 +211,7 @@ fn what_should_add_up_adds_up() {
     }
 }
 
-fn tiny_context(net: &Arc<Network>, side: u32) -> Context {
+fn tiny_context(net: &Arc<Model>, side: u32) -> Context {
     Context { picture: Some(patches(side)), class: Some(1), ..context(net) }
 }
 
@@ -235,12 +236,12 @@ fn everything_adds_up_on_every_kind_of_layer() {
 }
 
 /// The superpixels of a map that is constant on each, with their values.
-fn worth(net: &Network, keep: &dyn Fn(usize) -> bool, side: usize) -> f64 {
+fn worth(net: &Model, keep: &dyn Fn(usize) -> bool, side: usize) -> f64 {
     let pixels = gradlens::techniques::pixels_from_picture(&patches(side as u32), &Device::Cpu).expect("pixels");
-    let x = net.preprocess().input_from_pixels(&pixels).expect("an input");
+    let x = net.input().input_from_pixels(&pixels).expect("an input");
     let mask: Vec<f32> = (0..side * side).map(|p| f32::from(u8::from(keep(p)))).collect();
     let mask = Tensor::from_vec(mask, (1, 1, side, side), &Device::Cpu).expect("a mask");
-    f64::from(values(&net.logits(&x.broadcast_mul(&mask).expect("masked")).expect("logits"))[1])
+    f64::from(values(&net.graph.logits(&x.broadcast_mul(&mask).expect("masked")).expect("logits"))[1])
 }
 
 #[test]
@@ -307,24 +308,28 @@ fn gradient_shap_tends_to_integrated_gradients() {
 #[test]
 fn smoothgrad_tends_to_the_gradient_of_the_smoothed_network() {
     // z = relu(w·x + b) has E[∂z/∂x] = w·Φ((w·x + b)/(σ‖w‖)) under normal noise.
+    use gradlens::graph::{GraphBuilder, Op};
     use gradlens::kernels::{Activation, Conv2d, Padding};
-    use gradlens::nets::{GraphBuilder, Op, Preprocess};
+    use gradlens::model::{Labels, Output, Provenance, Roles, Scores};
     let side = 2;
     let weight: Vec<f32> = (0..12).map(|i| 0.3 * (i as f32 - 4.0)).collect();
     let size = weight.iter().map(|w| f64::from(*w).powi(2)).sum::<f64>().sqrt();
     let kernel = Tensor::from_vec(weight.clone(), (1, 3, side, side), &Device::Cpu).expect("a kernel");
     let bias = Tensor::new(&[-1.0f32], &Device::Cpu).expect("a bias");
-    let mut graph = GraphBuilder::new();
+    let mut graph = GraphBuilder::new(3);
     let input = graph.input();
     let conv = Conv2d::new(kernel, Some(bias), 1, Padding::Explicit(0), 1).expect("a convolution");
     let z = graph.add(Op::conv(conv), &[input]);
     let z = graph.add(Op::Activation(Activation::Relu), &[z]);
     graph.name(z, LayerName::LOGITS);
-    let preprocess = Preprocess { bgr: false, mean: [127.0; 3], std: [128.0; 3], size: Some(side) };
-    let net = Arc::new(graph.build("unit", preprocess, LayerName::LOGITS, Device::Cpu));
+    let output = Output { scores: Scores::Softmax, labels: Labels::indices(1) };
+    let roles = Roles { cam: Some(LayerName::LOGITS.into()), ..Roles::default() };
+    let graph = graph.build(Device::Cpu);
+    let net = Model::new("unit", graph, support::rgb_input(side, 128.0), Some(output), roles, Provenance::default());
+    let net = Arc::new(net.expect("a model"));
     let subject = || Context { picture: Some(patches(2)), class: Some(0), ..context(&net) };
     let pixels = gradlens::techniques::pixels_from_picture(&patches(2), &Device::Cpu).expect("pixels");
-    let x = values(&net.preprocess().input_from_pixels(&pixels).expect("an input"));
+    let x = values(&net.input().input_from_pixels(&pixels).expect("an input"));
     let before = x.iter().zip(&weight).map(|(x, w)| f64::from(x * w)).sum::<f64>() - 1.0;
     let range = x.iter().copied().fold(f32::MIN, f32::max) - x.iter().copied().fold(f32::MAX, f32::min);
     let sigma = 0.5 * f64::from(range);
@@ -361,7 +366,7 @@ fn rise_tends_to_the_mean_over_every_mask() {
     const SIDE: usize = 6;
     let net = tiny(SIDE);
     let pixels = gradlens::techniques::pixels_from_picture(&patches(SIDE as u32), &Device::Cpu).expect("pixels");
-    let x = net.preprocess().input_from_pixels(&pixels).expect("an input");
+    let x = net.input().input_from_pixels(&pixels).expect("an input");
     let mut expected = vec![0f64; SIDE * SIDE];
     for grid in 0..16usize {
         let cell = |y: usize, x: usize| f64::from((grid >> (y * 2 + x) & 1) as u8);
@@ -376,7 +381,7 @@ fn rise_tends_to_the_mean_over_every_mask() {
             let mask: Vec<f32> =
                 (0..SIDE * SIDE).map(|p| large(p / SIDE + offset / 3, p % SIDE + offset % 3) as f32).collect();
             let shown = Tensor::from_vec(mask.clone(), (1, 1, SIDE, SIDE), &Device::Cpu).expect("a mask");
-            let logits = values(&net.logits(&x.broadcast_mul(&shown).expect("masked")).expect("logits"));
+            let logits = values(&net.graph.logits(&x.broadcast_mul(&shown).expect("masked")).expect("logits"));
             let total: f64 = logits.iter().map(|z| f64::from(*z).exp()).sum();
             let p = f64::from(logits[1]).exp() / total;
             expected.iter_mut().zip(mask).for_each(|(sum, m)| *sum += p * f64::from(m) / (144.0 * 0.5));

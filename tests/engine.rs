@@ -5,6 +5,7 @@ use gradlens::engine::{
     Command, Engine, Event, FailureKind, JobSpec, Link, Options, ParameterChange, Phase, RunManifest, Source, Update,
 };
 use gradlens::imaging::{Display, Picture};
+use gradlens::model::{BUILT_IN, find};
 use gradlens::techniques::{
     Aim, Context, Group, Job, Needs, ParamKind, ParamSpec, ParamValue, Params, Progress, State, TECHNIQUES,
     Technique, View,
@@ -427,12 +428,12 @@ fn a_saved_run_is_complete() {
 fn one_seed_gives_one_picture() {
     let picture = |seed: u64| {
         let technique = gradlens::techniques::find(TECHNIQUES, "class-visualization").expect("a technique");
-        let model = gradlens::nets::model(technique.default_model()).expect("a model");
-        let network = model.build(&model.weights(), &Device::Cpu).expect("a network");
+        let entry = find(BUILT_IN, technique.default_model()).expect("a model");
+        let model = entry.build(&entry.weights(), &Device::Cpu).expect("its weights");
         let given = BTreeMap::from([("steps".to_owned(), int(3))]);
         let params = Params::new(technique.params(), &given).expect("parameters");
         let context = Context {
-            network: network.into(),
+            model: model.into(),
             picture: None,
             others: vec![],
             styles: vec![],

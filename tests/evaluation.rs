@@ -10,8 +10,8 @@ use std::sync::{Arc, OnceLock};
 use support::*;
 
 fn dog() -> Context {
-    static NETWORK: OnceLock<Arc<gradlens::nets::Network>> = OnceLock::new();
-    let network = NETWORK.get_or_init(|| Arc::new(network("tf_efficientnet_lite0")));
+    static NETWORK: OnceLock<Arc<gradlens::model::Model>> = OnceLock::new();
+    let network = NETWORK.get_or_init(|| Arc::new(model("tf_efficientnet_lite0")));
     Context { picture: Some(picture("dog_224.png")), class: Some(235), ..context(network) }
 }
 

@@ -5,7 +5,7 @@ mod support;
 
 use gradlens::error::Error;
 use gradlens::imaging::decode;
-use gradlens::nets::{Weights, labels, model};
+use gradlens::model::{BUILT_IN, Labels, Weights, find};
 use gradlens::tui::printable;
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
@@ -65,7 +65,7 @@ proptest! {
         let mut file = tempfile::NamedTempFile::new().expect("a file");
         file.write_all(&bytes).expect("written");
         let read = Weights::read(file.path()).and_then(|weights| {
-            model("tf_efficientnet_lite0")?.build(&weights, &candle_core::Device::Cpu).map(drop)
+            find(BUILT_IN, "tf_efficientnet_lite0")?.build(&weights, &candle_core::Device::Cpu).map(drop)
         });
         if let Err(error) = read {
             one_sentence(&error);
@@ -84,7 +84,7 @@ proptest! {
 
     #[test]
     fn class_names(text in "\\PC{0,40}") {
-        if let Err(error) = labels::find(&text) {
+        if let Err(error) = Labels::imagenet().find(&text) {
             one_sentence(&error);
         }
     }

@@ -1,9 +1,11 @@
 //! The drawn screen, at three sizes and in the states a person sees.
 
 use crossterm::event::KeyCode;
-use gradlens::engine::{Command, Event, FailureKind, Mark, Past, Phase, Prediction, Series, Snapshot};
+use gradlens::engine::{Command, Event, FailureKind, Mark, Past, Phase, Series, Snapshot};
 use gradlens::engine::{JobSpec, Source};
+use gradlens::graph::LayerInfo;
 use gradlens::imaging::{Display, HeatMap, Picture};
+use gradlens::model::{ChannelOrder, Input, ModelInfo, Output, Prediction, Provenance, Resize, Roles};
 use gradlens::picture::{self, Importance, Line, Pictures, Protocol, Rates};
 use gradlens::techniques::{Panel, Params, TECHNIQUES, find};
 use gradlens::tui::{Action, App, Begin, Setup, Theme, draw};
@@ -23,9 +25,33 @@ fn app(technique: &str, theme: Theme) -> App {
         styles: vec![Source::Sample("great_wave".into())],
         ..JobSpec::default()
     };
-    let mut app = App::new(Setup { spec, theme, begin: Begin::Start, display: Display::default(), bandwidth: None });
+    let display = Display::default();
+    let mut app = App::new(Setup { spec: spec.clone(), theme, begin: Begin::Start, display, bandwidth: None });
+    let model = model(&["stem", "blocks.4.2", "head"]);
+    app.on_event(Event::Started { run: 1, spec: Box::new(spec), model: Arc::new(model), params: Params::default() });
     app.set_line(Protocol::Kitty, Rates { bytes: 96_000.0, pictures: 4.8 });
     app
+}
+
+/// A classifier of ImageNet's classes with some layers.
+fn model(layers: &[&str]) -> ModelInfo {
+    let layer = |name: &&str| LayerInfo { name: (*name).into(), kind: "convolution".into(), shape: [8, 7, 7] };
+    ModelInfo {
+        id: "tf_efficientnet_lite0".into(),
+        input: Input {
+            channels: ChannelOrder::Rgb,
+            size: [224, 224],
+            any_size: true,
+            range: 255.0,
+            mean: vec![127.0; 3],
+            std: vec![128.0; 3],
+            resize: Resize::default(),
+        },
+        output: Some(Output::imagenet()),
+        roles: Roles::default(),
+        layers: layers.iter().map(layer).collect(),
+        provenance: Provenance::default(),
+    }
 }
 
 fn picture(width: u32, height: u32) -> Picture {
@@ -231,8 +257,7 @@ fn scores_are_shown_with_their_better_end() {
 #[test]
 fn comparisons_are_chosen_and_left_with_one_key() {
     let mut app = attribution();
-    let layers = ["stem", "blocks.0.0", "blocks.1.1", "head"].map(str::to_owned);
-    app.on_snapshot(Arc::new(Snapshot { layers: layers.into(), heat: Some(heat(3)), ..snapshot("gradcam") }));
+    app.on_snapshot(Arc::new(Snapshot { heat: Some(heat(3)), ..snapshot("gradcam") }));
     app.take_commands();
     let compared = |app: &mut App| match &app.take_commands()[..] {
         [gradlens::engine::Command::Start(spec)] => spec.compare.clone(),
@@ -254,10 +279,10 @@ fn comparisons_are_chosen_and_left_with_one_key() {
         press(&mut app, KeyCode::Tab);
         press(&mut app, KeyCode::Down);
     }
-    assert!(text(&mut app, 120, 36).contains("[x] blocks.0.0"));
+    assert!(text(&mut app, 120, 36).contains("[x] blocks.4.2"));
     press(&mut app, KeyCode::Enter);
     let chosen: Vec<Option<String>> = compared(&mut app).into_iter().map(|c| c.layer).collect();
-    assert_eq!(chosen, [Some("stem".to_owned()), Some("blocks.0.0".to_owned())]);
+    assert_eq!(chosen, [Some("stem".to_owned()), Some("blocks.4.2".to_owned())]);
 }
 
 #[test]
@@ -294,8 +319,7 @@ fn display_keys_change_the_picture_and_never_the_map() {
 #[test]
 fn a_layer_is_chosen_from_those_of_the_network() {
     let mut app = attribution();
-    let layers = ["stem", "blocks.4.2", "head"].map(str::to_owned);
-    app.on_snapshot(Arc::new(Snapshot { layers: layers.into(), heat: Some(heat(3)), ..snapshot("gradcam") }));
+    app.on_snapshot(Arc::new(Snapshot { heat: Some(heat(3)), ..snapshot("gradcam") }));
     app.take_commands();
     press(&mut app, KeyCode::Char('l'));
     for c in "4.2".chars() {

@@ -3,18 +3,18 @@
 mod support;
 
 use gradlens::imaging::{Picture, resize};
-use gradlens::nets::Network;
+use gradlens::model::Model;
 use gradlens::techniques::{Aim, Context, Group, Job, Need, TECHNIQUES, Variation, classify, compare, find};
 use std::sync::Arc;
-use support::{Golden, context, network, params, picture, relative_error, run, start};
+use support::{Golden, context, model, params, picture, relative_error, run, start};
 
 const DOG: &str = "dog_224.png";
 
-fn on_dog(net: &Arc<Network>) -> Context {
+fn on_dog(net: &Arc<Model>) -> Context {
     Context { picture: Some(picture(DOG)), ..context(net) }
 }
 
-fn top(net: &Network, picture: &Picture) -> usize {
+fn top(net: &Model, picture: &Picture) -> usize {
     let logits = classify(net, picture).expect("logits");
     (0..logits.len()).max_by(|&a, &b| logits[a].total_cmp(&logits[b])).expect("classes")
 }
@@ -28,7 +28,7 @@ fn change(from: &Picture, to: &Picture) -> (u8, f64) {
 
 #[test]
 fn fgsm_and_targeted_pgd_end_at_the_references_logits() {
-    let net = Arc::new(network("tf_efficientnet_lite0"));
+    let net = Arc::new(model("tf_efficientnet_lite0"));
     for (photo, first) in [
         ("dog", [1.172_254e-5, 9.914_696e-4, 8.468_846e-3, 2.346_429e-2]),
         ("chelsea", [1.499_339e-4, 3.786_768e-3, 1.700_155e-2, 4.985_001e-2]),
@@ -65,7 +65,7 @@ fn fgsm_and_targeted_pgd_end_at_the_references_logits() {
 
 #[test]
 fn every_attack_fools_with_the_8_bit_picture_within_its_budget() {
-    let net = Arc::new(network("tf_efficientnet_lite0"));
+    let net = Arc::new(model("tf_efficientnet_lite0"));
     let photo = picture(DOG);
     for (id, set, most, longest) in [
         ("fgsm", vec![("epsilon", "0.03")], 7, f64::MAX),
@@ -95,7 +95,7 @@ fn every_attack_fools_with_the_8_bit_picture_within_its_budget() {
 
 #[test]
 fn the_ensemble_goes_through_its_stages_and_admits_defeat() {
-    let net = Arc::new(network("tf_efficientnet_lite0"));
+    let net = Arc::new(model("tf_efficientnet_lite0"));
     let set = [("epsilon", "0.05/255"), ("steps", "3"), ("targets", "2"), ("queries", "25")];
     let mut job = start("auto", on_dog(&net), &set);
     let rows = run(job.as_mut());
@@ -109,7 +109,7 @@ fn the_ensemble_goes_through_its_stages_and_admits_defeat() {
 
 #[test]
 fn square_attack_needs_no_gradient() {
-    let net = Arc::new(network("tf_efficientnet_lite0"));
+    let net = Arc::new(model("tf_efficientnet_lite0"));
     // No APGD to speak of: what fools is the Square Attack.
     let set = [("epsilon", "16/255"), ("steps", "1"), ("targets", "0"), ("queries", "400")];
     let mut job = start("auto", Context { target: None, class: Some(235), ..on_dog(&net) }, &set);
@@ -127,7 +127,7 @@ fn square_attack_needs_no_gradient() {
 
 #[test]
 fn a_universal_perturbation_fools_on_several_photos() {
-    let net = Arc::new(network("tf_efficientnet_lite0"));
+    let net = Arc::new(model("tf_efficientnet_lite0"));
     let others = vec![picture("chelsea_224.png"), picture("hen_224.png")];
     let mut job = start("universal", Context { others, ..on_dog(&net) }, &[("epsilon", "6/255"), ("passes", "30")]);
     run(job.as_mut());
@@ -141,7 +141,7 @@ fn a_universal_perturbation_fools_on_several_photos() {
 
 #[test]
 fn an_attack_can_be_turned_to_another_target_and_refuses_the_photos_own_class() {
-    let net = Arc::new(network("tf_efficientnet_lite0"));
+    let net = Arc::new(model("tf_efficientnet_lite0"));
     let technique = find(TECHNIQUES, "pgd").expect("a technique");
     let own = technique.start(Context { target: Some(235), ..on_dog(&net) }, params("pgd", &[]));
     assert!(own.err().is_some_and(|e| e.to_string().contains("shows already")));
@@ -160,7 +160,7 @@ fn an_attack_can_be_turned_to_another_target_and_refuses_the_photos_own_class() 
 }
 
 /// A short run of a technique, with everything it needs.
-fn short(id: &str, net: &Arc<Network>) -> (Context, Vec<(&'static str, &'static str)>) {
+fn short(id: &str, net: &Arc<Model>) -> (Context, Vec<(&'static str, &'static str)>) {
     let base = Context { seed: 7, ..context(net) };
     let small = |file: &str| resize(&picture(file), 96, 72);
     let set = match id {
@@ -185,7 +185,7 @@ fn short(id: &str, net: &Arc<Network>) -> (Context, Vec<(&'static str, &'static 
 
 #[test]
 fn every_optimisation_goes_on_from_a_kept_state_as_if_nothing_had_happened() {
-    let (lite, vgg) = (Arc::new(network("tf_efficientnet_lite0")), Arc::new(network("vgg16_hed")));
+    let (lite, vgg) = (Arc::new(model("tf_efficientnet_lite0")), Arc::new(model("vgg16_hed")));
     let others = TECHNIQUES.iter().filter(|t| t.group() != Group::Attribution).map(|t| (t.id(), vec![]));
     let more = [
         ("class-visualization", vec![("preset", "cs231n")]),
@@ -202,7 +202,7 @@ fn every_optimisation_goes_on_from_a_kept_state_as_if_nothing_had_happened() {
 
 #[test]
 fn every_live_attribution_goes_on_from_a_kept_state_too() {
-    let lite = Arc::new(network("tf_efficientnet_lite0"));
+    let lite = Arc::new(model("tf_efficientnet_lite0"));
     let mut live = 0;
     for technique in TECHNIQUES.iter().filter(|t| t.group() == Group::Attribution) {
         let has = |name: &str| technique.params().iter().any(|p| p.name == name);
@@ -266,7 +266,7 @@ fn goes_on(id: &str, make: &dyn Fn() -> Box<dyn Job>) {
 
 #[test]
 fn visualizations_raise_what_they_are_after() {
-    let net = Arc::new(network("tf_efficientnet_lite0"));
+    let net = Arc::new(model("tf_efficientnet_lite0"));
     let score = |row: &gradlens::techniques::Progress| row.figures[0].1;
     let class = Context { class: Some(985), ..context(&net) };
     let rows = run(start("class-visualization", class.clone(), &[("steps", "40")]).as_mut());
@@ -291,7 +291,7 @@ fn visualizations_raise_what_they_are_after() {
 
 #[test]
 fn a_layer_or_class_can_be_changed_on_the_way_and_a_wrong_one_is_refused() {
-    let net = Arc::new(network("tf_efficientnet_lite0"));
+    let net = Arc::new(model("tf_efficientnet_lite0"));
     let set = [("channels", "30"), ("size", "64"), ("steps", "6")];
     let subject = Context { layer: Some("blocks.3.2".into()), ..context(&net) };
     let mut job = start("feature-visualization", subject, &set);
@@ -309,7 +309,7 @@ fn a_layer_or_class_can_be_changed_on_the_way_and_a_wrong_one_is_refused() {
 
 #[test]
 fn paintings_can_be_mixed_masked_and_given_the_photos_colours() {
-    let net = Arc::new(network("vgg16_hed"));
+    let net = Arc::new(model("vgg16_hed"));
     let (photo, village) = (resize(&picture(DOG), 120, 90), picture("village_street_224.png"));
     let other = resize(&picture("hen_224.png"), 101, 57);
     let base = Context { picture: Some(photo), styles: vec![village.clone()], ..context(&net) };
@@ -346,7 +346,7 @@ fn paintings_can_be_mixed_masked_and_given_the_photos_colours() {
 
 #[test]
 fn what_cannot_be_painted_is_refused_with_a_way_out() {
-    let net = Arc::new(network("vgg16_hed"));
+    let net = Arc::new(model("vgg16_hed"));
     let base = Context { picture: Some(picture(DOG)), styles: vec![picture("hen_224.png")], ..context(&net) };
     let refusal = |context: Context, set: &[(&str, &str)]| {
         let technique = find(TECHNIQUES, "style-transfer").expect("a technique");

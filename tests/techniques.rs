@@ -3,12 +3,12 @@
 mod support;
 
 use candle_core::Device;
-use gradlens::nets::LayerName;
+use gradlens::graph::LayerName;
 use gradlens::techniques::style::{CONTENT_LAYERS, Objective, Recipe, STYLE_LAYERS, StyleLoss, Weights, gram};
 use gradlens::techniques::{self, Context, ParamValue, Params, Progress, TECHNIQUES, pixels_from_picture};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use support::{Golden, context, network, picture, relative_error, run, start, values};
+use support::{Golden, context, model, picture, relative_error, run, start, values};
 
 fn figure(progress: &Progress, name: &str) -> f64 {
     progress.figures.iter().find(|(n, _)| *n == name).expect("a figure").1
@@ -16,7 +16,7 @@ fn figure(progress: &Progress, name: &str) -> f64 {
 
 #[test]
 fn the_default_class_is_the_top_one() {
-    let net = Arc::new(network("tf_efficientnet_lite0"));
+    let net = Arc::new(model("tf_efficientnet_lite0"));
     let subject = Context { picture: Some(picture("dog_224.png")), ..context(&net) };
     let mut job = start("gradcam", subject, &[]);
     run(job.as_mut());
@@ -25,7 +25,7 @@ fn the_default_class_is_the_top_one() {
 
 #[test]
 fn ten_steps_of_ascent_agree() {
-    let net = Arc::new(network("tf_efficientnet_lite0"));
+    let net = Arc::new(model("tf_efficientnet_lite0"));
     for photo in ["dog", "chelsea"] {
         let golden = Golden::open(&format!("optimise_{photo}"));
         let subject = Context { class: Some(golden.class()), ..context(&net) };
@@ -46,7 +46,7 @@ fn ten_steps_of_ascent_agree() {
 
 #[test]
 fn fooling_takes_as_many_updates_as_the_reference() {
-    let net = Arc::new(network("tf_efficientnet_lite0"));
+    let net = Arc::new(model("tf_efficientnet_lite0"));
     // The cat needs seven updates, in which rounding grows: PyTorch in float64 or with one thread ends up to 5 %
     // away from its own reference. The dog needs three.
     for (photo, tolerance) in [("dog", 1e-3), ("chelsea", 1e-1)] {
@@ -71,14 +71,14 @@ fn fooling_takes_as_many_updates_as_the_reference() {
 
 #[test]
 fn style_losses_and_gradient_agree() {
-    let net = Arc::new(network("vgg16_hed"));
+    let net = Arc::new(model("vgg16_hed"));
     let golden = Golden::open("style_dog_village");
     let pixels = |file| pixels_from_picture(&picture(file), &Device::Cpu).expect("pixels");
     let (photo, painting) = (pixels("dog_224.png"), pixels("village_street_224.png"));
     for layer in ["relu1_1", "relu2_1"] {
         let name = LayerName::from(layer);
-        let input = net.preprocess().input_from_pixels(&painting).expect("an input");
-        let activations = net.infer(&input, std::slice::from_ref(&name)).expect("a forward pass");
+        let input = net.input().input_from_pixels(&painting).expect("an input");
+        let activations = net.graph.infer(&input, std::slice::from_ref(&name)).expect("a forward pass");
         let ours = gram(&activations.get(&name).expect("a tap")).expect("a Gram matrix");
         let error = relative_error(&values(&ours), &golden.values(&format!("gram_style@{layer}")));
         assert!(error < 1e-3, "Gram matrix of {layer}: {error}");
@@ -100,7 +100,7 @@ fn style_losses_and_gradient_agree() {
 
 #[test]
 fn live_parameters_take_effect_on_the_next_update() {
-    let net = Arc::new(network("tf_efficientnet_lite0"));
+    let net = Arc::new(model("tf_efficientnet_lite0"));
     let subject = || Context { class: Some(130), ..context(&net) };
     let technique = techniques::find(TECHNIQUES, "class-visualization").expect("a technique");
     let mut job = start("class-visualization", subject(), &[("preset", "cs231n"), ("init", "zero")]);

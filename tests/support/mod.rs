@@ -4,9 +4,12 @@
 pub mod pty;
 
 use candle_core::{Device, Tensor};
+use gradlens::graph::{GraphBuilder, LayerName, Op};
 use gradlens::imaging::{Picture, decode};
 use gradlens::kernels::{Activation, Conv2d, GlobalAvgPool, MaxPool, Padding};
-use gradlens::nets::{GraphBuilder, LayerName, Network, Op, Preprocess, model};
+use gradlens::model::{
+    BUILT_IN, ChannelOrder, Input, Labels, Model, Output, Provenance, Resize, Roles, Scores, UNTRAINED,
+};
 use gradlens::optim::{noise, step_rng};
 use gradlens::techniques::{self, Context, Job, ParamValue, Params, Progress, TECHNIQUES};
 use std::collections::{BTreeMap, HashMap};
@@ -57,9 +60,9 @@ pub fn golden(file: &str) -> PathBuf {
     root().join("tests/golden").join(file)
 }
 
-pub fn network(id: &str) -> Network {
-    let model = model(id).expect("a known model");
-    model.build(&model.weights(), &Device::Cpu).expect("its own weights")
+pub fn model(id: &str) -> Model {
+    let entry = BUILT_IN.iter().chain(UNTRAINED).find(|entry| entry.id == id).expect("a known model");
+    entry.build(&entry.weights(), &Device::Cpu).expect("its own weights")
 }
 
 /// A picture's pixels `[1, 3, H, W]` in `[0, 1]`.
@@ -95,9 +98,9 @@ pub fn picture(file: &str) -> Picture {
     decode(&path, &std::fs::read(&path).expect("a file")).expect("a picture")
 }
 
-pub fn context(network: &Arc<Network>) -> Context {
+pub fn context(model: &Arc<Model>) -> Context {
     Context {
-        network: network.clone(),
+        model: model.clone(),
         picture: None,
         others: vec![],
         styles: vec![],
@@ -155,8 +158,8 @@ pub fn fact(facts: &Facts, name: &str) -> f64 {
 
 /// A classifier of three classes for pictures of `side` × `side` pixels, with every kind of layer: convolutions with
 /// stride and without, ReLU and ReLU6, max-pooling, a residual sum, a concatenation, global pooling.
-pub fn tiny(side: usize) -> Arc<Network> {
-    let mut graph = GraphBuilder::new();
+pub fn tiny(side: usize) -> Arc<Model> {
+    let mut graph = GraphBuilder::new(3);
     let mut stream = 0;
     let mut conv = |out: usize, input: usize, kernel: usize, stride: usize| {
         stream += 1;
@@ -184,8 +187,25 @@ pub fn tiny(side: usize) -> Arc<Network> {
     let pool = graph.add(Op::GlobalAvgPool(GlobalAvgPool), &[last]);
     let logits = graph.add(conv(3, 8, 1, 1), &[pool]);
     graph.name(logits, LayerName::LOGITS);
-    let preprocess = Preprocess { bgr: false, mean: [127.0; 3], std: [64.0; 3], size: Some(side) };
-    Arc::new(graph.build("tiny", preprocess, "last", Device::Cpu))
+    let graph = graph.build(Device::Cpu);
+    let output = Output { scores: Scores::Softmax, labels: Labels::indices(3) };
+    let input = rgb_input(side, 64.0);
+    Arc::new(
+        Model::new("tiny", graph, input, Some(output), Roles::default(), Provenance::default()).expect("a model"),
+    )
+}
+
+/// An input of `side` × `side` pixels in red, green and blue: (255·x − 127) / `std`.
+pub fn rgb_input(side: usize, std: f32) -> Input {
+    Input {
+        channels: ChannelOrder::Rgb,
+        size: [side, side],
+        any_size: true,
+        range: 255.0,
+        mean: vec![127.0; 3],
+        std: vec![std; 3],
+        resize: Resize::default(),
+    }
 }
 
 /// A picture of patches that are all of different colours.
