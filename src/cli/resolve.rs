@@ -5,7 +5,7 @@ use crate::engine::{JobSpec, Options, Source};
 use crate::error::{Error, Result};
 use crate::imaging::Display;
 use crate::model::{self, BUILT_IN, Labels};
-use crate::techniques::{Need, TECHNIQUES, Technique, find, spec};
+use crate::techniques::{self, Need, TECHNIQUES, Technique, find, spec};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -75,7 +75,7 @@ pub(super) fn display(args: &DisplayArgs) -> Result<Display> {
 pub(super) fn method(id: &str) -> Result<&'static dyn Technique> {
     let technique = find(TECHNIQUES, id)?;
     let reason = "it is no attribution method; `gradlens techniques attribution` lists them";
-    technique.method().ok_or_else(|| Error::bad_value("--technique", id, reason))?;
+    techniques::method(technique).ok_or_else(|| Error::bad_value("--technique", id, reason))?;
     Ok(technique)
 }
 
@@ -95,7 +95,7 @@ pub(super) fn options(how: &WhereArgs) -> Options {
 /// all the attribution methods at one layer, whether they look at it or not.
 pub(super) fn refuse_useless(technique: &'static dyn Technique, job: &JobSpec) -> Result<()> {
     let needs = technique.needs();
-    let layer_is_refused = technique.method().is_none();
+    let layer_is_refused = techniques::method(technique).is_none();
     let given = [
         ("--class", needs.class, job.class.is_some()),
         ("--target", needs.target, job.target.is_some()),

@@ -4,29 +4,16 @@
 //! data without tensors or handles. The dashboard, the headless run and the tests drive the engine through the
 //! same link. The engine knows nothing of terminals.
 
-mod checkpoint;
-mod device;
-mod history;
-pub mod host;
-mod keeper;
-mod link;
-mod manifest;
-mod message;
-mod registry;
+mod compute;
+mod protocol;
 pub mod remote;
 mod run;
-mod save;
-mod sources;
-mod task;
-mod wire;
-mod worker;
+mod store;
 
-pub use device::device;
-pub use keeper::Keeping;
-pub use link::{Link, Update};
-pub use manifest::{Branching, InputRecord, ParameterChange, RunManifest, RunStatus};
-pub use message::{
-    Command, Compared, Delivery, Event, FailureKind, JobSpec, Mark, Past, Phase, ScoreSpec, Series, Snapshot, Source,
+pub use compute::{Engine, Options, device};
+pub use protocol::{
+    Branching, Command, Compared, Delivery, Event, FailureKind, InputRecord, JobSpec, Link, Mark, ParameterChange,
+    Past, Phase, RunManifest, RunStatus, ScoreSpec, Series, Snapshot, Source, Update,
 };
-pub use registry::{About, RunFolder, Standing, find_run, private_folder, runs};
-pub use task::{Engine, Options};
+pub use remote::host;
+pub use store::{About, Keeping, RunFolder, Standing, find_run, private_folder, runs};

@@ -3,9 +3,9 @@
 use super::attribution::{Method, Scene, Subject, Tracing, layer_of};
 use super::classifier::{require_classes, seen_by};
 use super::similarity::rank_correlations;
-use super::{Aim, Context, Job, Panel, Params, Progress, State, Technique, View};
 use crate::error::{Error, Result};
 use crate::graph::LayerName;
+use crate::techniques::api::{Aim, Context, Job, Panel, Params, Progress, State, Technique, View};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 

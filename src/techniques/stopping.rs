@@ -1,7 +1,7 @@
 //! When an optimisation has done enough, or has gone wrong.
 
-use super::{ParamSpec, Params, State};
 use crate::error::{Error, Result};
+use crate::techniques::api::{ParamSpec, Params, State};
 use serde::{Deserialize, Serialize};
 
 /// An objective has moved if it is better by this share of its size.

@@ -1,7 +1,8 @@
 //! The tables of docs/techniques.md.
 
 use super::evaluation::METRICS;
-use super::{Group, TECHNIQUES};
+use super::registry::TECHNIQUES;
+use crate::techniques::api::Group;
 use std::fmt::Write;
 
 /// Every technique and metric with its definition, as Markdown.

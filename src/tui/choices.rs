@@ -5,7 +5,7 @@ use super::app::App;
 use super::dialogs::Picker;
 use crate::engine::{Compared, ScoreSpec};
 
-use crate::techniques::{COMPARED, Group, Method, Need, TECHNIQUES};
+use crate::techniques::{COMPARED, Group, Method, Need, TECHNIQUES, method};
 
 /// Methods that are quick and each say something else.
 const QUICK: [&str; 9] = [
@@ -71,7 +71,7 @@ impl App {
             return self.apply(Action::Compare(vec![]));
         }
         let cams: Vec<&str> =
-            TECHNIQUES.iter().filter(|t| t.method().is_some_and(Method::is_cam)).map(|t| t.id()).collect();
+            TECHNIQUES.iter().filter(|t| method(**t).is_some_and(Method::is_cam)).map(|t| t.id()).collect();
         let layered = self.layered();
         let choices = vec![
             ("the CAM methods, from one pass".to_owned(), Action::Compare(methods(&cams))),

@@ -1,9 +1,9 @@
 //! A run on its way to the disk and back.
 
-use super::Run;
-use crate::engine::checkpoint::Saved;
-use crate::engine::history::{Frame, History};
-use crate::engine::message::Phase;
+use super::history::{Frame, History};
+use super::present::Run;
+use crate::engine::protocol::Phase;
+use crate::engine::store::checkpoint::Saved;
 use crate::error::{Error, Result};
 use crate::imaging::Picture;
 use crate::techniques::State;

@@ -1,9 +1,9 @@
 //! Auto-PGD: projected ascent with momentum that finds its step size by itself (Croce & Hein 2020, algorithm 1).
 
-use super::super::State;
 use super::scene::{Norm, Scene, Sight};
 use crate::error::Result;
 use crate::optim::{noise, step_rng};
+use crate::techniques::api::State;
 use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
 

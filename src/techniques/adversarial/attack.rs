@@ -2,11 +2,13 @@
 
 use super::super::classifier::{probability, require_classes, top_class};
 use super::super::stopping::{self, Watch};
-use super::super::{Aim, Context, Group, Job, Need, Needs, ParamSpec, Params, Progress, State, Technique, View};
 use super::findings::{self, Findings};
 use super::scene::{Goal, Limit, Loss, Scene, Sight, length};
 use crate::error::{Error, Result};
 use crate::imaging::Picture;
+use crate::techniques::api::{
+    Aim, Context, Group, Job, Need, Needs, ParamSpec, Params, Progress, State, Technique, View,
+};
 
 use candle_core::Tensor;
 use serde_json::{Map, Value};

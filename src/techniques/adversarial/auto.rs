@@ -1,13 +1,13 @@
 //! An ensemble of attacks that have no step size to be tuned, one after the other until one succeeds.
 
 use super::super::stopping::steps;
-use super::super::{ParamSpec, Params, Preset, State};
 use super::apgd::Apgd;
 use super::attack::{Attack, Keep, Rule, Targets};
 use super::budget::EPSILON_OF_NORM;
 use super::scene::{Goal, Limit, Loss, Norm, Scene, Sight};
 use super::square::Square;
 use crate::error::Result;
+use crate::techniques::api::{ParamSpec, Params, Preset, State};
 use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
 

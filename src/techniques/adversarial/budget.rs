@@ -1,6 +1,6 @@
 //! The budget of attacks that stay within ε, and the steps they make in it.
 
-use super::super::{ParamSpec, Preset};
+use crate::techniques::api::{ParamSpec, Preset};
 
 /// ε of attacks in L∞.
 pub(super) const EPSILON: ParamSpec = ParamSpec::float(

@@ -1,11 +1,11 @@
 //! Carlini & Wagner's attack in L2.
 
 use super::super::stopping::steps;
-use super::super::{ParamSpec, Params, State};
 use super::attack::{Attack, Keep, Rule, Targets};
 use super::scene::{Loss, Scene, Sight};
 use crate::error::Result;
 use crate::optim::Adam;
+use crate::techniques::api::{ParamSpec, Params, State};
 use candle_core::Tensor;
 
 /// Pixels are kept this far from black and white before tanh is undone.

@@ -1,10 +1,10 @@
 //! DeepFool: the shortest way over the nearest border between classes.
 
 use super::super::stopping::steps;
-use super::super::{ParamSpec, Params, State};
 use super::attack::{Attack, Keep, Rule, Targets};
 use super::scene::{Loss, Scene, Sight, length};
 use crate::error::Result;
+use crate::techniques::api::{ParamSpec, Params, State};
 use candle_core::Tensor;
 
 /// The overshoot is applied to the whole change, as in the paper and the authors' code; torchattacks applies it to

@@ -1,10 +1,10 @@
 //! The fast gradient sign method.
 
-use super::super::Params;
 use super::attack::{Attack, Rule, Targets};
 use super::budget::EPSILON;
 use super::scene::{Limit, Norm, Scene, Sight};
 use crate::error::Result;
+use crate::techniques::api::Params;
 use candle_core::Tensor;
 
 pub(super) static FGSM: Attack = Attack {

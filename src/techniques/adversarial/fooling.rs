@@ -1,11 +1,11 @@
 //! Fooling images: a photo changed, hardly visibly, until the model takes it for another class.
 
 use super::super::stopping::steps;
-use super::super::{ParamSpec, Params};
 use super::attack::{Attack, Keep, Rule, Targets};
 use super::scene::{Loss, Scene, Sight};
 use crate::error::Result;
 use crate::optim::unit;
+use crate::techniques::api::{ParamSpec, Params};
 use candle_core::Tensor;
 
 /// From Stanford's CS231n assignments; the gradient's direction is that of the model's input space.

@@ -1,9 +1,9 @@
 //! A sparse attack: as few pixels as possible, changed as far as they go.
 
-use super::super::{ParamSpec, Params, State};
 use super::attack::{Attack, Keep, Rule, Targets};
 use super::scene::{Loss, Scene, Sight};
 use crate::error::Result;
+use crate::techniques::api::{ParamSpec, Params, State};
 use candle_core::Tensor;
 
 /// Papernot's map ranks pairs of values by the whole Jacobian, which is out of reach for photos; here single pixels

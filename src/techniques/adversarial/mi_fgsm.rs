@@ -1,11 +1,11 @@
 //! Momentum iterative FGSM.
 
 use super::super::stopping::{PLATEAU, TARGET_PROBABILITY, steps};
-use super::super::{ParamSpec, Params, State};
 use super::attack::{Attack, Rule, Targets};
 use super::budget::{EPSILON, STEP_SIZE};
 use super::scene::{Limit, Norm, Scene, Sight};
 use crate::error::Result;
+use crate::techniques::api::{ParamSpec, Params, State};
 use candle_core::Tensor;
 
 pub(super) static MI_FGSM: Attack = Attack {

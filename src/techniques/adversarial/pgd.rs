@@ -1,12 +1,12 @@
 //! Projected gradient descent, and the basic iterative method, which is the same without a random start.
 
 use super::super::stopping::{PLATEAU, TARGET_PROBABILITY, steps};
-use super::super::{Params, State};
 use super::attack::{Attack, Rule, Targets};
 use super::budget::{EPSILON, EPSILON_OF_NORM, NORM, RANDOM_START, STEP_SIZE};
 use super::scene::{Limit, Norm, Scene, Sight};
 use crate::error::Result;
 use crate::optim::{noise, step_rng, unit};
+use crate::techniques::api::{Params, State};
 use candle_core::Tensor;
 use rand::Rng;
 

@@ -1,13 +1,14 @@
 //! What an attack works on: a photo in pixels, the model, and who is to be fooled into what.
 
 use super::super::classifier::{classify, seen_by, top_class};
-use super::super::{Params, pixels_from_picture};
+use super::super::pixels::pixels_from_picture;
 use super::findings::norms;
 use crate::error::Result;
 use crate::graph::{LayerName, class_seed};
 use crate::imaging::Picture;
 use crate::kernels::ReluRule;
 use crate::model::Model;
+use crate::techniques::api::Params;
 use candle_core::Tensor;
 use std::sync::Arc;
 

@@ -1,9 +1,9 @@
 //! Square Attack in L∞: random squares, kept where they help, without a gradient (Andriushchenko et al. 2020).
 
-use super::super::State;
 use super::scene::{Loss, Scene};
 use crate::error::Result;
 use crate::optim::step_rng;
+use crate::techniques::api::State;
 use candle_core::Tensor;
 use rand::Rng;
 

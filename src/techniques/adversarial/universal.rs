@@ -1,11 +1,8 @@
 //! One perturbation that fools the model on many photos.
 
 use super::super::classifier::{require_classes, seen_by, top_class};
+use super::super::pixels::{picture_from_pixels, pixels_from_picture};
 use super::super::stopping::{PLATEAU, Watch, early};
-use super::super::{
-    Aim, Context, Group, Job, Need, Needs, ParamSpec, Params, Progress, State, Technique, View, picture_from_pixels,
-    pixels_from_picture,
-};
 use super::budget::{EPSILON, STEP_SIZE};
 use super::findings;
 use super::scene::{Goal, Loss, Norm};
@@ -14,6 +11,9 @@ use crate::graph::LayerName;
 use crate::imaging::{Array, Picture, montage};
 use crate::kernels::ReluRule;
 use crate::model::Model;
+use crate::techniques::api::{
+    Aim, Context, Group, Job, Need, Needs, ParamSpec, Params, Progress, State, Technique, View,
+};
 use candle_core::{IndexOp, Tensor};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;

@@ -1,11 +1,11 @@
 //! Ablation-CAM: channels weighted by what the class loses without them.
 
-use super::super::{Params, State};
 use super::channels::{by_activity, weighted};
 use super::method::{Estimator, Explain, Found, Method, TOLERANCE};
 use super::subject::Subject;
 use crate::error::Result;
 use crate::graph::LayerName;
+use crate::techniques::api::{Params, State};
 use candle_core::{IndexOp, Tensor};
 
 /// relu(Σ_k w_k·A_k), w_k = (z_c − z_c without channel k)/z_c; a channel is taken away by setting it to 0, as in the

@@ -1,9 +1,9 @@
 //! The picture that counts as "nothing".
 
-use super::super::{ParamKind, ParamSpec, Params};
 use super::subject::Subject;
 use crate::error::Result;
 use crate::optim::gaussian_blur;
+use crate::techniques::api::{ParamKind, ParamSpec, Params};
 use candle_core::Tensor;
 
 /// Standard deviation of the blurred baseline, in pixels.

@@ -1,11 +1,11 @@
 //! Superpixels as players: the photo with some of them shown and the rest replaced by nothing.
 
-use super::super::{ParamKind, ParamSpec, Params, State};
 use super::baseline::baseline;
 use super::occlusion::shown_of;
 use super::subject::Subject;
 use crate::error::{Error, Result};
 use crate::imaging::superpixels;
+use crate::techniques::api::{ParamKind, ParamSpec, Params, State};
 use candle_core::{Device, Tensor};
 
 /// How many superpixels there are, about.

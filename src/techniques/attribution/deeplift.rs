@@ -1,10 +1,10 @@
 //! DeepLIFT: what each pixel's difference from nothing adds to the score's difference.
 
-use super::super::Params;
 use super::baseline::{BASELINE, baseline, completeness_gap};
 use super::method::{Explain, Found, Method};
 use super::subject::Subject;
 use crate::error::Result;
+use crate::techniques::api::Params;
 
 /// (x − b) ⊙ m, m the multipliers from the logit to the input under the rescale rule: a rectifier's multiplier is
 /// Δy/Δx between the passes over x and over b, a linear layer's is its weights. `[3, H, W]`, summed over the channels for

@@ -1,12 +1,12 @@
 //! GradientSHAP: Shapley values guessed from gradients along random ways.
 
-use super::super::{ParamKind, ParamSpec, Params, State};
 use super::baseline::{BASELINE, baseline, completeness_gap};
 use super::method::{Estimator, Explain, Found, Method, TOLERANCE, samples};
 use super::subject::Subject;
 use crate::error::Result;
 use crate::graph::LayerName;
 use crate::optim::{noise, step_rng};
+use crate::techniques::api::{ParamKind, ParamSpec, Params, State};
 use candle_core::Tensor;
 use rand::Rng;
 

@@ -1,12 +1,12 @@
 //! Integrated gradients: what each pixel adds on the way from nothing to the photo.
 
-use super::super::{ParamKind, ParamSpec, Params, State};
 use super::baseline::{BASELINE, baseline, completeness_gap};
 use super::method::{Estimator, Explain, Found, Method, TOLERANCE};
 use super::path::{gauss_legendre, on_the_way, spread};
 use super::subject::Subject;
 use crate::error::Result;
 use crate::graph::LayerName;
+use crate::techniques::api::{ParamKind, ParamSpec, Params, State};
 use candle_core::Tensor;
 
 /// (x − b) ⊙ ∫ ∂z_c/∂x (b + α(x − b)) dα by Gauss–Legendre quadrature, as Captum's `IntegratedGradients`, `[3, H, W]`;

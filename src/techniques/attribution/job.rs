@@ -1,10 +1,10 @@
 //! The job around a method: at once, or update by update.
 
-use super::super::{Aim, Context, Job, Params, Progress, State, View};
 use super::method::{Estimator, Explain, Found, Method};
 use super::subject::Subject;
 use crate::error::Result;
 use crate::imaging::HeatMap;
+use crate::techniques::api::{Aim, Context, Job, Params, Progress, State, View};
 use serde_json::{Map, Value};
 
 /// Updates in a row that have to change the map by less than the tolerance.

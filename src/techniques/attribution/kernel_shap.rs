@@ -1,12 +1,12 @@
 //! KernelSHAP: the Shapley value of each superpixel.
 
-use super::super::{Params, State};
 use super::baseline::BASELINE;
 use super::coalition::{Coalition, LeastSquares, Players, SEGMENTS};
 use super::method::{Estimator, Explain, Found, Method, TOLERANCE, samples};
 use super::subject::{BATCH, Subject};
 use crate::error::Result;
 use crate::optim::step_rng;
+use crate::techniques::api::{Params, State};
 use rand::Rng;
 use rand::seq::SliceRandom;
 

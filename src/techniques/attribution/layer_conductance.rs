@@ -1,11 +1,11 @@
 //! Layer conductance: how much of the score flows through each place of a layer.
 
-use super::super::{ParamKind, ParamSpec, Params, State};
 use super::baseline::{BASELINE, baseline};
 use super::method::{Estimator, Explain, Found, Method, TOLERANCE};
 use super::path::{gauss_legendre, on_the_way};
 use super::subject::Subject;
 use crate::error::Result;
+use crate::techniques::api::{ParamKind, ParamSpec, Params, State};
 use candle_core::Tensor;
 
 /// Σ_i ∂z_c/∂A(α_i) ⊙ (A(α_{i+1}) − A(α_i)) along the way from the baseline to the input, at the Gauss–Legendre nodes

@@ -1,12 +1,12 @@
 //! LIME: a linear model of what showing each superpixel does to the score.
 
-use super::super::{ParamKind, ParamSpec, Params, State};
 use super::baseline::BASELINE;
 use super::coalition::{Coalition, LeastSquares, Players, SEGMENTS};
 use super::method::{Estimator, Explain, Found, Method, TOLERANCE, samples};
 use super::subject::{BATCH, Subject};
 use crate::error::Result;
 use crate::optim::step_rng;
+use crate::techniques::api::{ParamKind, ParamSpec, Params, State};
 use rand::Rng;
 
 /// The coefficients of a weighted ridge regression of z_c on which superpixels are shown. Coalitions are drawn with each

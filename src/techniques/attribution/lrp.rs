@@ -1,11 +1,11 @@
 //! Layer-wise relevance propagation: the score handed back, layer by layer, to the pixels that made it.
 
-use super::super::{ParamKind, ParamSpec, Params};
 use super::baseline::total;
 use super::method::{Explain, Found, Method};
 use super::subject::Subject;
 use crate::error::Result;
 use crate::graph::LrpRule;
+use crate::techniques::api::{ParamKind, ParamSpec, Params};
 
 /// The relevance of each input value when z_c is handed back through the model: every unit shares its relevance
 /// among its inputs in proportion to their contributions x_i·w_ij (ε rule), those of the unit's own sign counting 1 + γ

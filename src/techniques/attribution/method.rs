@@ -1,13 +1,13 @@
 //! What a method is: its name, its parameters and its formula.
 
 use super::super::pixels::heat_from_tensor;
-use super::super::{Context, Group, Job, Need, Needs, ParamKind, ParamSpec, Params, State, Technique};
 use super::cam::Planes;
 use super::job::Explanation;
 use super::subject::Subject;
 use crate::error::Result;
 use crate::graph::LayerName;
 use crate::imaging::{Array, HeatMap};
+use crate::techniques::api::{Context, Group, Job, Need, Needs, ParamKind, ParamSpec, Params, State, Technique};
 use candle_core::Tensor;
 use serde_json::{Map, Value};
 
@@ -185,8 +185,5 @@ impl Technique for Method {
     }
     fn start(&'static self, context: Context, params: Params) -> Result<Box<dyn Job>> {
         Ok(Box::new(Explanation::new(self, context, params)?))
-    }
-    fn method(&'static self) -> Option<&'static Method> {
-        Some(self)
     }
 }

@@ -1,11 +1,11 @@
 //! Occlusion: what covering a part of the photo costs.
 
-use super::super::{ParamKind, ParamSpec, Params, State};
 use super::baseline::{BASELINE, baseline};
 use super::method::{Estimator, Explain, Found, Method, TOLERANCE};
 use super::path::spread;
 use super::subject::{BATCH, Subject};
 use crate::error::Result;
+use crate::techniques::api::{ParamKind, ParamSpec, Params, State};
 use candle_core::{Device, Tensor};
 
 /// The drop z_c(x) − z_c(x with a window covered by the baseline), spread over each window's pixels and averaged where

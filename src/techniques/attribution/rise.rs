@@ -1,10 +1,10 @@
 //! RISE: what the class score follows when random parts of the photo are shown.
 
-use super::super::{ParamKind, ParamSpec, Params, State};
 use super::method::{Estimator, Explain, Found, Method, TOLERANCE, samples};
 use super::subject::{BATCH, Subject};
 use crate::error::Result;
 use crate::optim::{Corners, bilinear, step_rng};
+use crate::techniques::api::{ParamKind, ParamSpec, Params, State};
 use candle_core::Tensor;
 use rand::Rng;
 

@@ -1,11 +1,11 @@
 //! Score-CAM: channels weighted by what the class makes of the photo seen through them.
 
-use super::super::{Params, State};
 use super::channels::{by_activity, weighted};
 use super::method::{Estimator, Explain, Found, Method, TOLERANCE};
 use super::subject::{BATCH, Subject};
 use crate::error::Result;
 use crate::optim::{Corners, bilinear};
+use crate::techniques::api::{Params, State};
 use candle_core::{IndexOp, Tensor};
 
 /// relu(Σ_k w_k·A_k) with w the softmax over channels of z_c on x ⊙ M_k; M_k is A_k enlarged bilinearly (corners

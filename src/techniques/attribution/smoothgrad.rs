@@ -1,11 +1,11 @@
 //! SmoothGrad: the gradient without its noise.
 
-use super::super::{ParamKind, ParamSpec, Params, State};
 use super::method::{Estimator, Explain, Found, Method, TOLERANCE, samples};
 use super::subject::Subject;
 use crate::error::Result;
 use crate::graph::LayerName;
 use crate::optim::{noise, step_rng};
+use crate::techniques::api::{ParamKind, ParamSpec, Params, State};
 use candle_core::Tensor;
 
 /// The mean of ∂z_c/∂x over noisy copies x + N(0, σ²), σ = noise·(max − min of x). Variants: `squared`, the mean of

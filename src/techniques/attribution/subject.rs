@@ -1,6 +1,5 @@
 //! What is explained: one photo in front of one classifier, with its passes computed once for all who ask.
 
-use super::super::Context;
 use super::super::classifier::{require_classes, seen_by, top_class};
 use super::cam::Planes;
 use crate::error::{Error, Result};
@@ -8,6 +7,7 @@ use crate::graph::{Activations, Gradients, LayerName, class_seed};
 use crate::imaging::Picture;
 use crate::kernels::ReluRule;
 use crate::model::Model;
+use crate::techniques::api::Context;
 use candle_core::Tensor;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,10 +1,10 @@
 //! The job that makes a map and scores it.
 
 use super::super::attribution::{Method, Subject, Tracing};
-use super::super::{Aim, Context, Job, Params, Progress, Technique, View};
 use super::{Case, METRICS, Measure, metric};
 use crate::error::Result;
 use crate::imaging::{HeatMap, seen_in_crop};
+use crate::techniques::api::{Aim, Context, Job, Params, Progress, Technique, View};
 use serde_json::{Map, Value};
 
 /// What is to be scored, and how.

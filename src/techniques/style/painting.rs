@@ -1,13 +1,14 @@
 //! The job that paints: from small to full size, by Adam or L-BFGS, with averaged iterates.
 
+use super::super::pixels::{picture_from_pixels, pixels_from_picture};
 use super::super::stopping::Watch;
-use super::super::{Aim, Job, Params, Progress, State, View, picture_from_pixels, pixels_from_picture};
 use super::colours::coloured_as;
 use super::objective::{Losses, Objective, Recipe, Weights};
 use crate::error::{Error, Result};
 use crate::imaging::{Picture, fit_longer_side, resize};
 use crate::model::Model;
 use crate::optim::{Adam, Corners, Lbfgs, bilinear, noise, step_rng};
+use crate::techniques::api::{Aim, Job, Params, Progress, State, View};
 use candle_core::Tensor;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;

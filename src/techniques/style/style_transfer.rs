@@ -1,13 +1,13 @@
 //! Neural style transfer: a photo repainted in the manner of a painting.
 
 use super::super::stopping::PLATEAU;
-use super::super::{Context, Group, Job, Need, Needs, ParamSpec, Params, Preset, Technique};
 use super::colours::{grey_matched, matched};
 use super::losses::StyleLoss;
 use super::objective::{CONTENT_LAYERS, Recipe, STYLE_LAYERS};
 use super::painting::{Painting, Studio, refuse_what_does_not_fit};
 use crate::error::{Error, Result};
 use crate::imaging::{Picture, fitted_size};
+use crate::techniques::api::{Context, Group, Job, Need, Needs, ParamSpec, Params, Preset, Technique};
 
 /// The smallest longer side that painting begins at: below it there is nothing to arrange.
 const SMALLEST: u32 = 96;

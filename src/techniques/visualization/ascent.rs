@@ -1,11 +1,12 @@
 //! Normalised ascent on pixels: class visualization as in Stanford's CS231n.
 
 use super::super::classifier::{input_size, logits_and_gradient, probability};
+use super::super::pixels::picture_from_pixels;
 use super::super::stopping::{self, Watch};
-use super::super::{Aim, Job, Params, Progress, State, View, picture_from_pixels};
 use crate::error::Result;
 use crate::model::Model;
 use crate::optim::{gaussian_blur, jitter, noise, step_rng, unit};
+use crate::techniques::api::{Aim, Job, Params, Progress, State, View};
 use candle_core::{DType, Tensor};
 use rand::Rng;
 use std::sync::Arc;

@@ -1,16 +1,15 @@
 //! Class visualization: a picture that the model takes for a class, grown from noise.
 
 use super::super::classifier::{input_size, require_classes};
+use super::super::pixels::pixels_from_picture;
 use super::super::stopping::{PLATEAU, TARGET_PROBABILITY, steps};
-use super::super::{
-    Aim, Context, Group, Job, Need, Needs, ParamSpec, Params, Preset, Technique, pixels_from_picture,
-};
 use super::ascent::Ascent;
 use super::goal::{Goal, Unit};
 use super::growth::{BASIS, COLOURS, DECAY, Growth, PAD, ROTATE, SCALE, Soil, TV_WEIGHT};
 use crate::error::{Error, Result};
 use crate::graph::LayerName;
 use crate::imaging::resize;
+use crate::techniques::api::{Aim, Context, Group, Job, Need, Needs, ParamSpec, Params, Preset, Technique};
 
 /// Preset `lucid`: Adam on the parameters of a [`crate::optim::Parameterisation`], the picture shifted, scaled and
 /// turned at random before each gradient (Olah, Mordvintsev & Schubert 2017). Preset `cs231n`: see [`Ascent`].

@@ -1,16 +1,16 @@
 //! DeepDream: a photo in which the model finds more and more of what a layer knows.
 
+use super::super::pixels::{picture_from_pixels, pixels_from_picture};
 use super::super::stopping::{PLATEAU, Watch};
-use super::super::{
-    Aim, Context, Group, Job, Need, Needs, ParamSpec, Params, Progress, State, Technique, View, picture_from_pixels,
-    pixels_from_picture,
-};
 use super::goal::{Goal, Unit, look};
 use crate::error::{Error, Result};
 use crate::graph::LayerName;
 use crate::imaging::{Picture, fit_longer_side, resize};
 use crate::model::Model;
 use crate::optim::{Corners, bilinear, jitter, step_rng};
+use crate::techniques::api::{
+    Aim, Context, Group, Job, Need, Needs, ParamSpec, ParamValue, Params, Progress, State, Technique, View,
+};
 use candle_core::Tensor;
 use rand::Rng;
 use serde_json::{Map, Value};
@@ -109,7 +109,7 @@ impl Dream {
         let layer = aim.layer.as_ref().or(self.model.info.roles.dream.as_ref());
         let layer = self.model.layer_or_usual(layer)?;
         let unit = match params.get("channel") {
-            Some(super::super::ParamValue::Int(c)) if *c >= 0 => Unit::Channel(*c as usize),
+            Some(ParamValue::Int(c)) if *c >= 0 => Unit::Channel(*c as usize),
             _ => Unit::Layer,
         };
         Ok(Goal { layer, unit, sign: 1.0 })

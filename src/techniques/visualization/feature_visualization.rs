@@ -1,12 +1,13 @@
 //! Feature visualization: pictures that a channel, a neuron or a direction of a layer responds to most.
 
+use super::super::pixels::pixels_from_picture;
 use super::super::stopping::{PLATEAU, steps};
-use super::super::{Aim, Context, Group, Job, Need, Needs, ParamSpec, Params, Technique, pixels_from_picture};
 use super::goal::{Goal, Unit};
 use super::growth::{BASIS, COLOURS, DECAY, Growth, PAD, ROTATE, SCALE, Soil, TV_WEIGHT};
 use crate::error::{Error, Result};
 use crate::graph::LayerName;
 use crate::imaging::resize;
+use crate::techniques::api::{Aim, Context, Group, Job, Need, Needs, ParamSpec, Params, Technique};
 use serde_json::{Map, Value, json};
 
 /// Most pictures that grow together.

@@ -1,13 +1,14 @@
 //! Pictures grown by Adam on their parameterisation, seen through random transformations.
 
 use super::super::classifier::probability;
+use super::super::pixels::picture_from_pixels;
 use super::super::stopping::{self, Watch};
-use super::super::{Aim, Job, ParamSpec, Params, Progress, State, View, picture_from_pixels};
 use super::goal::{Goal, Seen, look};
 use crate::error::Result;
 use crate::imaging::montage;
 use crate::model::Model;
 use crate::optim::{Adam, Basis, Parameterisation, Transforms, Warp, step_rng, total_variation};
+use crate::techniques::api::{Aim, Job, ParamSpec, Params, Progress, State, View};
 use candle_core::Tensor;
 use serde_json::{Map, Value};
 use std::sync::Arc;

@@ -1,18 +1,21 @@
 //! The computing thread: one run at a time, commands between steps.
 
-use super::keeper::{Keeper, take_up};
-use super::message::{Command, Compared, Delivery, Event, FailureKind, JobSpec, Past, Phase, Snapshot};
-use super::registry;
-use super::run::{AIMS, Beginning, Run, aimed};
-use super::save::{Surroundings, save};
 use super::sources::{Models, read_picture};
 use super::task::Options;
+use crate::engine::protocol::{
+    Command, Compared, Delivery, Event, FailureKind, JobSpec, Past, Phase, Snapshot, Source,
+};
+use crate::engine::run::{AIMS, Beginning, Run, aimed};
+use crate::engine::store::keeper::{Keeper, take_up};
+use crate::engine::store::registry;
+use crate::engine::store::save::{Surroundings, save};
 use crate::error::{Error, Result};
 use crate::imaging::{Display, HeatMap, Picture};
 use crate::model::Output;
 use crate::techniques::evaluation::{Evaluation, evaluate};
 use crate::techniques::{
     Context, Job, Need, ParamKind, ParamValue, Params, TECHNIQUES, Technique, Variation, classify, compare, find,
+    method,
 };
 use candle_core::Device;
 use std::collections::BTreeMap;
@@ -28,7 +31,7 @@ const CLASSIFY_EVERY: Duration = Duration::from_secs(1);
 /// How many runs are kept to compare with.
 const PAST: usize = 6;
 
-pub(super) struct Worker {
+pub(in crate::engine) struct Worker {
     options: Options,
     threads: usize,
     models: Models,
@@ -257,7 +260,7 @@ impl Worker {
             });
         });
         let mut inputs = vec![];
-        let mut read = |sources: &[super::Source], wanted: bool, role| -> Result<Vec<Picture>> {
+        let mut read = |sources: &[Source], wanted: bool, role| -> Result<Vec<Picture>> {
             let mut read_one = |source| {
                 let (picture, record) = read_picture(source, role)?;
                 inputs.push(record);
@@ -479,13 +482,13 @@ fn begin(
     context: Context,
     known: Option<HeatMap>,
 ) -> Result<Box<dyn Job>> {
-    let method = |technique: &'static dyn Technique| {
+    let as_method = |technique: &'static dyn Technique| {
         let reason = "only attribution methods can be compared and scored";
-        technique.method().ok_or_else(|| Error::bad_value("technique", technique.id(), reason))
+        method(technique).ok_or_else(|| Error::bad_value("technique", technique.id(), reason))
     };
     if let Some(score) = &spec.score {
         let (metrics, target) = (score.metrics.clone(), score.target);
-        return evaluate(context, Evaluation { method: method(technique)?, params, metrics, target, known });
+        return evaluate(context, Evaluation { method: as_method(technique)?, params, metrics, target, known });
     }
     if spec.compare.is_empty() {
         return technique.start(context, params);
@@ -499,7 +502,7 @@ fn begin(
         };
         let class = compared.class.or(spec.class);
         let layer = compared.layer.as_deref().map(Into::into).or_else(|| context.layer.clone());
-        Ok(Variation { method: method(other)?, params, class, layer })
+        Ok(Variation { method: as_method(other)?, params, class, layer })
     };
     let variations = spec.compare.iter().map(variation).collect::<Result<Vec<_>>>()?;
     compare(context.clone(), variations)

@@ -14,7 +14,7 @@ pub struct Link {
 }
 
 impl Link {
-    pub(super) fn new(
+    pub(in crate::engine) fn new(
         commands: mpsc::UnboundedSender<Command>,
         events: mpsc::UnboundedReceiver<Event>,
         snapshots: watch::Receiver<Arc<Snapshot>>,

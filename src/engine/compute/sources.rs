@@ -1,7 +1,7 @@
 //! Pictures and models a run asks for.
 
-use super::manifest::InputRecord;
-use super::message::Source;
+use crate::engine::protocol::InputRecord;
+use crate::engine::protocol::Source;
 use crate::error::{Error, Result};
 use crate::imaging::{Picture, decode, read_bytes, samples};
 use crate::model::{Entry, Model, Weights, find, sha256_hex};
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// A picture and what the manifest says of it.
-pub(super) fn read_picture(source: &Source, role: &str) -> Result<(Picture, InputRecord)> {
+pub(in crate::engine) fn read_picture(source: &Source, role: &str) -> Result<(Picture, InputRecord)> {
     let (picture, sha256) = match source {
         Source::File(path) => {
             let bytes = read_bytes(path)?;
@@ -29,7 +29,7 @@ pub(super) fn read_picture(source: &Source, role: &str) -> Result<(Picture, Inpu
 }
 
 /// Models that have been opened, so that switching techniques does not read weights again.
-pub(super) struct Models {
+pub(in crate::engine) struct Models {
     known: &'static [Entry],
     device: Device,
     open: Vec<(String, Option<PathBuf>, Arc<Model>)>,

@@ -1,8 +1,8 @@
 //! A watcher's end of an engine in another process, or on another machine.
 
-use super::link::Link;
-use super::message::{Command, Event, Snapshot};
-use super::wire::{self, FROM_ENGINE, Frames, PROTOCOL, ToEngine, ToWatcher, Unpacker};
+use crate::engine::protocol::Link;
+use crate::engine::protocol::wire::{self, FROM_ENGINE, Frames, PROTOCOL, ToEngine, ToWatcher, Unpacker};
+use crate::engine::protocol::{Command, Event, Snapshot};
 use crate::error::{Error, Result};
 use std::future::Future;
 use std::path::PathBuf;

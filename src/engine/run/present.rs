@@ -1,10 +1,8 @@
 //! One run: a job with its curves, marks and clocks.
 
-mod resume;
-
 use super::history::{Frame, History};
-use super::manifest::{Branching, InputRecord, ParameterChange};
-use super::message::{Event, JobSpec, Mark, Past, Phase, Series, Snapshot};
+use crate::engine::protocol::{Branching, InputRecord, ParameterChange};
+use crate::engine::protocol::{Event, JobSpec, Mark, Past, Phase, Series, Snapshot};
 use crate::error::{Error, Result};
 use crate::model::{Output, Prediction};
 use crate::techniques::{Aim, Context, Job, ParamValue, Params, Progress, Technique, View, spec};
@@ -15,7 +13,7 @@ use std::time::{Duration, Instant};
 /// Steps whose mean duration is shown.
 const RECENT: usize = 20;
 
-pub(super) struct Run {
+pub(in crate::engine) struct Run {
     pub id: u64,
     /// What was asked for.
     pub asked: JobSpec,
@@ -44,22 +42,22 @@ pub(super) struct Run {
     /// The earlier step that is looked at.
     shown: Option<usize>,
     /// Changes still to be made, by step.
-    script: VecDeque<ParameterChange>,
+    pub(super) script: VecDeque<ParameterChange>,
     /// The step to pause at, once.
     hold_at: Option<usize>,
-    job: Box<dyn Job>,
-    started: Instant,
+    pub(super) job: Box<dyn Job>,
+    pub(super) started: Instant,
     ended: Option<Duration>,
-    computing: Duration,
-    looked: usize,
+    pub(super) computing: Duration,
+    pub(super) looked: usize,
     recent: VecDeque<Duration>,
     /// The figures of a run that had come to its end when it was taken up.
-    last_facts: Option<serde_json::Map<String, serde_json::Value>>,
+    pub(super) last_facts: Option<serde_json::Map<String, serde_json::Value>>,
 }
 
 /// What [`Run::new`] needs beside the job.
 #[derive(Clone)]
-pub(super) struct Beginning {
+pub(in crate::engine) struct Beginning {
     pub id: u64,
     pub spec: JobSpec,
     pub technique: &'static dyn Technique,
@@ -377,10 +375,10 @@ impl Run {
 }
 
 /// The parts of a run's aim, by the names they are set with.
-pub(super) const AIMS: [&str; 3] = ["class", "target", "layer"];
+pub(in crate::engine) const AIMS: [&str; 3] = ["class", "target", "layer"];
 
 /// Turns what is asked for to another class, target or layer.
-pub(super) fn aimed(spec: &mut JobSpec, name: &str, value: &ParamValue) {
+pub(in crate::engine) fn aimed(spec: &mut JobSpec, name: &str, value: &ParamValue) {
     match (name, value) {
         ("class", ParamValue::Int(v)) => spec.class = usize::try_from(*v).ok(),
         ("target", ParamValue::Int(v)) => spec.target = usize::try_from(*v).ok(),

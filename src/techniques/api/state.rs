@@ -123,7 +123,7 @@ impl State {
     }
 
     /// What is said of a state that is not the job's own.
-    pub(super) fn foreign() -> crate::Error {
+    pub(in crate::techniques) fn foreign() -> crate::Error {
         candle_core::Error::Msg("this state belongs to another kind of run".into()).into()
     }
 }

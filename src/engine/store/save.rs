@@ -1,8 +1,8 @@
 //! A run's files.
 
-use super::manifest::{RunManifest, RunStatus};
-use super::message::Phase;
-use super::run::Run;
+use crate::engine::protocol::Phase;
+use crate::engine::protocol::{RunManifest, RunStatus};
+use crate::engine::run::Run;
 use crate::error::{Error, Result};
 use crate::imaging::{
     Array, Display, HeatMap, Picture, montage, write_csv, write_gif, write_json, write_npy, write_png,
@@ -15,14 +15,14 @@ use std::path::Path;
 const RECORDED: usize = 120;
 
 /// What the manifest needs to know beside the run.
-pub(super) struct Surroundings<'a> {
+pub(in crate::engine) struct Surroundings<'a> {
     pub device: &'a str,
     pub threads: usize,
     pub top_after: Vec<Prediction>,
 }
 
 /// Writes everything the run has into `folder`; `run.json` comes last, so that it vouches for the others.
-pub(super) fn save(
+pub(in crate::engine) fn save(
     run: &Run,
     around: Surroundings<'_>,
     folder: &Path,

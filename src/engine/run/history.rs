@@ -17,7 +17,7 @@ const STATES: Budget = Budget { count: 32, bytes: 48 << 20 };
 
 /// A picture on the way.
 #[derive(Debug, Clone)]
-pub(super) struct Frame {
+pub(in crate::engine) struct Frame {
     /// Updates made when it was there.
     pub step: usize,
     pub picture: Picture,
@@ -70,7 +70,7 @@ impl<T> Spread<T> {
 
 /// The history of one run.
 #[derive(Debug, Clone)]
-pub(super) struct History {
+pub(in crate::engine) struct History {
     frames: Spread<Frame>,
     states: Spread<State>,
     steps: Arc<[usize]>,

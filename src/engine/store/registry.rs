@@ -1,6 +1,6 @@
 //! The runs of this person on this machine: a folder each, with what there is to know of it.
 
-use super::message::Phase;
+use crate::engine::protocol::Phase;
 use crate::error::{Error, Result, did_you_mean};
 use crate::imaging::write_private;
 use serde::{Deserialize, Serialize};
@@ -109,12 +109,12 @@ impl RunFolder {
 }
 
 /// Seconds since 1970.
-pub(super) fn now() -> u64 {
+pub(in crate::engine) fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs())
 }
 
 /// A new folder for a run of `technique` under `root`, private to this person.
-pub(super) fn create(root: &Path, technique: &str) -> Result<(String, PathBuf)> {
+pub(in crate::engine) fn create(root: &Path, technique: &str) -> Result<(String, PathBuf)> {
     // Without those that look like others.
     const SIGNS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
     let failed = |path: &Path, source| Error::Output { path: path.to_owned(), source };
@@ -147,7 +147,7 @@ pub fn private_folder(path: &Path) -> std::io::Result<()> {
 }
 
 /// Writes what is known of a run.
-pub(super) fn note(folder: &Path, about: &About) -> Result<()> {
+pub(in crate::engine) fn note(folder: &Path, about: &About) -> Result<()> {
     let bytes = serde_json::to_vec_pretty(about)
         .map_err(|e| Error::Output { path: folder.to_owned(), source: std::io::Error::other(e) })?;
     write_private(&folder.join("about.json"), &bytes)
@@ -203,7 +203,7 @@ pub fn find_run(root: &Path, name: Option<&str>) -> Result<RunFolder> {
 }
 
 /// Removes the folders of the oldest runs that have finished or failed, so that there are not ever more of them.
-pub(super) fn prune(root: &Path) {
+pub(in crate::engine) fn prune(root: &Path) {
     let ended = runs(root).into_iter().filter(|run| matches!(run.about.phase, Phase::Finished | Phase::Failed));
     for run in ended.skip(KEPT).filter(|run| !Lock::is_held(&run.path)) {
         let _ = std::fs::remove_dir_all(&run.path);
@@ -212,7 +212,7 @@ pub(super) fn prune(root: &Path) {
 
 /// The right to write a run's folder; held by one process at a time and given up when that ends, however it ends.
 #[derive(Debug)]
-pub(super) struct Lock(#[expect(dead_code, reason = "the lock is the file's")] File);
+pub(in crate::engine) struct Lock(#[expect(dead_code, reason = "the lock is the file's")] File);
 
 impl Lock {
     /// Takes the lock.

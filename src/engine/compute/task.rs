@@ -1,10 +1,10 @@
 //! The async task between watchers and the computing thread.
 
 use super::device::device;
-use super::keeper::Keeping;
-use super::link::Link;
-use super::message::{Command, Event, Phase, Snapshot};
 use super::worker::Worker;
+use crate::engine::protocol::Link;
+use crate::engine::protocol::{Command, Event, Phase, Snapshot};
+use crate::engine::store::keeper::Keeping;
 use crate::error::Result;
 use crate::model::{BUILT_IN, Entry};
 use crate::techniques::{TECHNIQUES, Technique};

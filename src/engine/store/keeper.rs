@@ -1,9 +1,9 @@
 //! Keeping the present run on the disk, beside its computing.
 
 use super::checkpoint::{self, FrameLog, Saved};
-use super::message::{Event, Phase};
 use super::registry::{self, About, Lock};
-use super::run::Run;
+use crate::engine::protocol::{Event, Phase};
+use crate::engine::run::Run;
 use crate::error::{Error, Result};
 use crate::imaging::Picture;
 use crate::techniques::State;
@@ -32,7 +32,7 @@ pub struct Keeping {
 }
 
 /// Keeps runs that take a while. What is to be written is handed to a thread; dropping the keeper waits for it.
-pub(super) struct Keeper {
+pub(in crate::engine) struct Keeper {
     keeping: Keeping,
     events: UnboundedSender<Event>,
     present: Option<Present>,
@@ -70,7 +70,7 @@ struct Order {
 }
 
 /// A run as it was kept.
-pub(super) struct Kept {
+pub(in crate::engine) struct Kept {
     pub saved: Saved,
     pub state: Option<State>,
     pub first: Option<State>,
@@ -79,7 +79,7 @@ pub(super) struct Kept {
 }
 
 /// Takes up the run in `folder`, which no other process may be at.
-pub(super) fn take_up(folder: &Path) -> Result<Kept> {
+pub(in crate::engine) fn take_up(folder: &Path) -> Result<Kept> {
     let lock = Lock::take(folder)?;
     let (saved, state) = checkpoint::read(&folder.join("checkpoint"))?;
     let first = checkpoint::read(&folder.join("beginning")).ok().and_then(|(_, state)| state);
@@ -159,11 +159,11 @@ impl Keeper {
         let count = if anew { 0 } else { present.logged.1 };
         present.logged = (pictures.last().map(|(step, _)| *step).or(present.logged.0), count + pictures.len());
         present.last = Instant::now();
-        let last = |s: &super::message::Series| Some((s.name.clone(), s.points.last()?.1));
+        let last = |s: &crate::engine::protocol::Series| Some((s.name.clone(), s.points.last()?.1));
         let about = About {
             id: present.id.clone(),
             technique: run.technique.id().to_owned(),
-            picture: run.spec.picture.as_ref().map(super::message::Source::name),
+            picture: run.spec.picture.as_ref().map(crate::engine::protocol::Source::name),
             phase: run.phase,
             step: run.step,
             total: run.total,

@@ -4,8 +4,8 @@
 //! [`State`] as little-endian float32, and the SHA-256 of everything before. It is written beside its place and renamed,
 //! so that the last good one is there until the next one is.
 
-use super::manifest::{Branching, InputRecord, ParameterChange};
-use super::message::{JobSpec, Mark, Phase, Series};
+use crate::engine::protocol::{Branching, InputRecord, ParameterChange};
+use crate::engine::protocol::{JobSpec, Mark, Phase, Series};
 use crate::error::{Error, Result};
 use crate::imaging::{Picture, write_private};
 use crate::model::Prediction;
@@ -30,7 +30,7 @@ const LARGEST: u64 = 16 << 30;
 
 /// Everything of a run but its job's tensors and its pictures.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct Saved {
+pub(in crate::engine) struct Saved {
     /// The program's version.
     pub program: String,
     /// What was asked for,
@@ -76,7 +76,7 @@ struct Header<T> {
 ///
 /// # Errors
 /// [`Error::Output`]; the old file, if any, is then still there.
-pub(super) fn write(path: &Path, saved: &Saved, state: Option<&State>) -> Result<()> {
+pub(in crate::engine) fn write(path: &Path, saved: &Saved, state: Option<&State>) -> Result<()> {
     let bytes = encode(saved, state)?;
     write_private(path, &bytes)
 }
@@ -111,7 +111,7 @@ fn encode<T: Serialize>(saved: &T, state: Option<&State>) -> Result<Vec<u8>> {
 ///
 /// # Errors
 /// [`Error::BadCheckpoint`] if the file is damaged or of another version.
-pub(super) fn read(path: &Path) -> Result<(Saved, Option<State>)> {
+pub(in crate::engine) fn read(path: &Path) -> Result<(Saved, Option<State>)> {
     let damaged = |reason: String| Error::BadCheckpoint { path: path.to_owned(), reason };
     let file = std::fs::File::open(path).map_err(|e| damaged(e.to_string()))?;
     let mut bytes = vec![];
@@ -155,7 +155,7 @@ fn decode(bytes: &[u8]) -> std::result::Result<(Saved, Option<State>), String> {
 /// The pictures on the way, one record after the other: step, size, checksum, pixels. Only ever appended to; a record that
 /// was being written when the program was killed is not whole and counts for nothing.
 #[derive(Debug)]
-pub(super) struct FrameLog {
+pub(in crate::engine) struct FrameLog {
     file: std::fs::File,
     /// The step of the last record.
     last: Option<usize>,

@@ -1,10 +1,10 @@
 //! An engine that can be reached: over the socket that the program was started with, and over one in a private folder.
 
-use super::link::Update;
-use super::message::{Command, Phase, Snapshot};
-use super::registry::private_folder;
-use super::task::Engine;
-use super::wire::{self, FROM_WATCHER, Frames, PROTOCOL, Packer, ToEngine, ToWatcher};
+use crate::engine::compute::Engine;
+use crate::engine::protocol::Update;
+use crate::engine::protocol::wire::{self, FROM_WATCHER, Frames, PROTOCOL, Packer, ToEngine, ToWatcher};
+use crate::engine::protocol::{Command, Phase, Snapshot};
+use crate::engine::store::registry::private_folder;
 use crate::error::{Error, Result};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,0 +1,13 @@
+//! What every technique is, whatever it computes: a [`Technique`] declares what it needs and which parameters it has, and
+//! starts a [`Job`]. A job does its work in steps and can be looked at between them; it knows nothing of engines, terminals
+//! or files.
+
+mod job;
+mod params;
+mod state;
+mod technique;
+
+pub use job::{Job, Panel, Progress, View};
+pub use params::{ParamKind, ParamSpec, ParamValue, Params, Preset, spec};
+pub use state::State;
+pub use technique::{Aim, Context, Group, Need, Needs, Technique};
