@@ -218,7 +218,7 @@ fn every_live_attribution_goes_on_from_a_kept_state_too() {
     }
     assert!(live >= 10, "{live} methods are live");
     let variation = |id: &str, set: &[(&str, &str)]| {
-        let method = find(TECHNIQUES, id).expect("a technique").method().expect("a method");
+        let method = gradlens::techniques::method(find(TECHNIQUES, id).expect("a technique")).expect("a method");
         Variation { method, params: params(id, set), class: Some(235), layer: None }
     };
     let make = || {

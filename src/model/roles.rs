@@ -35,8 +35,8 @@ impl Roles {
     }
 
     pub(super) fn check(&self, graph: &Graph) -> Result<()> {
-        let all = self.cam.iter().chain(&self.content).chain(&self.style).chain(&self.dream);
-        all.map(|layer| graph.layer(layer.as_str()).map(drop)).collect()
+        let mut all = self.cam.iter().chain(&self.content).chain(&self.style).chain(&self.dream);
+        all.try_for_each(|layer| graph.layer(layer.as_str()).map(drop))
     }
 }
 

@@ -1,4 +1,4 @@
-//! What crosses a [`super::Link`].
+//! What crosses a [`Link`].
 
 use super::manifest::{ParameterChange, RunManifest};
 use crate::error::Error;
