@@ -426,7 +426,7 @@ fn a_comparison_makes_the_same_maps() {
     let layer = "blocks.4.2";
     let methods = ["gradcam", "gradcam++", "hirescam", "layercam", "xgradcam", "eigencam", "saliency"];
     let variation = |id: &&str| Variation {
-        method: find(TECHNIQUES, id).expect("a technique").method().expect("a method"),
+        method: gradlens::techniques::method(find(TECHNIQUES, id).expect("a technique")).expect("a method"),
         params: params(id, &[]),
         class: Some(golden.class()),
         layer: Some(layer.into()),
