@@ -5,7 +5,7 @@ use gradlens::engine::{
     Command, Engine, Event, FailureKind, JobSpec, Link, Options, ParameterChange, Phase, RunManifest, Source, Update,
 };
 use gradlens::imaging::{Display, Picture};
-use gradlens::model::{BUILT_IN, find};
+use gradlens::model::{BUILT_IN, ModelRef, open, usual};
 use gradlens::techniques::{
     Aim, Context, Group, Job, Needs, ParamKind, ParamSpec, ParamValue, Params, Progress, State, TECHNIQUES,
     Technique, View,
@@ -155,7 +155,7 @@ async fn wait<T>(link: &mut Link, wanted: impl Fn(&Event) -> Option<T>) -> T {
 }
 
 async fn wait_for_step(link: &mut Link, step: usize) {
-    while link.snapshot().step < step {
+    while link.snapshot().course.step < step {
         assert!(link.changed().await, "the engine lives");
     }
 }
@@ -172,8 +172,8 @@ fn a_run_goes_from_start_to_finish_with_a_row_for_the_start() {
         assert!(matches!(link.event().await, Some(Event::Started { run: 1, .. })));
         assert_eq!(wait(&mut link, finished).await, 20);
         let snapshot = link.snapshot();
-        assert_eq!(snapshot.phase, Phase::Finished);
-        let points = &snapshot.series[0].points;
+        assert_eq!(snapshot.course.phase, Phase::Finished);
+        let points = &snapshot.course.series[0].points;
         assert_eq!((points.len(), points[0], points[20]), (21, (0, 0.0), (20, 20.0)));
     });
 }
@@ -188,11 +188,11 @@ fn pause_holds_step_moves_by_one_resume_goes_on() {
         let paused = |e: &Event| if let Event::Paused { step, .. } = e { Some(*step) } else { None };
         let held = wait(&mut link, paused).await;
         tokio::time::sleep(Duration::from_millis(60)).await;
-        assert_eq!((link.snapshot().step, link.snapshot().phase), (held, Phase::Paused));
+        assert_eq!((link.snapshot().course.step, link.snapshot().course.phase), (held, Phase::Paused));
         link.send(Command::Step).expect("sent");
         wait_for_step(&mut link, held + 1).await;
         tokio::time::sleep(Duration::from_millis(60)).await;
-        assert_eq!(link.snapshot().step, held + 1, "one step and no more");
+        assert_eq!(link.snapshot().course.step, held + 1, "one step and no more");
         link.send(Command::Resume).expect("sent");
         wait_for_step(&mut link, held + 5).await;
         link.send(Command::Stop).expect("sent");
@@ -207,7 +207,7 @@ fn stop_takes_one_step_at_most() {
         let mut link = engine.link();
         link.send(Command::Start(Box::new(job(&[("steps", int(100_000))])))).expect("sent");
         wait_for_step(&mut link, 3).await;
-        let before = link.snapshot().step;
+        let before = link.snapshot().course.step;
         let asked = Instant::now();
         link.send(Command::Stop).expect("sent");
         let stopped = |e: &Event| if let Event::Stopped { step, .. } = e { Some(*step) } else { None };
@@ -216,7 +216,7 @@ fn stop_takes_one_step_at_most() {
         assert!(at <= before + 2, "{before} then {at}");
         assert!(asked.elapsed() < Duration::from_secs(5));
         tokio::time::sleep(Duration::from_millis(30)).await;
-        assert_eq!(link.snapshot().step, at);
+        assert_eq!(link.snapshot().course.step, at);
     });
 }
 
@@ -233,9 +233,9 @@ fn a_live_change_takes_effect_at_once_and_leaves_a_mark() {
         assert_eq!(wait(&mut link, finished).await, at + 4);
         let snapshot = link.snapshot();
         assert_eq!(snapshot.run, 1, "the run was not started anew");
-        assert_eq!(snapshot.series[0].points.last(), Some(&(at + 4, (at + 12) as f64)));
-        assert_eq!(snapshot.marks[0].step, at);
-        assert_eq!(snapshot.marks[0].text, "slope 1 → 3");
+        assert_eq!(snapshot.course.series[0].points.last(), Some(&(at + 4, (at + 12) as f64)));
+        assert_eq!(snapshot.course.marks[0].step, at);
+        assert_eq!(snapshot.course.marks[0].kind.to_string(), "slope 1 → 3");
     });
 }
 
@@ -269,24 +269,24 @@ fn a_run_can_be_looked_back_at_and_branched_from_any_step() {
             link.changed().await;
         }
         let snapshot = link.snapshot();
-        assert_eq!((snapshot.shown, snapshot.step), (Some(5), end));
-        assert_eq!(snapshot.result.as_ref().map(|p| p.rgb[0]), Some(5));
+        assert_eq!((snapshot.shown, snapshot.course.step), (Some(5), end));
+        assert_eq!(snapshot.view.result.as_ref().map(|p| p.rgb[0]), Some(5));
         assert_eq!(snapshot.history.first(), Some(&0));
         // Odd, so that its state is not among those kept: it is made again from one before, changes included.
         let from = at + 31 + at % 2;
         link.send(Command::Branch { step: from }).expect("sent");
         assert_eq!(wait(&mut link, paused).await, from);
         let snapshot = link.snapshot();
-        assert_eq!((snapshot.run, snapshot.step, snapshot.phase), (2, from, Phase::Paused));
-        assert_eq!(snapshot.series[0].points.last(), Some(&(from, (at + 3 * (from - at)) as f64)));
-        assert_eq!(snapshot.series[0].points.len(), from + 1);
-        assert_eq!(snapshot.marks.len(), 2, "the change and the branch: {:?}", snapshot.marks);
+        assert_eq!((snapshot.run, snapshot.course.step, snapshot.course.phase), (2, from, Phase::Paused));
+        assert_eq!(snapshot.course.series[0].points.last(), Some(&(from, (at + 3 * (from - at)) as f64)));
+        assert_eq!(snapshot.course.series[0].points.len(), from + 1);
+        assert_eq!(snapshot.course.marks.len(), 2, "the change and the branch: {:?}", snapshot.course.marks);
         assert_eq!(snapshot.past.iter().map(|p| (p.run, p.step)).collect::<Vec<_>>(), [(1, end)]);
         link.send(Command::Set { name: "slope".into(), value: ParamValue::Float(10.0) }).expect("sent");
         link.send(Command::Set { name: "steps".into(), value: int(from as i64 + 2) }).expect("sent");
         link.send(Command::Resume).expect("sent");
         assert_eq!(wait(&mut link, finished).await, from + 2);
-        let value = link.snapshot().series[0].points.last().expect("points").1;
+        let value = link.snapshot().course.series[0].points.last().expect("points").1;
         assert_eq!(value as usize, at + 3 * (from - at) + 20);
         link.send(Command::Branch { step: 3 }).expect("sent");
         assert_eq!(wait(&mut link, paused).await, 3);
@@ -303,7 +303,7 @@ fn changes_are_made_again_where_they_were_made() {
         let spec = JobSpec { changes: changes.clone(), until: Some(10), ..job(&[("steps", int(100))]) };
         link.send(Command::Start(Box::new(spec))).expect("sent");
         assert_eq!(wait(&mut link, finished).await, 10);
-        assert_eq!(link.snapshot().series[0].points.last(), Some(&(10, 3.0 + 9.0 + 2.0)));
+        assert_eq!(link.snapshot().course.series[0].points.last(), Some(&(10, 3.0 + 9.0 + 2.0)));
         let folder = tempfile::tempdir().expect("a folder");
         let folder = folder.path().to_owned();
         link.send(Command::Save { folder: Some(folder), display: Display::default(), record: true }).expect("sent");
@@ -312,7 +312,7 @@ fn changes_are_made_again_where_they_were_made() {
             _ => None,
         };
         let (files, manifest) = wait(&mut link, saved).await;
-        assert_eq!(manifest.changes, changes);
+        assert_eq!(manifest.origin.changes, changes);
         assert!(files.contains(&"recording.gif".to_owned()), "{files:?}");
     });
 }
@@ -348,9 +348,9 @@ fn faults_end_the_run_clearly_and_keep_the_last_good_picture() {
             let message = wait(&mut link, failed).await;
             assert!(message.contains(words), "{how}: {message}");
             let snapshot = link.snapshot();
-            assert_eq!(snapshot.phase, Phase::Failed);
-            assert_eq!(*snapshot.result.as_ref().expect("a picture").rgb, [6, 6, 6], "{how}");
-            assert_eq!(snapshot.series[0].points.len(), 7);
+            assert_eq!(snapshot.course.phase, Phase::Failed);
+            assert_eq!(*snapshot.view.result.as_ref().expect("a picture").rgb, [6, 6, 6], "{how}");
+            assert_eq!(snapshot.course.series[0].points.len(), 7);
             // The engine is as good as before.
             link.send(Command::Start(Box::new(job(&[])))).expect("sent");
             assert_eq!(wait(&mut link, finished).await, 20);
@@ -428,8 +428,8 @@ fn a_saved_run_is_complete() {
 fn one_seed_gives_one_picture() {
     let picture = |seed: u64| {
         let technique = gradlens::techniques::find(TECHNIQUES, "class-visualization").expect("a technique");
-        let entry = find(BUILT_IN, technique.default_model()).expect("a model");
-        let model = entry.build(&entry.weights(), &Device::Cpu).expect("its weights");
+        let usual = ModelRef::named(usual(BUILT_IN, technique.purpose()).expect("a model").id);
+        let model = open(BUILT_IN, &usual, &Device::Cpu).expect("its weights");
         let given = BTreeMap::from([("steps".to_owned(), int(3))]);
         let params = Params::new(technique.params(), &given).expect("parameters");
         let context = Context {

@@ -1,13 +1,17 @@
 //! The drawn screen, at three sizes and in the states a person sees.
 
 use crossterm::event::KeyCode;
-use gradlens::engine::{Command, Event, FailureKind, Mark, Past, Phase, Series, Snapshot};
-use gradlens::engine::{JobSpec, Source};
+use gradlens::engine::{
+    Command, Compared, Course, Event, FailureKind, JobSpec, Machine, Mark, MarkKind, Past, Phase, Series, Snapshot,
+    Source, Task,
+};
 use gradlens::graph::LayerInfo;
 use gradlens::imaging::{Display, HeatMap, Picture};
-use gradlens::model::{ChannelOrder, Input, ModelInfo, Output, Prediction, Provenance, Resize, Roles};
+use gradlens::model::{
+    BUILT_IN, ChannelOrder, Input, ModelInfo, Output, Prediction, Provenance, Resize, Roles, usual,
+};
 use gradlens::picture::{self, Importance, Line, Pictures, Protocol, Rates};
-use gradlens::techniques::{Panel, Params, TECHNIQUES, find};
+use gradlens::techniques::{Panel, Params, TECHNIQUES, View, find};
 use gradlens::tui::{Action, App, Begin, Setup, Theme, draw};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -61,29 +65,41 @@ fn picture(width: u32, height: u32) -> Picture {
 fn snapshot(technique: &str) -> Snapshot {
     let found = find(TECHNIQUES, technique).expect("a technique");
     let top = [("German shepherd", 235, 0.972), ("malinois", 225, 0.0058), ("kelpie", 227, 0.0011)];
+    let top = top
+        .map(|(label, index, probability)| Prediction { index, label: label.into(), probability, logit: 1.0 })
+        .into();
     Snapshot {
         run: 1,
-        phase: Phase::Finished,
         technique: technique.into(),
-        model: found.default_model().into(),
-        device: "cpu".into(),
-        threads: 2,
-        step: 1,
-        total: 1,
+        model: usual(BUILT_IN, found.purpose()).expect("a model").id.into(),
+        machine: Machine { device: "cpu".into(), threads: 2 },
+        course: Course { phase: Phase::Finished, step: 1, total: 1, top, ..Course::default() },
         ms_per_step: 61.0,
-        input: Some(picture(64, 64)),
-        top: top
-            .map(|(label, index, probability)| Prediction { index, label: label.into(), probability, logit: 1.0 })
-            .into(),
+        view: View { input: Some(picture(64, 64)), ..View::default() },
         params: Params::new(found.params(), &BTreeMap::new()).expect("defaults"),
         ..Snapshot::default()
     }
 }
 
+/// The same with other things to see.
+fn seen(view: View, snapshot: Snapshot) -> Arc<Snapshot> {
+    let view = View { input: view.input.clone().or(snapshot.view.input.clone()), ..view };
+    Arc::new(Snapshot { view, ..snapshot })
+}
+
+/// The same in another phase.
+fn in_phase(phase: Phase, snapshot: Snapshot) -> Arc<Snapshot> {
+    Arc::new(Snapshot { course: Course { phase, ..snapshot.course }, ..snapshot })
+}
+
+fn heated(heat: HeatMap) -> View {
+    View { heat: Some(heat), ..View::default() }
+}
+
 fn attribution() -> App {
     let mut app = app("gradcam", THEME);
     let heat = HeatMap::new(7, 7, (0..49).map(|i| i as f32 / 48.0).collect());
-    app.on_snapshot(Arc::new(Snapshot { heat: Some(heat), ..snapshot("gradcam") }));
+    app.on_snapshot(seen(heated(heat), snapshot("gradcam")));
     app
 }
 
@@ -93,18 +109,19 @@ fn painting(theme: Theme) -> App {
         name: name.into(),
         points: (0..=143).map(|i| (i, start * (-(i as f64) / 40.0).exp() + start / 50.0)).collect(),
     };
-    app.on_snapshot(Arc::new(Snapshot {
+    let [name, from, to] = ["style_weight", "20", "30"].map(str::to_owned);
+    let before = snapshot("style-transfer");
+    let course = Course {
         phase: Phase::Running,
         step: 143,
         total: 400,
-        ms_per_step: 182.0,
-        input: Some(picture(64, 48)),
-        style: Some(picture(66, 45)),
-        result: Some(picture(64, 48)),
         series: vec![curve("loss", 30.0), curve("content", 0.7), curve("style", 1.5), curve("tv", 0.03)],
-        marks: vec![Mark { step: 90, text: "style_weight 20 → 30".into() }],
-        ..snapshot("style-transfer")
-    }));
+        marks: vec![Mark { step: 90, kind: MarkKind::Changed { name, from, to } }],
+        ..before.course
+    };
+    let view = View { input: Some(picture(64, 48)), result: Some(picture(64, 48)), ..View::default() };
+    let style = Some(picture(66, 45));
+    app.on_snapshot(Arc::new(Snapshot { course, ms_per_step: 182.0, view, style, ..before }));
     app
 }
 
@@ -139,7 +156,7 @@ fn a_plain_screen_has_no_braille_and_no_blocks() {
 #[test]
 fn no_color_means_no_colour_outside_pictures() {
     let mut app = app("class-visualization", Theme { color: false, plain: false });
-    app.on_snapshot(Arc::new(Snapshot { input: None, ..snapshot("class-visualization") }));
+    app.on_snapshot(Arc::new(Snapshot { view: View::default(), ..snapshot("class-visualization") }));
     let mut terminal = Terminal::new(TestBackend::new(120, 36)).expect("a screen");
     terminal.draw(|frame| draw(frame, &mut app, &mut Pictures::inline())).expect("drawn");
     let buffer = terminal.backend().buffer();
@@ -171,7 +188,7 @@ fn dialogs_open_search_and_choose() {
     press(&mut app, KeyCode::Enter);
     let started = app.take_commands();
     assert!(
-        matches!(&started[..], [gradlens::engine::Command::Start(spec)] if spec.class == Some(130)),
+        matches!(&started[..], [gradlens::engine::Command::Start(spec)] if spec.class == Some(130.into())),
         "{started:?}"
     );
 }
@@ -233,7 +250,7 @@ fn maps_stand_side_by_side_with_their_similarity() {
     let titles = ["gradcam", "gradcam++", "layercam", "eigencam"];
     let panels = titles.iter().enumerate().map(|(i, t)| Panel { title: (*t).into(), heat: heat(i * 12) }).collect();
     let similarity = (0..4).map(|i| (0..4).map(|j| 1.0 - 0.3 * (i as f32 - j as f32).abs()).collect()).collect();
-    app.on_snapshot(Arc::new(Snapshot { panels, similarity, ..snapshot("gradcam") }));
+    app.on_snapshot(seen(View { panels, similarity, ..View::default() }, snapshot("gradcam")));
     insta::assert_snapshot!("comparison_160x50", text(&mut app, 160, 50));
     let small = text(&mut app, 80, 24);
     assert!(titles.iter().all(|t| small.contains(t)), "{small}");
@@ -245,9 +262,9 @@ fn scores_are_shown_with_their_better_end() {
     app.take_commands();
     press(&mut app, KeyCode::Char('e'));
     let sent = app.take_commands();
-    assert!(matches!(&sent[..], [gradlens::engine::Command::Start(spec)] if spec.score.is_some()), "{sent:?}");
+    assert!(matches!(&sent[..], [gradlens::engine::Command::Start(spec)] if spec.task.is_score()), "{sent:?}");
     let scores = [("deletion_auc", 0.1123), ("insertion_auc", 0.734), ("road", 0.2)].map(|(n, v)| (n.to_owned(), v));
-    app.on_snapshot(Arc::new(Snapshot { heat: Some(heat(3)), scores: scores.into(), ..snapshot("gradcam") }));
+    app.on_snapshot(seen(View { scores: scores.into(), ..heated(heat(3)) }, snapshot("gradcam")));
     let screen = text(&mut app, 120, 36);
     for words in ["deletion auc", "0.112 ↓", "insertion auc", "0.734 ↑"] {
         assert!(screen.contains(words), "{words}: {screen}");
@@ -257,11 +274,16 @@ fn scores_are_shown_with_their_better_end() {
 #[test]
 fn comparisons_are_chosen_and_left_with_one_key() {
     let mut app = attribution();
-    app.on_snapshot(Arc::new(Snapshot { heat: Some(heat(3)), ..snapshot("gradcam") }));
+    app.on_snapshot(seen(heated(heat(3)), snapshot("gradcam")));
     app.take_commands();
-    let compared = |app: &mut App| match &app.take_commands()[..] {
-        [gradlens::engine::Command::Start(spec)] => spec.compare.clone(),
-        other => panic!("{other:?}"),
+    let compared = |app: &mut App| -> Vec<Compared> {
+        match &app.take_commands()[..] {
+            [gradlens::engine::Command::Start(spec)] => match &spec.task {
+                Task::Compare(maps) => maps.clone(),
+                _ => vec![],
+            },
+            other => panic!("{other:?}"),
+        }
     };
     press(&mut app, KeyCode::Char('g'));
     press(&mut app, KeyCode::Enter);
@@ -319,7 +341,7 @@ fn display_keys_change_the_picture_and_never_the_map() {
 #[test]
 fn a_layer_is_chosen_from_those_of_the_network() {
     let mut app = attribution();
-    app.on_snapshot(Arc::new(Snapshot { heat: Some(heat(3)), ..snapshot("gradcam") }));
+    app.on_snapshot(seen(heated(heat(3)), snapshot("gradcam")));
     app.take_commands();
     press(&mut app, KeyCode::Char('l'));
     for c in "4.2".chars() {
@@ -344,16 +366,22 @@ fn attack() -> App {
         ("8-bit", "fools"),
         ("JPEG 90", "does not fool"),
     ];
-    app.on_snapshot(Arc::new(Snapshot {
+    let before = snapshot("pgd");
+    let course = Course {
         step: 10,
         total: 10,
+        series: vec![curve("p_other", 0.0, 0.95), curve("p_source", 0.97, 0.01)],
+        marks: vec![Mark { step: 4, kind: MarkKind::Note("flipped to hard disc".into()) }],
+        ..before.course
+    };
+    let view = View {
+        input: before.view.input.clone(),
         result: Some(picture(64, 64)),
         perturbation: Some(picture(64, 64)),
         findings: found.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
-        series: vec![curve("p_other", 0.0, 0.95), curve("p_source", 0.97, 0.01)],
-        marks: vec![Mark { step: 4, text: "flipped to hard disc".into() }],
-        ..snapshot("pgd")
-    }));
+        ..View::default()
+    };
+    app.on_snapshot(Arc::new(Snapshot { course, view, ..before }));
     app
 }
 
@@ -374,12 +402,12 @@ fn a_run_is_scrubbed_branched_and_compared() {
         technique: "style-transfer".into(),
         step: 143,
         result: picture(64, 48),
-        series: vec![Series { name: "loss".into(), points: vec![(0, 30.0), (143, 2.0)] }],
+        series: vec![Series { name: "loss".into(), points: vec![(0, 30.0), (143, 2.0)].into() }],
         params: base.params.clone(),
     };
     let with = |run, step, shown| Snapshot {
         run,
-        step,
+        course: Course { step, ..base.course.clone() },
         shown,
         history: steps[..=step].into(),
         branches: true,
@@ -392,11 +420,11 @@ fn a_run_is_scrubbed_branched_and_compared() {
     press(&mut app, KeyCode::Char('{'));
     let looks = app.take_commands();
     assert_eq!(looks, [Command::Look { step: Some(142) }, Command::Look { step: Some(132) }]);
-    app.on_snapshot(Arc::new(Snapshot { phase: Phase::Paused, ..with(1, 143, Some(132)) }));
+    app.on_snapshot(in_phase(Phase::Paused, with(1, 143, Some(132))));
     insta::assert_snapshot!("scrubbed_120x36", text(&mut app, 120, 36));
     press(&mut app, KeyCode::Char('b'));
     assert_eq!(app.take_commands(), [Command::Branch { step: 132 }]);
-    app.on_snapshot(Arc::new(Snapshot { phase: Phase::Paused, ..with(2, 132, None) }));
+    app.on_snapshot(in_phase(Phase::Paused, with(2, 132, None)));
     insta::assert_snapshot!("branched_160x50", text(&mut app, 160, 50));
     press(&mut app, KeyCode::Char('d'));
     assert!(!text(&mut app, 160, 50).contains("run 1 ·"));
@@ -427,15 +455,15 @@ fn values_are_typed_and_checked() {
 #[test]
 fn a_class_turns_a_running_visualization_and_restarts_a_finished_one() {
     let mut app = app("class-visualization", THEME);
-    let running = Snapshot { phase: Phase::Running, input: None, ..snapshot("class-visualization") };
-    app.on_snapshot(Arc::new(running.clone()));
+    let running = Snapshot { view: View::default(), ..snapshot("class-visualization") };
+    app.on_snapshot(in_phase(Phase::Running, running.clone()));
     app.take_commands();
     app.apply(Action::SetClass(292));
     let value = gradlens::techniques::ParamValue::Int(292);
     assert_eq!(app.take_commands(), [Command::Set { name: "class".into(), value }]);
-    app.on_snapshot(Arc::new(Snapshot { phase: Phase::Finished, ..running }));
+    app.on_snapshot(in_phase(Phase::Finished, running));
     app.apply(Action::SetClass(130));
-    assert!(matches!(app.take_commands().as_slice(), [Command::Start(spec)] if spec.class == Some(130)));
+    assert!(matches!(app.take_commands().as_slice(), [Command::Start(spec)] if spec.class == Some(130.into())));
 }
 
 /// Where a picture was, every cell is drawn again: on terminals whose pictures are pixels nothing else removes them.

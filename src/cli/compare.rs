@@ -3,16 +3,17 @@
 use super::args::CompareArgs;
 use super::batch::{self, Batch};
 use super::{logging, resolve};
-use crate::engine::{Compared, JobSpec};
+use crate::engine::{ClassName, Compared, JobSpec, Task};
 use crate::error::{Error, Result};
-
-use crate::model::BUILT_IN;
 use crate::techniques::COMPARED;
 
 pub(super) fn compare(args: &CompareArgs) -> anyhow::Result<u8> {
     logging::start();
     let compare = maps(args)?;
-    let job = JobSpec { technique: compare[0].technique.clone(), compare, ..resolve::computed_with(&args.how)? };
+    let first = resolve::method(&compare[0].technique)?;
+    let technique = first.id().to_owned();
+    let job = JobSpec { technique, task: Task::Compare(compare), ..resolve::computed_with(&args.how) };
+    resolve::check_model(first, &job)?;
     let several = batch::several(&args.images);
     let jobs = batch::jobs(&batch::pictures(&args.images)?, &job, several, &args.out);
     let display = resolve::display(&args.display)?;
@@ -33,8 +34,7 @@ pub(super) fn compare(args: &CompareArgs) -> anyhow::Result<u8> {
 /// Every method at every layer for every class that was named.
 fn maps(args: &CompareArgs) -> Result<Vec<Compared>> {
     let techniques = args.technique.iter().map(|id| resolve::method(id)).collect::<Result<Vec<_>>>()?;
-    let labels = resolve::labels(args.how.model.as_deref().unwrap_or(BUILT_IN[0].id))?;
-    let classes = args.class.iter().map(|class| labels.find(class).map(Some)).collect::<Result<Vec<_>>>()?;
+    let classes: Vec<_> = args.class.iter().map(|class| Some(ClassName::from(class.as_str()))).collect();
     let classes = if classes.is_empty() { vec![None] } else { classes };
     let layers: Vec<Option<String>> = args.layer.iter().cloned().map(Some).collect();
     let layers = if layers.is_empty() { vec![None] } else { layers };
@@ -43,7 +43,7 @@ fn maps(args: &CompareArgs) -> Result<Vec<Compared>> {
         for layer in &layers {
             for class in &classes {
                 let technique = technique.id().to_owned();
-                maps.push(Compared { technique, class: *class, layer: layer.clone() });
+                maps.push(Compared { technique, class: class.clone(), layer: layer.clone() });
             }
         }
     }

@@ -33,10 +33,13 @@ pub(super) fn dashboard(args: &DashboardArgs) -> anyhow::Result<u8> {
 /// Opens the dashboard on what was typed.
 pub(super) fn open(args: &DashboardArgs, opening: Opening) -> anyhow::Result<u8> {
     let technique = args.technique.as_deref().unwrap_or(TECHNIQUES[0].id());
-    let (_, mut spec) = resolve::job(technique, args.image.as_deref(), &args.what)?;
-    if let (Some(image), Opening::Here) = (&args.image, &opening) {
-        // A file that cannot be shown is said before the screen is taken.
-        decode(image, &read_bytes(image)?)?;
+    let (technique, mut spec) = resolve::job(technique, args.image.as_deref(), &args.what)?;
+    if let Opening::Here = &opening {
+        // What cannot be shown is said before the screen is taken; only the other machine knows its models.
+        resolve::check_model(technique, &spec)?;
+        if let Some(image) = &args.image {
+            decode(image, &read_bytes(image)?)?;
+        }
     }
     spec.picture.get_or_insert_with(|| Source::Sample(PHOTOS[0].name.to_owned()));
     if spec.styles.is_empty() {

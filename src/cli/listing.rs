@@ -2,8 +2,8 @@
 
 use super::args::{LayersArgs, ListArgs, TechniquesArgs};
 use super::exit;
-use crate::model::{BUILT_IN, Labels, find};
-use crate::techniques::{ParamKind, ParamSpec, Params, Preset, TECHNIQUES};
+use crate::model::{self, BUILT_IN, Labels, find};
+use crate::techniques::{ParamKind, ParamSpec, Params, Preset, TECHNIQUES, Technique};
 use candle_core::Device;
 use serde_json::json;
 
@@ -38,7 +38,7 @@ pub(super) fn techniques(args: &TechniquesArgs) -> anyhow::Result<u8> {
                 json!({
                     "id": t.id(), "group": t.group(), "about": t.about(), "definition": t.definition(),
                     "reference": t.reference(),
-                    "model": t.default_model(), "needs": t.needs(),
+                    "model": usual(**t), "needs": t.needs(),
                     "parameters": t.params().iter().map(|p| parameter(p, &t.defaults())).collect::<Vec<_>>(),
                 })
             })
@@ -50,7 +50,7 @@ pub(super) fn techniques(args: &TechniquesArgs) -> anyhow::Result<u8> {
         println!("{}  ({})", technique.id(), technique.group());
         println!("    {}", technique.about());
         println!("    {}", technique.definition());
-        println!("    {}; runs on {}", technique.reference(), technique.default_model());
+        println!("    {}; runs on {}", technique.reference(), usual(**technique));
         let defaults = technique.defaults();
         for spec in technique.params() {
             let default = defaults.get(spec.name).map(ToString::to_string).unwrap_or_default();
@@ -68,6 +68,11 @@ pub(super) fn techniques(args: &TechniquesArgs) -> anyhow::Result<u8> {
         println!();
     }
     Ok(outcome(found.len(), query, "technique"))
+}
+
+/// The model that a technique runs on unless told otherwise.
+fn usual(technique: &dyn Technique) -> &'static str {
+    model::usual(BUILT_IN, technique.purpose()).map_or("", |entry| entry.id)
 }
 
 fn parameter(spec: &ParamSpec, defaults: &Params) -> serde_json::Value {

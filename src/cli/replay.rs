@@ -1,6 +1,6 @@
 //! `gradlens run --from run.json`: the same run again.
 
-use crate::engine::{JobSpec, RunManifest, Source};
+use crate::engine::{JobSpec, Origin, RunManifest, Source};
 use crate::error::{Error, Result};
 use crate::imaging::samples;
 use crate::model::sha256_hex;
@@ -20,10 +20,10 @@ pub(super) fn replay(path: &Path) -> Result<Replay> {
     let text = std::fs::read_to_string(path).map_err(|e| unusable(format!("it cannot be read: {e}")))?;
     let manifest: RunManifest =
         serde_json::from_str(&text).map_err(|e| unusable(format!("it takes the run.json of a run; {e}")))?;
-    let mut job = manifest.job.clone();
-    job.changes.clone_from(&manifest.changes);
+    let Origin { mut job, inputs, changes, .. } = manifest.origin;
+    job.changes = changes;
     job.until = Some(manifest.steps);
-    let mut records = manifest.inputs.iter();
+    let mut records = inputs.iter();
     let named = [job.picture.as_mut()].into_iter().flatten().chain(&mut job.others).chain(&mut job.styles);
     for source in named.chain(job.mask.as_mut()).chain(job.init.as_mut()) {
         let Some(record) = records.find(|record| record.file == source.name()) else { continue };
@@ -34,7 +34,7 @@ pub(super) fn replay(path: &Path) -> Result<Replay> {
     {
         return Err(Error::bad_weights(weights, "the run was made with it, and it is no longer there"));
     }
-    Ok(Replay { job, device: manifest.device, threads: manifest.threads })
+    Ok(Replay { job, device: manifest.machine.device, threads: manifest.machine.threads })
 }
 
 /// The picture with this checksum.

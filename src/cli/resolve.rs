@@ -1,13 +1,13 @@
 //! From what was typed to a job, with every name checked before anything is computed.
 
 use super::args::{DisplayArgs, HowArgs, WhatArgs, WhereArgs};
-use crate::engine::{JobSpec, Options, Source};
+use crate::engine::{ClassName, JobSpec, Options, Source};
 use crate::error::{Error, Result};
 use crate::imaging::Display;
-use crate::model::{self, BUILT_IN, Labels};
+use crate::model::{self, BUILT_IN, ModelRef, Purpose};
 use crate::techniques::{self, Need, TECHNIQUES, Technique, find, spec};
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The technique and the job that `what` asks for on `picture`.
 pub(super) fn job(
@@ -24,8 +24,7 @@ pub(super) fn job(
         let name = name.trim();
         set.insert(name.to_owned(), spec(technique.params(), name)?.parse(value)?);
     }
-    let labels = labels(what.how.model.as_deref().unwrap_or(technique.default_model()))?;
-    let class = |text: &Option<String>| text.as_deref().map(|text| labels.find(text)).transpose();
+    let class = |text: &Option<String>| text.as_deref().map(ClassName::from);
     let file = |path: &Path| Source::File(path.to_owned());
     let job = JobSpec {
         technique: technique.id().to_owned(),
@@ -33,27 +32,34 @@ pub(super) fn job(
         styles: what.style.iter().map(|path| file(path)).collect(),
         mask: what.mask.as_deref().map(file),
         init: what.init.as_deref().map(file),
-        class: class(&what.class)?,
-        target: class(&what.target)?,
+        class: class(&what.class),
+        target: class(&what.target),
         layer: what.layer.clone(),
         set,
-        ..computed_with(&what.how)?
+        ..computed_with(&what.how)
     };
     Ok((technique, job))
 }
 
 /// An empty job on the model that is asked for.
-pub(super) fn computed_with(how: &HowArgs) -> Result<JobSpec> {
-    if let Some(id) = &how.model {
-        model::find(BUILT_IN, id)?;
-    }
-    Ok(JobSpec { model: how.model.clone(), weights: how.weights.clone(), seed: how.seed, ..JobSpec::default() })
+pub(super) fn computed_with(how: &HowArgs) -> JobSpec {
+    JobSpec { model: how.model.clone(), weights: how.weights.clone(), seed: how.seed, ..JobSpec::default() }
 }
 
-/// The classes of a model; of one without, those of the default classifier.
-pub(super) fn labels(model: &str) -> Result<Labels> {
-    let own = model::find(BUILT_IN, model)?.output;
-    Ok(own.map_or_else(Labels::imagenet, |output| output().labels))
+/// The model that is asked for by name and weights, or the one for that purpose.
+pub(super) fn model(name: Option<&String>, weights: Option<&PathBuf>, purpose: Purpose) -> Result<ModelRef> {
+    let name = match name {
+        Some(name) => name.clone(),
+        None => model::usual(BUILT_IN, purpose)?.id.to_owned(),
+    };
+    Ok(ModelRef { name, weights: weights.cloned() })
+}
+
+/// Refuses, before anything is read, a model that this machine does not know, and classes that it is known not to have.
+pub(super) fn check_model(technique: &dyn Technique, job: &JobSpec) -> Result<()> {
+    let model = model(job.model.as_ref(), job.weights.as_ref(), technique.purpose())?;
+    let Some(output) = model::known_output(BUILT_IN, &model)? else { return Ok(()) };
+    job.clone().classes().try_for_each(|class| class.among(&output.labels).map(drop))
 }
 
 /// How maps are to be shown.

@@ -33,6 +33,7 @@ fn detach(args: &RunArgs) -> anyhow::Result<u8> {
     if let Some(technique) = &args.technique {
         let (technique, job) = resolve::job(technique, args.images.first().map(PathBuf::as_path), &args.what)?;
         resolve::refuse_useless(technique, &job)?;
+        resolve::check_model(technique, &job)?;
         batch::pictures(&args.images)?;
     }
     let out = args.out.as_deref().unwrap_or_else(|| Path::new("."));
@@ -52,6 +53,7 @@ fn detach(args: &RunArgs) -> anyhow::Result<u8> {
 fn anew(args: &RunArgs, technique: &str, out: &Path) -> anyhow::Result<u8> {
     let (technique, job) = resolve::job(technique, args.images.first().map(PathBuf::as_path), &args.what)?;
     resolve::refuse_useless(technique, &job)?;
+    resolve::check_model(technique, &job)?;
     if technique.needs().picture == Need::None && !args.images.is_empty() {
         let reason = format!("{} starts from nothing; to start from a picture use --init", technique.id());
         return Err(Error::bad_value("IMAGE", args.images[0].display(), reason).into());

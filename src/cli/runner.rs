@@ -71,14 +71,14 @@ impl Runner {
                     Event::Interrupted { .. } => {
                         interrupted = true;
                         // Before its first step a run has nothing to stop or save.
-                        if self.link.snapshot().phase == Phase::Loading {
+                        if self.link.snapshot().course.phase == Phase::Loading {
                             break;
                         }
                     }
                     Event::Failed { kind, message, .. } => {
                         outcome.code = exit::code_of_kind(kind);
                         outcome.failure = Some(message);
-                        let has_picture = self.link.snapshot().result.is_some();
+                        let has_picture = self.link.snapshot().view.result.is_some();
                         if kind != FailureKind::Failed || !has_picture {
                             break;
                         }
@@ -163,12 +163,18 @@ impl Progress {
 
     fn show(&mut self, snapshot: &Snapshot) {
         if let Some(bar) = &self.bar {
-            bar.set_length(snapshot.total as u64);
-            bar.set_position(snapshot.step as u64);
+            bar.set_length(snapshot.course.total as u64);
+            bar.set_position(snapshot.course.step as u64);
             bar.set_message(figures(snapshot));
-        } else if self.lines && snapshot.phase == Phase::Running && self.said.elapsed() >= LINE_EVERY {
+        } else if self.lines && snapshot.course.phase == Phase::Running && self.said.elapsed() >= LINE_EVERY {
             self.said = Instant::now();
-            eprintln!("{}: step {}/{}  {}", self.name, snapshot.step, snapshot.total, figures(snapshot));
+            eprintln!(
+                "{}: step {}/{}  {}",
+                self.name,
+                snapshot.course.step,
+                snapshot.course.total,
+                figures(snapshot)
+            );
         }
     }
 
@@ -179,7 +185,11 @@ impl Progress {
         if self.bar.is_some() || self.lines {
             let figures = figures(snapshot);
             let figures = if figures.is_empty() { String::new() } else { format!("  {figures}") };
-            let steps = if snapshot.step == 1 { "1 step".to_owned() } else { format!("{} steps", snapshot.step) };
+            let steps = if snapshot.course.step == 1 {
+                "1 step".to_owned()
+            } else {
+                format!("{} steps", snapshot.course.step)
+            };
             eprintln!("{}: {steps}, {:.0} ms a step{figures}", self.name, snapshot.ms_per_step);
             let folder = crate::tui::printable(&folder.display().to_string());
             eprintln!("    {folder}: {}", files.join(", "));
@@ -189,6 +199,5 @@ impl Progress {
 
 /// The newest value of each curve.
 fn figures(snapshot: &Snapshot) -> String {
-    let last = |s: &crate::engine::Series| Some(format!("{} {:.4}", s.name, s.points.last()?.1));
-    snapshot.series.iter().filter_map(last).collect::<Vec<_>>().join("  ")
+    snapshot.course.figures().map(|(name, value)| format!("{name} {value:.4}")).collect::<Vec<_>>().join("  ")
 }

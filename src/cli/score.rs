@@ -4,11 +4,9 @@ use super::args::ScoreArgs;
 use super::batch::{self, check_folder, say_failure};
 use super::runner::Runner;
 use super::{exit, logging, resolve};
-use crate::engine::{Engine, JobSpec, ScoreSpec, Source};
+use crate::engine::{ClassName, Engine, JobSpec, ScoreSpec, Source, Task};
 use crate::error::{Error, Result};
 use crate::imaging::Display;
-
-use crate::model::BUILT_IN;
 use crate::techniques::evaluation::{metric, score as score_called};
 use crate::techniques::spec;
 use crate::tui::printable;
@@ -64,7 +62,7 @@ pub(super) fn score(args: &ScoreArgs) -> anyhow::Result<u8> {
                     say_failure(Some(&format!("{technique} on {name}")), message);
                     code = if several { exit::FAILED } else { outcome.code };
                 }
-                let scores = outcome.snapshot.scores.iter().map(|(name, value)| (name.clone(), (*value).into()));
+                let scores = outcome.snapshot.view.scores.iter().map(|(name, value)| (name.clone(), (*value).into()));
                 let scores = if outcome.failure.is_none() { scores.collect() } else { serde_json::Map::new() };
                 found.push(Scored { technique, rank: None, scores, error: outcome.failure });
             }
@@ -92,18 +90,19 @@ fn jobs(args: &ScoreArgs) -> Result<Vec<JobSpec>> {
         metric(id)?;
     }
     let target = args.target.as_deref().map(target).transpose()?;
-    let labels = resolve::labels(args.how.model.as_deref().unwrap_or(BUILT_IN[0].id))?;
-    let class = args.class.as_deref().map(|class| labels.find(class)).transpose()?;
+    let class = args.class.as_deref().map(ClassName::from);
     let techniques = args.technique.iter().map(|id| resolve::method(id)).collect::<Result<Vec<_>>>()?;
     let mut jobs = vec![];
     for technique in &techniques {
-        jobs.push(JobSpec {
+        let job = JobSpec {
             technique: technique.id().to_owned(),
-            class,
+            class: class.clone(),
             layer: args.layer.clone(),
-            score: Some(ScoreSpec { metrics: args.metric.clone(), target }),
-            ..resolve::computed_with(&args.how)?
-        });
+            task: Task::Score(ScoreSpec { metrics: args.metric.clone(), target }),
+            ..resolve::computed_with(&args.how)
+        };
+        resolve::check_model(*technique, &job)?;
+        jobs.push(job);
     }
     for pair in &args.set {
         let (name, value) =

@@ -12,8 +12,9 @@ mod store;
 
 pub use compute::{Engine, Options, device};
 pub use protocol::{
-    Branching, Command, Compared, Delivery, Event, FailureKind, InputRecord, JobSpec, Link, Mark, ParameterChange,
-    Past, Phase, RunManifest, RunStatus, ScoreSpec, Series, Snapshot, Source, Update,
+    Branching, ClassName, Command, Compared, Course, Delivery, Event, FailureKind, InputRecord, JobSpec, Link,
+    Machine, Mark, MarkKind, ModelRecord, Origin, OutputRecord, ParameterChange, Past, Phase, Photo, Point, Points,
+    RunManifest, RunStatus, ScoreSpec, Series, Snapshot, Source, Task, Update,
 };
 pub use remote::host;
 pub use store::{About, Keeping, RunFolder, Standing, find_run, private_folder, runs};

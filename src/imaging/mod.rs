@@ -1,5 +1,6 @@
 //! Pictures without tensors: decoding, resizing, colour maps, overlays, files.
 
+mod area;
 mod colormap;
 mod compress;
 mod decode;
@@ -12,6 +13,7 @@ mod resize;
 pub mod samples;
 mod superpixels;
 
+pub use area::Area;
 pub use colormap::{COLOR_MAPS, ColorMap, color_map};
 pub use compress::{compress, decompress};
 pub use decode::{MAX_PIXELS, decode, read_bytes};

@@ -8,14 +8,15 @@ use image::{Delay, ExtendedColorType, Frame, ImageEncoder};
 use serde::Serialize;
 use std::io::Write;
 use std::path::Path;
+use std::sync::Arc;
 
-/// An array of float32 values in C order.
+/// An array of float32 values in C order; cloning shares them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Array {
     /// Length of each axis, the slowest first.
     pub shape: Vec<usize>,
     /// The values.
-    pub values: Vec<f32>,
+    pub values: Arc<[f32]>,
 }
 
 /// Writes `bytes` to a temporary file in the same folder and renames it to `path`.
@@ -147,7 +148,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         for shape in [vec![7, 7], vec![3, 224, 224], vec![5]] {
             let path = folder.path().join("a.npy");
-            let values = vec![1.5; shape.iter().product()];
+            let values: Arc<[f32]> = vec![1.5; shape.iter().product()].into();
             write_npy(&path, &Array { shape, values: values.clone() }).expect("written");
             let bytes = std::fs::read(&path).expect("read");
             let header = usize::from(u16::from_le_bytes([bytes[8], bytes[9]]));

@@ -82,6 +82,25 @@ impl Entry {
     }
 }
 
+/// What a technique needs a model for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// Its classes.
+    Classes,
+    /// Its layers.
+    Features,
+}
+
+/// The first model that is made for a purpose; one that ends in classes has layers, too.
+///
+/// # Errors
+/// [`Error::Unknown`] if there is none.
+pub fn usual(known: &[Entry], purpose: Purpose) -> Result<&Entry> {
+    let made_for_it = known.iter().find(|entry| entry.output.is_some() == (purpose == Purpose::Classes));
+    let any = known.first().filter(|_| purpose == Purpose::Features);
+    made_for_it.or(any).ok_or_else(|| Error::unknown("classifier", "", "no model here ends in classes"))
+}
+
 /// The entry called `id` among `known`.
 ///
 /// # Errors

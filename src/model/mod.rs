@@ -5,15 +5,17 @@ mod catalogue;
 pub mod formula;
 mod input;
 mod labels;
+mod open;
 mod output;
 mod provenance;
 mod roles;
 mod weights;
 mod zoo;
 
-pub use catalogue::{BUILT_IN, Embedded, Entry, UNTRAINED, find};
+pub use catalogue::{BUILT_IN, Embedded, Entry, Purpose, UNTRAINED, find, usual};
 pub use input::{ChannelOrder, CropMode, Input, Interpolation, Resize};
 pub use labels::Labels;
+pub use open::{ModelRef, check, known_output, open};
 pub use output::{Output, Prediction, Scores, top_class};
 pub use provenance::{Assumption, Provenance};
 pub use roles::Roles;

@@ -119,7 +119,7 @@ impl Job for Comparison {
         };
         let panels: Vec<Panel> = self.panels.iter().filter_map(panel).collect();
         let similarity = rank_correlations(&self.maps());
-        Ok(View { input: Some(self.scene.picture.clone()), panels, similarity, ..View::default() })
+        Ok(View { input: Some(self.scene.picture.clone()), cropped: true, panels, similarity, ..View::default() })
     }
 
     fn facts(&self) -> Map<String, Value> {

@@ -15,8 +15,8 @@ mod tables;
 mod visualization;
 
 pub use api::{
-    Aim, Context, Group, Job, Need, Needs, Panel, ParamKind, ParamSpec, ParamValue, Params, Preset, Progress, State,
-    Technique, View, spec,
+    Aim, Artefact, Context, FIGURES, Figure, Group, Job, Need, Needs, Panel, ParamKind, ParamSpec, ParamValue,
+    Params, Preset, Progress, Scale, State, Technique, View, figure, spec,
 };
 pub use attribution::Method;
 pub use classifier::classify;

@@ -62,7 +62,7 @@ mod tests {
         let ids: BTreeSet<&str> = TECHNIQUES.iter().map(|t| t.id()).collect();
         assert_eq!(ids.len(), TECHNIQUES.len(), "two techniques share an id");
         for technique in TECHNIQUES {
-            assert!(crate::model::find(crate::model::BUILT_IN, technique.default_model()).is_ok());
+            assert!(crate::model::usual(crate::model::BUILT_IN, technique.purpose()).is_ok());
             let defaults = Params::new(technique.params(), &BTreeMap::new()).expect("defaults");
             for recipe in technique.params() {
                 let ParamKind::Preset { options, .. } = recipe.kind else { continue };

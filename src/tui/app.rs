@@ -6,10 +6,10 @@ use super::keymap;
 use super::lens::Lens;
 use super::painted::Painted;
 use super::theme::Theme;
-use crate::engine::{Command, Event, JobSpec, Phase, Snapshot, Source};
+use crate::engine::{ClassName, Command, Event, JobSpec, Phase, Snapshot, Source, Task};
 use crate::imaging::Display;
 use crate::imaging::samples::PHOTOS;
-use crate::model::{Labels, ModelInfo};
+use crate::model::{BUILT_IN, Labels, ModelInfo, usual};
 use crate::picture::{Preference, Protocol, Rates};
 use crate::techniques::{Need, ParamSpec, ParamValue, TECHNIQUES, Technique};
 use crossterm::event::KeyEvent;
@@ -238,7 +238,7 @@ impl App {
     /// How the run stands.
     #[must_use]
     pub fn phase(&self) -> Phase {
-        self.snapshot.phase
+        self.snapshot.course.phase
     }
 
     /// Whether a dialog covers a part of the screen.
@@ -294,10 +294,10 @@ impl App {
     /// Takes a newer snapshot.
     pub fn on_snapshot(&mut self, snapshot: Arc<Snapshot>) {
         let explains = self.current().needs().picture != Need::None && self.is_current();
-        if explains && snapshot.step <= 1 && self.photo_class.is_none() {
-            self.photo_class = snapshot.top.first().map(|p| p.index);
+        if explains && snapshot.course.step <= 1 && self.photo_class.is_none() {
+            self.photo_class = snapshot.course.top.first().map(|p| p.index);
         }
-        if snapshot.run != self.snapshot.run || snapshot.phase == Phase::Running {
+        if snapshot.run != self.snapshot.run || snapshot.course.phase == Phase::Running {
             self.looking = None;
         }
         self.snapshot = snapshot;
@@ -315,13 +315,17 @@ impl App {
                 self.message = say(message, true);
             }
             Event::Saved { run, folder, files, .. } => {
-                self.note(run, self.snapshot.step, "saved");
+                self.note(run, self.snapshot.course.step, "saved");
                 if let Some(summary) = self.summaries.iter_mut().find(|s| s.run == run) {
                     summary.saved = Some(folder.clone());
                 }
                 self.message = say(format!("saved {} to {}", files.join(", "), folder.display()), false);
             }
-            Event::Refused { message, .. } | Event::Warned { message } => self.message = say(message, true),
+            Event::Refused { message, .. } => {
+                self.awaited = None;
+                self.message = say(message, true);
+            }
+            Event::Warned { message } => self.message = say(message, true),
             Event::Interrupted { .. } => self.interrupt(Leaving::Quit),
             Event::Started { spec, model, .. } => {
                 self.model = Some(model);
@@ -335,8 +339,8 @@ impl App {
     fn note(&mut self, run: u64, steps: usize, ended: &'static str) {
         let snapshot = &self.snapshot;
         let mine = snapshot.run == run;
-        let last = |s: &crate::engine::Series| Some((s.name.clone(), s.points.last()?.1));
-        let figures = if mine { snapshot.series.iter().filter_map(last).collect() } else { vec![] };
+        let last = snapshot.course.figures().map(|(name, value)| (name.to_owned(), value));
+        let figures = if mine { last.collect() } else { vec![] };
         match self.summaries.iter_mut().find(|s| s.run == run) {
             Some(summary) => {
                 summary.steps = steps;
@@ -363,12 +367,12 @@ impl App {
             Action::PreviousTechnique => self.go_to((self.technique + count - 1) % count),
             Action::Technique(n) if n < count => self.go_to(n),
             Action::Technique(_) => {}
-            Action::TogglePause => match self.snapshot.phase {
+            Action::TogglePause => match self.snapshot.course.phase {
                 Phase::Running => self.outbox.push(Command::Pause),
                 Phase::Paused => self.outbox.push(Command::Resume),
                 _ => self.say("the run has ended; r starts it again"),
             },
-            Action::Step => match self.snapshot.phase {
+            Action::Step => match self.snapshot.course.phase {
                 Phase::Paused => self.outbox.push(Command::Step),
                 Phase::Running => self.outbox.extend([Command::Pause, Command::Step]),
                 _ => self.say("the run has ended; r starts it again"),
@@ -431,11 +435,11 @@ impl App {
             Action::Quit => self.leave(Leaving::Quit),
             Action::Leave => self.leave(Leaving::Detach),
             Action::SetClass(class) => {
-                self.spec.class = Some(class);
+                self.spec.class = Some(class.into());
                 self.turn_to("class", ParamValue::Int(class as i64));
             }
             Action::SetTarget(class) => {
-                self.spec.target = Some(class);
+                self.spec.target = Some(class.into());
                 self.turn_to("target", ParamValue::Int(class as i64));
             }
             Action::SetPicture(source) => {
@@ -454,7 +458,7 @@ impl App {
                 self.turn_to("layer", ParamValue::Text(layer));
             }
             Action::Compare(maps) => {
-                self.spec.compare = maps;
+                self.spec.task = if maps.is_empty() { Task::Run } else { Task::Compare(maps) };
                 self.start();
             }
         }
@@ -463,8 +467,8 @@ impl App {
     /// Closes the dashboard; a run that is still going is part of the summary too.
     fn leave(&mut self, why: Leaving) {
         self.quit.get_or_insert(why);
-        if matches!(self.snapshot.phase, Phase::Running | Phase::Paused) {
-            self.note(self.snapshot.run, self.snapshot.step, "left");
+        if matches!(self.snapshot.course.phase, Phase::Running | Phase::Paused) {
+            self.note(self.snapshot.run, self.snapshot.course.step, "left");
         }
     }
 
@@ -475,8 +479,11 @@ impl App {
     /// A run has begun: if somebody else began it, this dashboard is about it from here on.
     fn adopt(&mut self, spec: JobSpec) {
         if let Some(awaited) = &self.awaited {
-            if *awaited == spec {
+            if awaited.became(&spec) {
                 self.awaited = None;
+                // By now it is known which classes were meant.
+                self.spec.class = self.spec.class.take().and(spec.class);
+                self.spec.target = self.spec.target.take().and(spec.target);
             }
             return;
         }
@@ -492,7 +499,7 @@ impl App {
             picture: picture.or(before.0),
             styles: if styles.is_empty() { before.1 } else { styles },
             delivery: None,
-            score: None,
+            task: if spec.task.is_score() { Task::Run } else { spec.task.clone() },
             changes: vec![],
             until: None,
             ..spec
@@ -500,7 +507,7 @@ impl App {
     }
 
     fn go_to(&mut self, technique: usize) {
-        self.spec.compare.clear();
+        self.spec.task = Task::Run;
         self.technique = technique;
         self.selected = 0;
         self.start();
@@ -526,14 +533,15 @@ impl App {
         self.spec.set = self.settings.get(technique.id()).cloned().unwrap_or_default();
         let mut spec = self.spec.clone();
         // A model, weights and a layer were chosen for the technique the program was opened with.
-        if spec.model.as_deref().is_some_and(|m| m != technique.default_model()) && needs.style != Need::None {
+        let usual = usual(BUILT_IN, technique.purpose()).map(|entry| entry.id).ok();
+        if spec.model.as_deref().is_some_and(|m| Some(m) != usual) && needs.style != Need::None {
             (spec.model, spec.weights) = (None, None);
         }
         if needs.layer == Need::None {
             spec.layer = None;
         }
         if needs.class == Need::Required && spec.class.is_none() {
-            spec.class = self.photo_class.or(Some(235));
+            spec.class = self.photo_class.or(Some(235)).map(Into::into);
         }
         if needs.together && spec.others.is_empty() {
             let other = |name: &&str| spec.picture != Some(Source::Sample((*name).to_owned()));
@@ -542,9 +550,17 @@ impl App {
         }
         if needs.target == Need::Required && spec.target.is_none() {
             // Something no photo shows by chance.
-            spec.target = Some(1);
+            spec.target = Some(1.into());
         }
         spec
+    }
+
+    /// A class as it is shown: by its label, or as the person called it.
+    pub(super) fn named(&self, class: &ClassName) -> String {
+        match class {
+            ClassName::Index(index) => self.label(*index),
+            ClassName::Label(label) => super::text::printable(label),
+        }
     }
 
     /// The label of one of the model's classes.

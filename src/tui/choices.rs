@@ -3,7 +3,7 @@
 use super::action::{Action, Comparable};
 use super::app::App;
 use super::dialogs::Picker;
-use crate::engine::{Compared, ScoreSpec};
+use crate::engine::{ClassName, Compared, ScoreSpec, Task};
 
 use crate::techniques::{COMPARED, Group, Method, Need, TECHNIQUES, method};
 
@@ -27,11 +27,11 @@ impl App {
             self.dialog = Some(Box::new(Picker::class(
                 "mistaken for",
                 self.class_names(),
-                self.spec.target,
+                self.spec.target.as_ref().and_then(ClassName::index),
                 Action::SetTarget,
             )));
         } else if needs.class != Need::None {
-            let class = self.spec.class.or(self.photo_class);
+            let class = self.spec.class.as_ref().and_then(ClassName::index).or(self.photo_class);
             self.dialog = Some(Box::new(Picker::class("class", self.class_names(), class, Action::SetClass)));
         } else {
             self.say("this technique has no class");
@@ -55,11 +55,11 @@ impl App {
         if !self.is_attribution() {
             return;
         }
-        if !self.spec.compare.is_empty() {
+        if self.spec.task.is_compare() {
             return self.say("one map is scored at a time; g leaves the comparison");
         }
         let mut spec = self.chosen();
-        spec.score = Some(ScoreSpec::default());
+        spec.task = Task::Score(ScoreSpec::default());
         self.ask_for(spec);
     }
 
@@ -67,7 +67,7 @@ impl App {
         if !self.is_attribution() {
             return;
         }
-        if !self.spec.compare.is_empty() {
+        if self.spec.task.is_compare() {
             return self.apply(Action::Compare(vec![]));
         }
         let cams: Vec<&str> =
@@ -100,7 +100,11 @@ impl App {
                 })
             }
             Comparable::Classes => Picker::several("classes", self.class_names(), range, move |marked| {
-                let of = |&class: &usize| Compared { technique: technique.clone(), class: Some(class), layer: None };
+                let of = |&class: &usize| Compared {
+                    technique: technique.clone(),
+                    class: Some(class.into()),
+                    layer: None,
+                };
                 Action::Compare(marked.iter().map(of).collect())
             })
             .numbered(),
@@ -141,8 +145,8 @@ impl App {
 
     fn top_classes(&self) -> Vec<Compared> {
         let technique = self.current().id();
-        let of = |class| Compared { technique: technique.to_owned(), class: Some(class), layer: None };
-        self.snapshot.top.iter().take(4).map(|p| of(p.index)).collect()
+        let of = |class: usize| Compared { technique: technique.to_owned(), class: Some(class.into()), layer: None };
+        self.snapshot.course.top.iter().take(4).map(|p| of(p.index)).collect()
     }
 
     fn spread_layers(&self) -> Vec<Compared> {

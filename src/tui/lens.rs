@@ -187,9 +187,9 @@ impl App {
 
     /// What is laid beside the result: the run it is compared with, or the photo.
     fn other_picture(&self) -> Option<Picture> {
-        let photo = || self.snapshot.input.clone();
+        let photo = || self.snapshot.view.input.clone();
         let other = self.rival().map(|past| past.result.clone()).or_else(photo)?;
-        self.snapshot.result.is_some().then_some(other)
+        self.snapshot.view.result.is_some().then_some(other)
     }
 
     /// The result with another picture beside it, where that is wanted.

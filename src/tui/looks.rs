@@ -41,24 +41,24 @@ impl App {
 
     /// The map that the display keys are about.
     pub(super) fn shown_heat(&self) -> Option<&HeatMap> {
-        self.snapshot.heat.as_ref().or_else(|| self.snapshot.panels.first().map(|p| &p.heat))
+        self.snapshot.view.heat.as_ref().or_else(|| self.snapshot.view.panels.first().map(|p| &p.heat))
     }
 
     /// The picture of the result pane: what was made so far, or the map.
     pub(super) fn result_picture(&mut self) -> Option<Picture> {
-        if self.snapshot.result.is_some() {
-            return self.snapshot.result.clone();
+        if self.snapshot.view.result.is_some() {
+            return self.snapshot.view.result.clone();
         }
         let snapshot = self.snapshot.clone();
-        let Some(heat) = &snapshot.heat else { return snapshot.input.clone() };
-        Some(self.painted.paint(0, heat, snapshot.input.as_ref(), self.view, &self.display))
+        let Some(heat) = &snapshot.view.heat else { return snapshot.view.input.clone() };
+        Some(self.painted.paint(0, heat, snapshot.view.input.as_ref(), self.view, &self.display))
     }
 
     /// The picture of one map of a comparison.
     pub(super) fn panel_picture(&mut self, panel: usize) -> Option<Picture> {
         let snapshot = self.snapshot.clone();
-        let heat = &snapshot.panels.get(panel)?.heat;
-        Some(self.painted.paint(panel + 1, heat, snapshot.input.as_ref(), self.view, &self.display))
+        let heat = &snapshot.view.panels.get(panel)?.heat;
+        Some(self.painted.paint(panel + 1, heat, snapshot.view.input.as_ref(), self.view, &self.display))
     }
 }
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 impl App {
     /// The step that is looked at.
     pub(super) fn looked_at(&self) -> usize {
-        self.looking.or(self.snapshot.shown).unwrap_or(self.snapshot.step)
+        self.looking.or(self.snapshot.shown).unwrap_or(self.snapshot.course.step)
     }
 
     /// Looks at another of the kept steps, so many places away.
@@ -22,8 +22,8 @@ impl App {
         let now = self.looked_at();
         let here = history.partition_point(|step| *step < now) as isize;
         let place = (here + by).clamp(0, history.len() as isize) as usize;
-        let step = history.get(place).copied().filter(|step| *step < self.snapshot.step);
-        self.looking = Some(step.unwrap_or(self.snapshot.step));
+        let step = history.get(place).copied().filter(|step| *step < self.snapshot.course.step);
+        self.looking = Some(step.unwrap_or(self.snapshot.course.step));
         self.outbox.push(Command::Look { step });
         let text = match step {
             Some(step) => {
@@ -115,7 +115,7 @@ impl App {
 
     /// Turns the run to another class, target or layer: at once where the technique can, else by starting anew.
     pub(super) fn turn_to(&mut self, name: &str, value: ParamValue) {
-        let alive = matches!(self.snapshot.phase, Phase::Running | Phase::Paused);
+        let alive = matches!(self.snapshot.course.phase, Phase::Running | Phase::Paused);
         if alive && self.is_current() && self.current().steered().contains(&name) {
             self.outbox.push(Command::Set { name: name.to_owned(), value });
         } else {

@@ -1,9 +1,12 @@
 //! The task between watchers and the computing thread, and that thread.
 
+mod begin;
 mod device;
+mod options;
 mod sources;
 mod task;
 mod worker;
 
 pub use device::device;
-pub use task::{Engine, Options};
+pub use options::Options;
+pub use task::Engine;

@@ -1,12 +1,11 @@
 //! Pictures and models a run asks for.
 
-use crate::engine::protocol::InputRecord;
-use crate::engine::protocol::Source;
+use crate::engine::protocol::{InputRecord, Source};
 use crate::error::{Error, Result};
 use crate::imaging::{Picture, decode, read_bytes, samples};
-use crate::model::{Entry, Model, Weights, find, sha256_hex};
+use crate::model::{self, Entry, Model, ModelRef, Purpose, sha256_hex};
 use candle_core::Device;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 /// A picture and what the manifest says of it.
@@ -32,7 +31,7 @@ pub(in crate::engine) fn read_picture(source: &Source, role: &str) -> Result<(Pi
 pub(in crate::engine) struct Models {
     known: &'static [Entry],
     device: Device,
-    open: Vec<(String, Option<PathBuf>, Arc<Model>)>,
+    open: Vec<(ModelRef, Arc<Model>)>,
 }
 
 impl Models {
@@ -40,26 +39,29 @@ impl Models {
         Self { known, device, open: Vec::new() }
     }
 
-    /// A model by its name, with its own weights or a file's.
-    pub fn get(&mut self, id: &str, file: Option<&Path>) -> Result<Arc<Model>> {
-        let known = |(m, f, _): &&(String, Option<PathBuf>, _)| m == id && f.as_deref() == file;
-        if let Some((_, _, model)) = self.open.iter().find(known) {
+    /// Says what speaks against a model before it is read.
+    pub fn check(&self, which: &ModelRef) -> Result<()> {
+        model::check(self.known, which)
+    }
+
+    /// The model that is meant.
+    pub fn get(&mut self, which: &ModelRef) -> Result<Arc<Model>> {
+        if let Some((_, model)) = self.open.iter().find(|(known, _)| known == which) {
             return Ok(model.clone());
         }
-        let entry = find(self.known, id)?;
-        let weights = match file {
-            Some(path) => Weights::read(path)?,
-            None => entry.weights(),
-        };
-        let model = Arc::new(entry.build(&weights, &self.device)?);
-        self.open.push((id.to_owned(), file.map(Path::to_owned), model.clone()));
+        let model = Arc::new(model::open(self.known, which, &self.device)?);
+        self.open.push((which.clone(), model.clone()));
         Ok(model)
     }
 
-    /// The first that ends in classes: for pictures whose own model has none.
+    /// The model that a technique with that purpose runs on unless told otherwise.
+    pub fn usual(&self, purpose: Purpose) -> Result<ModelRef> {
+        Ok(ModelRef::named(model::usual(self.known, purpose)?.id))
+    }
+
+    /// The usual one with classes: for pictures whose own model has none.
     pub fn classifier(&mut self) -> Result<Arc<Model>> {
-        let first = self.known.iter().find(|entry| entry.output.is_some());
-        let id = first.ok_or_else(|| Error::unknown("classifier", "", "this engine knows none"))?.id;
-        self.get(id, None)
+        let usual = self.usual(Purpose::Classes)?;
+        self.get(&usual)
     }
 }

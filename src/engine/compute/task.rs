@@ -1,14 +1,10 @@
 //! The async task between watchers and the computing thread.
 
 use super::device::device;
+use super::options::Options;
 use super::worker::Worker;
-use crate::engine::protocol::Link;
-use crate::engine::protocol::{Command, Event, Phase, Snapshot};
-use crate::engine::store::keeper::Keeping;
+use crate::engine::protocol::{Command, Event, Link, Phase, Snapshot};
 use crate::error::Result;
-use crate::model::{BUILT_IN, Entry};
-use crate::techniques::{TECHNIQUES, Technique};
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
@@ -18,39 +14,6 @@ const PULSE: Duration = Duration::from_millis(250);
 
 /// How long an engine may take to end: a step, and a file of some megabytes.
 const LAST: Duration = Duration::from_secs(30);
-
-/// How an engine computes.
-#[derive(Clone)]
-pub struct Options {
-    /// `cpu`, `cuda:N` or `metal`.
-    pub device: String,
-    /// CPU threads; all cores unless given. Counts for the whole process, and only the first time.
-    pub threads: Option<usize>,
-    /// The models it knows, the default classifier first.
-    pub models: &'static [Entry],
-    /// The techniques it knows.
-    pub techniques: &'static [&'static dyn Technique],
-    /// Whether SIGINT and SIGTERM stop the run and are reported as [`Event::Interrupted`].
-    pub signals: bool,
-    /// Where runs are kept so that they can be taken up again; nowhere unless given.
-    pub keeping: Option<Keeping>,
-    /// Where files go that nobody named a folder for.
-    pub saves: PathBuf,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            device: "cpu".into(),
-            threads: None,
-            models: BUILT_IN,
-            techniques: TECHNIQUES,
-            signals: false,
-            keeping: None,
-            saves: "gradlens".into(),
-        }
-    }
-}
 
 type Listeners = Arc<Mutex<Vec<mpsc::UnboundedSender<Event>>>>;
 
@@ -158,7 +121,7 @@ impl Task {
                 }
                 _ = pulse.tick() => {
                     let busy = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX);
-                    let working = matches!(snapshots.borrow().phase, Phase::Loading | Phase::Running);
+                    let working = matches!(snapshots.borrow().course.phase, Phase::Loading | Phase::Running);
                     if working && busy >= 1000 {
                         snapshots.send_modify(|s| *s = Arc::new(Snapshot { busy_ms: busy, ..(**s).clone() }));
                     }

@@ -1,24 +1,20 @@
 //! The computing thread: one run at a time, commands between steps.
 
-use super::sources::{Models, read_picture};
-use super::task::Options;
+use super::begin::{Checked, check, job, map_to_score};
+use super::options::Options;
+use super::sources::Models;
 use crate::engine::protocol::{
-    Command, Compared, Delivery, Event, FailureKind, JobSpec, Past, Phase, Snapshot, Source,
+    Command, Course, Delivery, Event, FailureKind, JobSpec, Machine, Past, Phase, Photo, Snapshot,
 };
-use crate::engine::run::{AIMS, Beginning, Run, aimed};
+use crate::engine::run::{AIMS, Run, aimed};
 use crate::engine::store::keeper::{Keeper, take_up};
 use crate::engine::store::registry;
 use crate::engine::store::save::{Surroundings, save};
 use crate::error::{Error, Result};
-use crate::imaging::{Display, HeatMap, Picture};
-use crate::model::Output;
-use crate::techniques::evaluation::{Evaluation, evaluate};
-use crate::techniques::{
-    Context, Job, Need, ParamKind, ParamValue, Params, TECHNIQUES, Technique, Variation, classify, compare, find,
-    method,
-};
+use crate::imaging::{Display, Picture};
+use crate::model::{Model, Output};
+use crate::techniques::{ParamKind, ParamValue, classify};
 use candle_core::Device;
-use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -69,7 +65,7 @@ impl Worker {
     /// Works until it is told to shut down or nobody is left to tell.
     pub fn work(mut self, commands: &Receiver<Command>) {
         loop {
-            let running = self.run.as_ref().is_some_and(|r| r.phase == Phase::Running);
+            let running = self.phase() == Some(Phase::Running);
             let command = if running {
                 match commands.try_recv() {
                     Ok(command) => Some(command),
@@ -111,204 +107,183 @@ impl Worker {
 
     fn obey(&mut self, command: Command) {
         tracing::debug!(?command, "command");
-        let outcome = match command {
-            Command::Start(spec) => {
-                self.stop();
-                self.start(*spec);
-                Ok(())
-            }
+        if let Err(error) = guarded(|| self.carry_out(command)) {
+            self.tell(Event::Refused { kind: FailureKind::from(&error), message: error.to_string() });
+        }
+    }
+
+    fn carry_out(&mut self, command: Command) -> Result<()> {
+        match command {
+            Command::Start(spec) => self.start(*spec)?,
             Command::Restart => {
                 if let Some(run) = &self.run {
-                    let spec = run.spec.clone();
-                    self.stop();
-                    self.start(spec);
+                    self.start(run.spec.clone())?;
                 }
-                Ok(())
             }
-            Command::Pause => {
-                self.change_phase(Phase::Running, Phase::Paused);
-                Ok(())
-            }
-            Command::Resume => {
-                self.change_phase(Phase::Paused, Phase::Running);
-                Ok(())
-            }
+            Command::Pause => self.change_phase(Phase::Running, Phase::Paused),
+            Command::Resume => self.change_phase(Phase::Paused, Phase::Running),
             Command::Step => {
-                if self.run.as_ref().is_some_and(|r| r.phase == Phase::Paused) {
+                if self.phase() == Some(Phase::Paused) {
                     self.step();
                 }
-                Ok(())
             }
-            Command::Set { name, value } => self.set(&name, value),
-            Command::Stop => {
-                self.stop();
-                Ok(())
-            }
-            Command::Look { step } => {
-                self.look(step);
-                Ok(())
-            }
-            Command::Branch { step } => guarded(|| self.branch(step)),
-            Command::Restore { folder } => {
-                self.stop();
-                guarded(|| self.restore(&folder))
-            }
+            Command::Set { name, value } => self.set(&name, value)?,
+            Command::Stop => self.stop(),
+            Command::Look { step } => self.look(step),
+            Command::Branch { step } => self.branch(step)?,
+            Command::Restore { folder } => self.restore(&folder)?,
             Command::Keep => {
                 self.keep(true);
                 self.publish();
                 let name = self.snapshots.borrow().kept.clone();
                 self.tell(Event::Kept { name });
-                Ok(())
             }
-            Command::Save { folder, display, record } => self.save(folder, &display, record),
-            Command::Shutdown => Ok(()),
-        };
-        if let Err(error) = outcome {
-            self.tell(Event::Refused { kind: FailureKind::from(&error), message: error.to_string() });
+            Command::Save { folder, display, record } => self.save(folder, &display, record)?,
+            Command::Shutdown => {}
         }
-    }
-
-    fn start(&mut self, spec: JobSpec) {
-        self.runs += 1;
-        self.classified = None;
-        let failed_spec = spec.clone();
-        if let Err(error) = guarded(|| self.try_start(spec)) {
-            let snapshot = Snapshot {
-                run: self.runs,
-                phase: Phase::Failed,
-                technique: failed_spec.technique,
-                failure: Some(error.to_string()),
-                ..(**self.snapshots.borrow()).clone()
-            };
-            self.snapshots.send_replace(Arc::new(snapshot));
-            let kind = FailureKind::from(&error);
-            self.tell(Event::Failed { run: self.runs, step: 0, kind, message: error.to_string() });
-        }
-    }
-
-    fn try_start(&mut self, spec: JobSpec) -> Result<()> {
-        self.prepare(spec)?;
-        self.publish();
         Ok(())
     }
 
-    /// Takes up a run that is kept in a folder.
-    fn restore(&mut self, folder: &Path) -> Result<()> {
-        self.runs += 1;
-        self.classified = None;
-        let kept = take_up(folder)?;
-        let (kept_at, saved) = (kept.saved.step, &kept.saved);
-        self.prepare(saved.asked.clone().from_folder(&saved.folder))?;
-        if self.weights() != saved.weights {
-            self.run = None;
-            let reason = "the run was made with other weights than these";
-            return Err(Error::bad_value("run", folder.display(), reason));
-        }
-        let Some(run) = &mut self.run else { return Ok(()) };
-        if let Err(error) = run.restore(kept.saved, kept.state, kept.first.as_ref(), kept.pictures) {
-            self.run = None;
-            return Err(error);
-        }
-        let (id, step, phase) = (run.id, run.step, run.phase);
-        if let Some(keeper) = &mut self.keeper {
-            keeper.adopt(run, folder, kept_at, kept.lock);
-        }
-        self.publish();
-        if phase == Phase::Finished {
-            // Its process may have been killed between the last checkpoint and the note of it.
-            self.keep(true);
-        }
-        self.tell(match phase {
-            Phase::Paused => Event::Paused { run: id, step },
-            Phase::Finished => Event::Finished { run: id, step },
-            _ => Event::Resumed { run: id, step },
+    /// How the present run stands.
+    fn phase(&self) -> Option<Phase> {
+        self.run.as_ref().map(|run| run.course.phase)
+    }
+
+    /// Starts a run in the place of the present one. What can be found out before that is given up is found out first: then
+    /// the present run is as it was.
+    ///
+    /// # Errors
+    /// If something speaks against the new run, and there is a present one.
+    fn start(&mut self, spec: JobSpec) -> Result<()> {
+        let technique = spec.technique.clone();
+        let checked = match guarded(|| check(spec, self.options.techniques, &self.models)) {
+            Ok(checked) => checked,
+            Err(error) if self.run.is_some() => return Err(error),
+            Err(error) => {
+                self.runs += 1;
+                let nothing = Snapshot { run: self.runs, technique, machine: self.machine(), ..Snapshot::default() };
+                self.fail(nothing, &error);
+                return Ok(());
+            }
+        };
+        let known = self.run.as_ref().and_then(|run| map_to_score(run, &checked.spec));
+        self.take_over(checked, |worker, checked, model| {
+            let run = checked.begin(worker.runs, model, known)?;
+            worker.run = Some(run);
+            worker.publish();
+            Ok(())
         });
         Ok(())
     }
 
-    /// SHA-256 of the present run's weights.
-    fn weights(&self) -> String {
-        self.run.as_ref().map(|run| run.context.model.info.provenance.sha256.clone()).unwrap_or_default()
+    /// Takes up a run that is kept in a folder.
+    ///
+    /// # Errors
+    /// If it cannot be taken up; the present run is then as it was.
+    fn restore(&mut self, folder: &Path) -> Result<()> {
+        let kept = take_up(folder)?;
+        let spec = kept.saved.origin.job.clone().from_folder(&kept.saved.folder);
+        let checked = check(spec, self.options.techniques, &self.models)?;
+        self.take_over(checked, |worker, checked, model| {
+            if let Some(part) = kept.saved.differs(&model.info) {
+                let reason = format!("the run was made with other {part} than these");
+                return Err(Error::bad_value("run", folder.display(), reason));
+            }
+            let mut run = checked.begin(worker.runs, model, None)?;
+            let kept_at = kept.saved.course.step;
+            run.restore(kept.saved, kept.state, kept.first.as_ref(), kept.pictures)?;
+            if let Some(keeper) = &mut worker.keeper {
+                keeper.adopt(&run, folder, kept_at, kept.lock);
+            }
+            let (run_id, step, phase) = (run.id, run.course.step, run.course.phase);
+            worker.run = Some(run);
+            worker.publish();
+            if phase == Phase::Finished {
+                // Its process may have been killed between the last checkpoint and the note of it.
+                worker.keep(true);
+            }
+            worker.tell(match phase {
+                Phase::Paused => Event::Paused { run: run_id, step },
+                Phase::Finished => Event::Finished { run: run_id, step },
+                _ => Event::Resumed { run: run_id, step },
+            });
+            Ok(())
+        });
+        Ok(())
+    }
+
+    /// Ends the present run, reads the model of the next one and has it made by `begin`. What goes wrong from here on is the
+    /// failure of the next run.
+    fn take_over(&mut self, mut checked: Checked, begin: impl FnOnce(&mut Self, Checked, Arc<Model>) -> Result<()>) {
+        self.stop();
+        self.retire();
+        self.runs += 1;
+        self.classified = None;
+        let loading = Snapshot {
+            run: self.runs,
+            technique: checked.technique.id().to_owned(),
+            model: checked.model.name.clone(),
+            machine: self.machine(),
+            course: Course { phase: Phase::Loading, ..Course::default() },
+            // The photo is on the screen while the network is still being read.
+            photo: checked.pictures.photo.as_ref().map(Photo::new),
+            style: checked.pictures.styles.first().cloned(),
+            params: checked.params.clone(),
+            past: self.past.clone(),
+            ..Snapshot::default()
+        };
+        self.snapshots.send_replace(Arc::new(loading.clone()));
+        let outcome = guarded(|| {
+            let model = self.models.get(&checked.model)?;
+            checked.resolve(&model)?;
+            self.tell(Event::Started {
+                run: self.runs,
+                spec: Box::new(checked.spec.clone()),
+                model: model.info.clone(),
+                params: checked.params.clone(),
+            });
+            begin(self, checked, model)
+        });
+        if let Err(error) = outcome {
+            self.run = None;
+            self.fail(loading, &error);
+        }
+    }
+
+    /// Tells of a run that has failed before its first step.
+    fn fail(&mut self, snapshot: Snapshot, error: &Error) {
+        let (run, message) = (snapshot.run, error.to_string());
+        let course = Course { phase: Phase::Failed, failure: Some(message.clone()), ..Course::default() };
+        self.snapshots.send_replace(Arc::new(Snapshot { course, ..snapshot }));
+        self.tell(Event::Failed { run, step: 0, kind: FailureKind::from(error), message });
+    }
+
+    /// What is computed with.
+    fn machine(&self) -> Machine {
+        Machine { device: self.options.device.clone(), threads: self.threads }
     }
 
     /// Keeps the present run on the disk, at once or if that is due.
     fn keep(&mut self, now: bool) {
         if let (Some(run), Some(keeper)) = (&self.run, &mut self.keeper) {
-            keeper.keep(run, now);
-        }
-    }
-
-    /// Makes the job of `spec` the present run.
-    fn prepare(&mut self, spec: JobSpec) -> Result<()> {
-        let known = self.run.as_ref().and_then(|run| map_to_score(run, &spec));
-        self.retire();
-        let technique = find(self.options.techniques, &spec.technique)?;
-        let params = Params::new(technique.params(), &spec.set)?;
-        let needs = technique.needs();
-        let model = spec.model.clone().unwrap_or_else(|| technique.default_model().to_owned());
-        self.snapshots.send_modify(|s| {
-            *s = Arc::new(Snapshot {
-                run: self.runs,
-                phase: Phase::Loading,
-                technique: technique.id().to_owned(),
-                model: model.clone(),
-                device: self.options.device.clone(),
-                threads: self.threads,
-                params: params.clone(),
-                past: self.past.clone(),
-                ..Snapshot::default()
+            let kept = guarded(|| {
+                keeper.keep(run, now);
+                Ok(())
             });
-        });
-        let mut inputs = vec![];
-        let mut read = |sources: &[Source], wanted: bool, role| -> Result<Vec<Picture>> {
-            let mut read_one = |source| {
-                let (picture, record) = read_picture(source, role)?;
-                inputs.push(record);
-                Ok(picture)
-            };
-            if wanted { sources.iter().map(&mut read_one).collect() } else { Ok(vec![]) }
-        };
-        let picture = read(spec.picture.as_slice(), needs.picture != Need::None, "picture")?.pop();
-        let others = read(&spec.others, needs.together, "picture")?;
-        let styles = read(&spec.styles, needs.style != Need::None, "style")?;
-        let mask = read(spec.mask.as_slice(), needs.mask != Need::None, "mask")?.pop();
-        let init = read(spec.init.as_slice(), needs.init != Need::None, "init")?.pop();
-        // The photo is on the screen while the network is still being read.
-        self.snapshots.send_modify(|s| {
-            let (input, style) = (picture.clone(), styles.first().cloned());
-            *s = Arc::new(Snapshot { input, style, ..(**s).clone() });
-        });
-        let model = self.models.get(&model, spec.weights.as_deref())?;
-        self.tell(Event::Started {
-            run: self.runs,
-            spec: Box::new(spec.clone()),
-            model: model.info.clone(),
-            params: params.clone(),
-        });
-        let context = Context {
-            model,
-            picture,
-            others,
-            styles,
-            mask,
-            init,
-            class: spec.class,
-            target: spec.target,
-            layer: spec.layer.clone().map(Into::into),
-            seed: spec.seed,
-        };
-        let job = begin(technique, &spec, params.clone(), context.clone(), known)?;
-        let beginning = Beginning { id: self.runs, spec, technique, context, params, inputs };
-        self.run = Some(Run::new(beginning, job));
-        Ok(())
+            if let Err(error) = kept {
+                self.tell(Event::Warned { message: format!("the run could not be kept: {error}") });
+            }
+        }
     }
 
     fn step(&mut self) {
         let Some(run) = &mut self.run else { return };
-        let before = run.phase;
+        let before = run.course.phase;
         let event = match guarded(|| run.advance()) {
-            Ok(()) if run.phase == Phase::Finished => Some(Event::Finished { run: run.id, step: run.step }),
-            Ok(()) if run.phase != before => Some(Event::Paused { run: run.id, step: run.step }),
+            Ok(()) if run.course.phase == Phase::Finished => {
+                Some(Event::Finished { run: run.id, step: run.course.step })
+            }
+            Ok(()) if run.course.phase != before => Some(Event::Paused { run: run.id, step: run.course.step }),
             Ok(()) => None,
             Err(error) => Some(run.fail(&error)),
         };
@@ -346,9 +321,9 @@ impl Worker {
     }
 
     fn change_phase(&mut self, from: Phase, to: Phase) {
-        let Some(run) = self.run.as_mut().filter(|r| r.phase == from) else { return };
-        run.phase = to;
-        let (run, step) = (run.id, run.step);
+        let Some(run) = self.run.as_mut().filter(|r| r.course.phase == from) else { return };
+        run.course.phase = to;
+        let (run, step) = (run.id, run.course.step);
         self.keep(to == Phase::Paused);
         self.publish();
         self.tell(if to == Phase::Paused { Event::Paused { run, step } } else { Event::Resumed { run, step } });
@@ -371,12 +346,8 @@ impl Worker {
                 spec.set.clear();
             }
             spec.set.insert(name.to_owned(), value);
-            // Checked before the present run is given up.
-            Params::new(run.technique.params(), &spec.set)?;
         }
-        self.stop();
-        self.start(spec);
-        Ok(())
+        self.start(spec)
     }
 
     /// Shows an earlier step; what is looked at does not move on by itself.
@@ -395,7 +366,7 @@ impl Worker {
             return Err(Error::bad_value("branch", format!("step {step}"), reason));
         }
         let beginning = run.beginning(self.runs + 1);
-        let job = begin(run.technique, &beginning.spec, beginning.params.clone(), run.context.clone(), None)?;
+        let job = job(run.technique, &beginning.spec, beginning.params.clone(), run.context.clone(), None)?;
         let mut branch = Run::new(beginning, job);
         branch.branch_from(run, step)?;
         self.stop();
@@ -407,7 +378,7 @@ impl Worker {
             model: branch.context.model.info.clone(),
             params: branch.params.clone(),
         };
-        let paused = (branch.phase == Phase::Paused).then_some(Event::Paused { run: branch.id, step });
+        let paused = (branch.course.phase == Phase::Paused).then_some(Event::Paused { run: branch.id, step });
         self.run = Some(branch);
         self.tell(started);
         self.publish();
@@ -426,9 +397,9 @@ impl Worker {
     }
 
     fn stop(&mut self) {
-        if let Some(run) = self.run.as_mut().filter(|r| r.is_alive()) {
+        if let Some(run) = self.run.as_mut().filter(|r| r.course.is_alive()) {
             run.end(Phase::Stopped);
-            let event = Event::Stopped { run: run.id, step: run.step };
+            let event = Event::Stopped { run: run.id, step: run.course.step };
             self.keep(true);
             self.publish();
             self.tell(event);
@@ -439,21 +410,22 @@ impl Worker {
         let Some(run) = &self.run else {
             return Err(Error::bad_value("save", "", "there is no run to save yet"));
         };
-        let own = || self.options.saves.join(format!("{}-{}-{}", run.technique.id(), registry::now(), run.step));
+        let own =
+            || self.options.saves.join(format!("{}-{}-{}", run.technique.id(), registry::now(), run.course.step));
         let folder = folder.unwrap_or_else(own);
         let top_after = match run.view.result.clone() {
             Some(picture) => {
-                let (output, logits) = guarded(|| self.classify(&picture))?;
+                let (output, logits) = self.classify(&picture)?;
                 output.top(&logits, 5)
             }
-            None => run.top.clone(),
+            None => run.course.top.clone(),
         };
         let Some(run) = &self.run else { return Ok(()) };
-        let around = Surroundings { device: &self.options.device, threads: self.threads, top_after };
+        let around = Surroundings { machine: self.machine(), top_after };
         let (files, manifest) = save(run, around, &folder, display, record)?;
         let (id, delivery) = (run.id, Delivery { folder: folder.clone(), display: display.clone(), record });
         if let Some(run) = &mut self.run {
-            run.asked.delivery = Some(delivery);
+            run.origin.job.delivery = Some(delivery);
         }
         self.keep(false);
         self.tell(Event::Saved { run: id, folder, files, manifest: Box::new(manifest) });
@@ -463,7 +435,7 @@ impl Worker {
     fn publish(&self) {
         if let Some(run) = &self.run {
             let kept = self.keeper.as_ref().and_then(|keeper| keeper.id(run.id)).map(str::to_owned);
-            let snapshot = run.snapshot(&self.options.device, self.threads, self.past.clone());
+            let snapshot = run.snapshot(self.machine(), self.past.clone());
             self.snapshots.send_replace(Arc::new(Snapshot { kept, ..snapshot }));
         }
     }
@@ -472,47 +444,6 @@ impl Worker {
         // Nobody listens any more: then nobody minds.
         let _ = self.events.send(event);
     }
-}
-
-/// The job that `spec` asks for: a technique, several maps side by side, or a map and its scores.
-fn begin(
-    technique: &'static dyn Technique,
-    spec: &JobSpec,
-    params: Params,
-    context: Context,
-    known: Option<HeatMap>,
-) -> Result<Box<dyn Job>> {
-    let as_method = |technique: &'static dyn Technique| {
-        let reason = "only attribution methods can be compared and scored";
-        method(technique).ok_or_else(|| Error::bad_value("technique", technique.id(), reason))
-    };
-    if let Some(score) = &spec.score {
-        let (metrics, target) = (score.metrics.clone(), score.target);
-        return evaluate(context, Evaluation { method: as_method(technique)?, params, metrics, target, known });
-    }
-    if spec.compare.is_empty() {
-        return technique.start(context, params);
-    }
-    let variation = |compared: &Compared| -> Result<Variation> {
-        let other = find(TECHNIQUES, &compared.technique)?;
-        let params = if other.id() == technique.id() {
-            params.clone()
-        } else {
-            Params::new(other.params(), &BTreeMap::new())?
-        };
-        let class = compared.class.or(spec.class);
-        let layer = compared.layer.as_deref().map(Into::into).or_else(|| context.layer.clone());
-        Ok(Variation { method: as_method(other)?, params, class, layer })
-    };
-    let variations = spec.compare.iter().map(variation).collect::<Result<Vec<_>>>()?;
-    compare(context.clone(), variations)
-}
-
-/// The map of a run, if `spec` asks for nothing but its scores.
-fn map_to_score(run: &Run, spec: &JobSpec) -> Option<HeatMap> {
-    spec.score.as_ref()?;
-    let made = JobSpec { score: spec.score.clone(), ..run.spec.clone() };
-    run.view.heat.clone().filter(|_| made == *spec)
 }
 
 /// Turns a panic inside a job into an error: the engine and whoever watches it live on.

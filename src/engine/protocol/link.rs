@@ -1,6 +1,8 @@
 //! A watcher's end of the engine.
 
-use super::message::{Command, Event, Snapshot};
+use super::command::Command;
+use super::event::Event;
+use super::snapshot::Snapshot;
 use crate::error::{Error, Result};
 use std::sync::Arc;
 use tokio::sync::{mpsc, watch};

@@ -1,8 +1,9 @@
 //! `run.json`: what a run was and what came of it.
 
-use super::message::JobSpec;
-use crate::model::Prediction;
-use crate::techniques::{ParamValue, Params};
+use super::snapshot::Machine;
+use super::spec::{JobSpec, ParameterChange};
+use crate::model::{Input, ModelInfo, Prediction, Provenance, Roles, Scores, sha256_hex};
+use crate::techniques::Params;
 use serde::{Deserialize, Serialize};
 
 /// A picture that went into a run.
@@ -18,17 +19,6 @@ pub struct InputRecord {
     pub width: u32,
     /// Height in pixels.
     pub height: u32,
-}
-
-/// A parameter, or `class`, `target` or `layer`, changed while the run was going.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ParameterChange {
-    /// Updates made when it changed.
-    pub step: usize,
-    /// The parameter.
-    pub name: String,
-    /// Its new value.
-    pub value: ParamValue,
 }
 
 /// Where a run left another one.
@@ -54,6 +44,77 @@ pub enum RunStatus {
     Failed,
 }
 
+/// What a model's results depend on, without its labels one by one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ModelRecord {
+    /// How pictures go in.
+    pub input: Input,
+    /// What its scores mean; none where it ends in features.
+    pub output: Option<OutputRecord>,
+    /// Which layers serve as what.
+    pub roles: Roles,
+    /// Where it comes from, and what was assumed of it.
+    pub provenance: Provenance,
+}
+
+/// What a model's scores mean.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutputRecord {
+    /// How logits become probabilities.
+    pub scores: Scores,
+    /// How many classes there are.
+    pub classes: usize,
+    /// SHA-256 of their labels, a line each.
+    pub labels_sha256: String,
+}
+
+impl From<&ModelInfo> for ModelRecord {
+    fn from(model: &ModelInfo) -> Self {
+        let output = model.output.as_ref().map(|output| OutputRecord {
+            scores: output.scores,
+            classes: output.count(),
+            labels_sha256: sha256_hex(output.labels.iter().collect::<Vec<_>>().join("\n").as_bytes()),
+        });
+        let (input, roles, provenance) = (model.input.clone(), model.roles.clone(), model.provenance.clone());
+        Self { input, output, roles, provenance }
+    }
+}
+
+impl ModelRecord {
+    /// What in another model would make results differ, in a word; `None` if nothing would.
+    #[must_use]
+    pub fn differs(&self, other: &Self) -> Option<&'static str> {
+        let parts = [
+            ("weights", self.provenance.sha256 != other.provenance.sha256),
+            ("preprocessing", self.input != other.input),
+            ("scores or labels", self.output != other.output),
+            ("layer roles", self.roles != other.roles),
+        ];
+        parts.into_iter().find(|(_, differ)| *differ).map(|(part, _)| part)
+    }
+}
+
+/// What makes a run the run it is: what `gradlens run --from` and `resume` start from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Origin {
+    /// The model; runs of older programs do not say.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub network: Option<ModelRecord>,
+    /// What was asked for.
+    #[serde(alias = "asked")]
+    pub job: JobSpec,
+    /// The pictures that went in.
+    pub inputs: Vec<InputRecord>,
+    /// Every parameter, as it was at the start.
+    #[serde(alias = "first_params")]
+    pub parameters: Params,
+    /// The changes while it ran, in order.
+    pub changes: Vec<ParameterChange>,
+    /// The run and step it was branched from. Its changes and curves are those of the whole way.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub branched_from: Option<Branching>,
+}
+
 /// The contents of `run.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunManifest {
@@ -69,23 +130,14 @@ pub struct RunManifest {
     pub model: String,
     /// SHA-256 of its weight file.
     pub weights_sha256: String,
-    /// What was asked for: what `gradlens run --from` starts from. Files are named as they were given.
-    pub job: JobSpec,
-    /// The pictures that went in.
-    pub inputs: Vec<InputRecord>,
-    /// Every parameter, as it was at the start.
-    pub parameters: Params,
-    /// The changes while it ran, in order.
-    pub changes: Vec<ParameterChange>,
-    /// The run and step it was branched from. Its changes and curves are those of the whole way.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub branched_from: Option<Branching>,
+    /// What it was made from. Files are named as they were given.
+    #[serde(flatten)]
+    pub origin: Origin,
     /// Seed of everything random.
     pub seed: u64,
-    /// The device it computed on.
-    pub device: String,
-    /// CPU threads it computed with.
-    pub threads: usize,
+    /// What it was computed with.
+    #[serde(flatten)]
+    pub machine: Machine,
     /// Updates it made.
     pub steps: usize,
     /// Seconds from its start to its end, pauses included.

@@ -1,12 +1,20 @@
 //! What crosses a [`Link`]: plain data without tensors, handles or closures.
 
+mod command;
+mod course;
+mod curve;
+mod event;
 mod link;
 mod manifest;
-mod message;
+mod snapshot;
+mod spec;
 pub(in crate::engine) mod wire;
 
+pub use command::Command;
+pub use course::{Course, Mark, MarkKind, Phase};
+pub use curve::{Point, Points, Series};
+pub use event::{Event, FailureKind};
 pub use link::{Link, Update};
-pub use manifest::{Branching, InputRecord, ParameterChange, RunManifest, RunStatus};
-pub use message::{
-    Command, Compared, Delivery, Event, FailureKind, JobSpec, Mark, Past, Phase, ScoreSpec, Series, Snapshot, Source,
-};
+pub use manifest::{Branching, InputRecord, ModelRecord, Origin, OutputRecord, RunManifest, RunStatus};
+pub use snapshot::{Machine, Past, Photo, Snapshot};
+pub use spec::{ClassName, Compared, Delivery, JobSpec, ParameterChange, ScoreSpec, Source, Task};

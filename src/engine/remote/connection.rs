@@ -1,8 +1,7 @@
 //! A watcher's end of an engine in another process, or on another machine.
 
-use crate::engine::protocol::Link;
 use crate::engine::protocol::wire::{self, FROM_ENGINE, Frames, PROTOCOL, ToEngine, ToWatcher, Unpacker};
-use crate::engine::protocol::{Command, Event, Snapshot};
+use crate::engine::protocol::{Command, Event, Link, Snapshot};
 use crate::error::{Error, Result};
 use std::future::Future;
 use std::path::PathBuf;
@@ -187,6 +186,11 @@ impl Client {
         let (message, data) = wire::parse::<ToWatcher>(body, self.thin)?;
         match message {
             ToWatcher::Hello { .. } => Err(Error::Peer("says hello twice".into())),
+            ToWatcher::Started { run, spec, params, model, info } => {
+                let model = unpacker.model(model, info)?;
+                let _ = self.events.send(Event::Started { run, spec, model, params });
+                Ok(false)
+            }
             ToWatcher::Event(event) => {
                 self.over |= matches!(*event, Event::Interrupted { .. });
                 let _ = self.events.send(*event);

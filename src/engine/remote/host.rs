@@ -1,9 +1,8 @@
 //! An engine that can be reached: over the socket that the program was started with, and over one in a private folder.
 
 use crate::engine::compute::Engine;
-use crate::engine::protocol::Update;
 use crate::engine::protocol::wire::{self, FROM_WATCHER, Frames, PROTOCOL, Packer, ToEngine, ToWatcher};
-use crate::engine::protocol::{Command, Phase, Snapshot};
+use crate::engine::protocol::{Command, Phase, Snapshot, Update};
 use crate::engine::store::registry::private_folder;
 use crate::error::{Error, Result};
 use std::path::{Path, PathBuf};
@@ -156,10 +155,10 @@ async fn talk(stream: impl AsyncRead + AsyncWrite + Unpin, engine: &Engine, watc
         return Ok(());
     }
     let mut link = engine.link();
-    if let Some(started) = engine.present() {
-        wire::write(&mut to, &wire::frame(&ToWatcher::Event(Box::new(started)), &[], thin)?).await?;
-    }
     let mut packer = Packer::default();
+    if let Some(started) = engine.present() {
+        wire::write(&mut to, &packer.event(started, thin)?).await?;
+    }
     // What the run is now, and then whatever is newer once the watcher has seen the last.
     let mut may_send = true;
     let mut newer = true;
@@ -197,7 +196,7 @@ async fn talk(stream: impl AsyncRead + AsyncWrite + Unpin, engine: &Engine, watc
                     if link.waiting() > WAITING {
                         return Err(Error::Peer("does not read what it is told".into()));
                     }
-                    wire::write(&mut to, &wire::frame(&ToWatcher::Event(event), &[], thin)?).await?;
+                    wire::write(&mut to, &packer.event(*event, thin)?).await?;
                 }
             },
         }
@@ -207,5 +206,5 @@ async fn talk(stream: impl AsyncRead + AsyncWrite + Unpin, engine: &Engine, watc
 /// Whether an engine that nobody watches has nothing left to do.
 #[must_use]
 pub fn is_done(snapshot: &Snapshot) -> bool {
-    !matches!(snapshot.phase, Phase::Running | Phase::Loading)
+    !matches!(snapshot.course.phase, Phase::Running | Phase::Loading)
 }

@@ -1,10 +1,12 @@
 //! One run: a job with its curves, marks and clocks.
 
 use super::history::{Frame, History};
-use crate::engine::protocol::{Branching, InputRecord, ParameterChange};
-use crate::engine::protocol::{Event, JobSpec, Mark, Past, Phase, Series, Snapshot};
+use crate::engine::protocol::{
+    Branching, ClassName, Course, Event, InputRecord, JobSpec, Machine, Mark, MarkKind, ModelRecord, Origin,
+    ParameterChange, Past, Phase, Photo, Series, Snapshot,
+};
 use crate::error::{Error, Result};
-use crate::model::{Output, Prediction};
+use crate::model::Output;
 use crate::techniques::{Aim, Context, Job, ParamValue, Params, Progress, Technique, View, spec};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -15,30 +17,21 @@ const RECENT: usize = 20;
 
 pub(in crate::engine) struct Run {
     pub id: u64,
-    /// What was asked for.
-    pub asked: JobSpec,
-    /// The same with the changes since: what a restart takes.
+    /// What it was made from.
+    pub origin: Origin,
+    /// What was asked for with the changes since: what a restart takes.
     pub spec: JobSpec,
     pub technique: &'static dyn Technique,
     pub context: Context,
     pub params: Params,
-    /// The parameters before any change.
-    pub first_params: Params,
     pub aim: Aim,
-    pub changes: Vec<ParameterChange>,
-    pub branched_from: Option<Branching>,
-    pub inputs: Vec<InputRecord>,
-    pub phase: Phase,
-    pub step: usize,
-    pub total: usize,
+    /// How far it is and what happened on its way.
+    pub course: Course,
     /// What was there to see after the last good step.
     pub view: View,
-    pub series: Vec<Series>,
-    pub marks: Vec<Mark>,
-    pub top: Vec<Prediction>,
-    pub top_before: Vec<Prediction>,
-    pub failure: Option<String>,
     pub history: History,
+    /// The photo, small enough to be shown.
+    photo: Option<Photo>,
     /// The earlier step that is looked at.
     shown: Option<usize>,
     /// Changes still to be made, by step.
@@ -69,28 +62,26 @@ pub(in crate::engine) struct Beginning {
 impl Run {
     pub fn new(beginning: Beginning, job: Box<dyn Job>) -> Self {
         let Beginning { id, spec, technique, context, params, inputs } = beginning;
+        let origin = Origin {
+            network: Some(ModelRecord::from(&*context.model.info)),
+            job: spec.clone(),
+            inputs,
+            parameters: params.clone(),
+            changes: vec![],
+            branched_from: None,
+        };
         Self {
             id,
-            asked: spec.clone(),
+            origin,
             script: spec.changes.clone().into(),
             spec: JobSpec { changes: vec![], until: None, ..spec },
             technique,
             aim: context.aim(),
+            photo: context.picture.as_ref().map(Photo::new),
             context,
-            first_params: params.clone(),
             params,
-            changes: vec![],
-            branched_from: None,
-            inputs,
-            phase: Phase::Running,
-            step: 0,
-            total: 0,
+            course: Course { phase: Phase::Running, ..Course::default() },
             view: View::default(),
-            series: vec![],
-            marks: vec![],
-            top: vec![],
-            top_before: vec![],
-            failure: None,
             history: History::default(),
             shown: None,
             hold_at: None,
@@ -108,11 +99,11 @@ impl Run {
     pub fn beginning(&self, id: u64) -> Beginning {
         Beginning {
             id,
-            spec: JobSpec { until: None, ..self.asked.clone() },
+            spec: JobSpec { until: None, ..self.origin.job.clone() },
             technique: self.technique,
             context: self.context.clone(),
-            params: self.first_params.clone(),
-            inputs: self.inputs.clone(),
+            params: self.origin.parameters.clone(),
+            inputs: self.origin.inputs.clone(),
         }
     }
 
@@ -120,27 +111,25 @@ impl Run {
     /// same steps to a pause. `self` has the other one's beginning.
     pub fn branch_from(&mut self, other: &Self, step: usize) -> Result<()> {
         let Some((kept, state)) = other.history.state(step) else { return Ok(()) };
-        self.branched_from = Some(Branching { run: other.id, step });
+        self.origin.branched_from = Some(Branching { run: other.id, step });
         // What was changed at the step itself came after its picture.
-        self.script = other.changes.iter().chain(&other.script).filter(|c| c.step < step).cloned().collect();
+        self.script = other.origin.changes.iter().chain(&other.script).filter(|c| c.step < step).cloned().collect();
         self.looked = 1;
         self.follow_script(kept.checked_sub(1))?;
         self.job.load_state(state)?;
         self.hold_at = Some(step).filter(|step| *step > kept);
-        self.step = kept;
-        self.total = other.total;
+        self.course.step = kept;
+        self.course.total = other.course.total;
         self.view = self.job.view()?;
         self.history = other.history.up_to(kept);
-        self.series.clone_from(&other.series);
-        for series in &mut self.series {
-            series.points.retain(|(at, _)| *at <= kept);
-        }
-        self.marks = other.marks.iter().filter(|m| m.step <= kept && m.step < step).cloned().collect();
-        self.marks.push(Mark { step, text: format!("branched from run {}", other.id) });
-        self.top_before.clone_from(&other.top_before);
-        self.top = other.history.frame(kept).map_or_else(Vec::new, |frame| frame.top.clone());
+        let cut = |series: &Series| Series { name: series.name.clone(), points: series.points.up_to(kept) };
+        self.course.series = other.course.series.iter().map(cut).collect();
+        self.course.marks = other.course.marks.iter().filter(|m| m.step <= kept && m.step < step).cloned().collect();
+        self.course.marks.push(Mark { step, kind: MarkKind::Branched { run: other.id } });
+        self.course.top_before.clone_from(&other.course.top_before);
+        self.course.top = other.history.frame(kept).map_or_else(Vec::new, |frame| frame.top.clone());
         if self.hold_at.is_none() {
-            self.phase = Phase::Paused;
+            self.course.phase = Phase::Paused;
         }
         Ok(())
     }
@@ -150,7 +139,7 @@ impl Run {
         let began = Instant::now();
         self.shown = None;
         if self.looked > 0 {
-            self.follow_script(Some(self.step))?;
+            self.follow_script(Some(self.course.step))?;
         }
         let progress = self.job.step()?;
         check(&progress)?;
@@ -164,7 +153,7 @@ impl Run {
         self.recent.push_back(took);
         self.take(progress);
         if let Some(picture) = self.view.result.clone() {
-            let frame = Frame { step: self.step, picture, top: self.top.clone() };
+            let frame = Frame { step: self.course.step, picture, top: self.course.top.clone() };
             let job = &self.job;
             self.history.note(frame, || job.save_state());
         }
@@ -175,72 +164,69 @@ impl Run {
     fn follow_script(&mut self, up_to: Option<usize>) -> Result<()> {
         while let Some(change) = self.script.front().filter(|c| Some(c.step) <= up_to).cloned() {
             self.script.pop_front();
-            let now = std::mem::replace(&mut self.step, change.step);
+            let now = std::mem::replace(&mut self.course.step, change.step);
             let outcome = self.set_live(&change.name, change.value);
-            self.step = now;
+            self.course.step = now;
             outcome?;
         }
         Ok(())
     }
 
     fn take(&mut self, progress: Progress) {
-        (self.step, self.total) = (progress.step, progress.total);
+        (self.course.step, self.course.total) = (progress.step, progress.total);
         for (name, value) in progress.figures {
             let point = (progress.step, value);
-            match self.series.iter_mut().find(|s| s.name == name) {
+            match self.course.series.iter_mut().find(|s| s.name == name) {
                 Some(series) => series.points.push(point),
-                None => self.series.push(Series { name: name.to_owned(), points: vec![point] }),
+                None => self.course.series.push(Series { name: name.to_owned(), points: vec![point].into() }),
             }
         }
-        self.marks.extend(progress.notes.into_iter().map(|text| Mark { step: progress.step, text }));
+        self.course
+            .marks
+            .extend(progress.notes.into_iter().map(|text| Mark { step: progress.step, kind: MarkKind::Note(text) }));
         if let (Some(logits), Some(output)) = (progress.logits, self.context.model.info.output.clone()) {
             self.saw(&output, &logits);
         }
-        if progress.done || self.asked.until.is_some_and(|until| self.step >= until) {
+        if progress.done || self.origin.job.until.is_some_and(|until| self.course.step >= until) {
             self.end(Phase::Finished);
         } else if self.hold_at.take_if(|at| *at <= progress.step).is_some() {
-            self.phase = Phase::Paused;
+            self.course.phase = Phase::Paused;
         }
     }
 
     /// Takes over what a classifier made of the present picture.
     pub fn saw(&mut self, output: &Output, logits: &[f32]) {
-        self.top = output.top(logits, 5);
-        if self.top_before.is_empty() {
-            self.top_before.clone_from(&self.top);
+        self.course.top = output.top(logits, 5);
+        if self.course.top_before.is_empty() {
+            self.course.top_before.clone_from(&self.course.top);
         }
     }
 
     pub fn end(&mut self, phase: Phase) {
-        self.phase = phase;
+        self.course.phase = phase;
         self.ended = Some(self.started.elapsed());
     }
 
     pub fn fail(&mut self, error: &Error) -> Event {
         self.end(Phase::Failed);
         let message = error.to_string();
-        self.failure = Some(message.clone());
+        self.course.failure = Some(message.clone());
         if let Error::Diverged { good: Some(good), .. } = error
             && let Some(frame) = self.history.frame(*good)
         {
             // What has gone wrong had been going wrong for a while.
             self.view.result = Some(frame.picture.clone());
-            self.top.clone_from(&frame.top);
+            self.course.top.clone_from(&frame.top);
         }
-        Event::Failed { run: self.id, step: self.step, kind: error.into(), message }
-    }
-
-    /// Whether steps may still come.
-    pub fn is_alive(&self) -> bool {
-        matches!(self.phase, Phase::Running | Phase::Paused)
+        Event::Failed { run: self.id, step: self.course.step, kind: error.into(), message }
     }
 
     /// Whether `name` takes effect without starting anew, now.
     pub fn takes_live(&self, name: &str) -> Result<bool> {
         if AIMS.contains(&name) {
-            return Ok(self.technique.steered().contains(&name) && self.is_alive());
+            return Ok(self.technique.steered().contains(&name) && self.course.is_alive());
         }
-        Ok(spec(self.technique.params(), name)?.live && self.is_alive())
+        Ok(spec(self.technique.params(), name)?.live && self.course.is_alive())
     }
 
     /// Changes a live parameter or a part of the aim.
@@ -248,10 +234,13 @@ impl Run {
         let (mut params, mut aim) = (self.params.clone(), self.aim.clone());
         let info = self.context.model.info.clone();
         let label = |class| info.label(class);
-        let old = match name {
-            "class" => aim.class.replace(self.index(name, &value)?).map(label),
-            "target" => aim.target.replace(self.index(name, &value)?).map(label),
-            "layer" => aim.layer.replace(value.to_string().into()).map(|l| l.to_string()),
+        let is_class = name == "class" || name == "target";
+        let value = if is_class { ParamValue::Int(self.class_of(name, &value)? as i64) } else { value };
+        let class = self.class_of(name, &value).ok().filter(|_| is_class);
+        let old = match (name, class) {
+            ("class", Some(class)) => aim.class.replace(class).map(label),
+            ("target", Some(class)) => aim.target.replace(class).map(label),
+            ("layer", _) => aim.layer.replace(value.to_string().into()).map(|l| l.to_string()),
             _ => params.get(name).map(ToString::to_string),
         };
         if !AIMS.contains(&name) {
@@ -266,54 +255,60 @@ impl Run {
         }
         if self.looked == 0 {
             // Nothing has been done with the old value.
-            self.first_params.clone_from(&self.params);
-            self.asked =
-                JobSpec { changes: self.asked.changes.clone(), until: self.asked.until, ..self.spec.clone() };
+            self.origin.parameters.clone_from(&self.params);
+            let (changes, until) = (self.origin.job.changes.clone(), self.origin.job.until);
+            self.origin.job = JobSpec { changes, until, ..self.spec.clone() };
             return Ok(Event::Changed { run: self.id, step: 0, name: name.to_owned(), value });
         }
         // Several changes between two steps are one: only the last counts.
-        self.changes.retain(|c| c.step != self.step || c.name != name);
-        self.changes.push(ParameterChange { step: self.step, name: name.to_owned(), value: value.clone() });
-        let new =
-            if name == "class" || name == "target" { label(self.index(name, &value)?) } else { value.to_string() };
-        let text = match self.marks.iter().position(|m| m.step == self.step && m.text.starts_with(name)) {
-            Some(at) => {
-                let mark = self.marks.remove(at);
-                let first = mark.text.split(" → ").next().unwrap_or_default().to_owned();
-                format!("{first} → {new}")
-            }
-            None => format!("{name} {} → {new}", old.unwrap_or_default()),
-        };
-        self.marks.push(Mark { step: self.step, text });
-        Ok(Event::Changed { run: self.id, step: self.step, name: name.to_owned(), value })
+        let step = self.course.step;
+        self.origin.changes.retain(|c| c.step != step || c.name != name);
+        self.origin.changes.push(ParameterChange { step, name: name.to_owned(), value: value.clone() });
+        let new = class.map_or_else(|| value.to_string(), label);
+        self.note_change(name, old.unwrap_or_default(), new);
+        Ok(Event::Changed { run: self.id, step: self.course.step, name: name.to_owned(), value })
     }
 
-    /// The index of a class that is named as the value of a part of the aim.
-    fn index(&self, name: &str, value: &ParamValue) -> Result<usize> {
-        let count = self.context.model.info.classes()?.count();
-        match value {
-            ParamValue::Int(v) if (0..count as i64).contains(v) => Ok(*v as usize),
-            _ => {
-                let expected = format!("it takes a class's index, from 0 to {}", count.saturating_sub(1));
-                Err(Error::bad_value(name, value, expected))
-            }
-        }
+    /// Marks a change; several between two steps are one, from the first value to the last.
+    fn note_change(&mut self, name: &str, old: String, new: String) {
+        let (step, name, marks) = (self.course.step, name.to_owned(), &mut self.course.marks);
+        let before = marks.iter().position(|mark| {
+            mark.step == step && matches!(&mark.kind, MarkKind::Changed { name: own, .. } if *own == name)
+        });
+        let from = match before.map(|at| marks.remove(at).kind) {
+            Some(MarkKind::Changed { from, .. }) => from,
+            _ => old,
+        };
+        marks.push(Mark { step, kind: MarkKind::Changed { name, from, to: new } });
+    }
+
+    /// The class that is named as the value of a part of the aim.
+    fn class_of(&self, name: &str, value: &ParamValue) -> Result<usize> {
+        let labels = &self.context.model.info.classes()?.labels;
+        let class = match value {
+            ParamValue::Int(v) => usize::try_from(*v).ok().map(ClassName::Index),
+            ParamValue::Text(text) => Some(ClassName::from(text.as_str())),
+            ParamValue::Float(_) => None,
+        };
+        let expected = || format!("it takes a class's index, from 0 to {}", labels.len().saturating_sub(1));
+        class.ok_or_else(|| Error::bad_value(name, value, expected()))?.among(labels)
     }
 
     /// Shows an earlier step, or the present one again.
     pub fn look(&mut self, step: Option<usize>) {
-        self.shown = step.and_then(|step| self.history.frame(step)).map(|f| f.step).filter(|s| *s != self.step);
+        self.shown =
+            step.and_then(|step| self.history.frame(step)).map(|f| f.step).filter(|s| *s != self.course.step);
     }
 
     /// What is left of it when another run takes its place.
     pub fn past(&self) -> Option<Past> {
-        let result = self.view.result.clone().filter(|_| self.step > 0)?;
+        let result = self.view.result.clone().filter(|_| self.course.step > 0)?;
         Some(Past {
             run: self.id,
             technique: self.technique.id().to_owned(),
-            step: self.step,
+            step: self.course.step,
             result,
-            series: self.series.clone(),
+            series: self.course.series.clone(),
             params: self.params.clone(),
         })
     }
@@ -336,39 +331,31 @@ impl Run {
         total.as_secs_f64() * 1e3 / self.recent.len().max(1) as f64
     }
 
-    pub fn snapshot(&self, device: &str, threads: usize, past: Arc<[Past]>) -> Snapshot {
+    pub fn snapshot(&self, machine: Machine, past: Arc<[Past]>) -> Snapshot {
         let looked_at = self.shown.and_then(|step| self.history.frame(step));
-        let view = &self.view;
+        let (mut view, mut course) = (self.view.clone(), self.course.clone());
+        if let Some(frame) = looked_at {
+            view.result = Some(frame.picture.clone());
+            view.perturbation = None;
+            course.top.clone_from(&frame.top);
+        }
         Snapshot {
             run: self.id,
-            phase: self.phase,
             technique: self.technique.id().to_owned(),
             model: self.context.model.id().to_owned(),
-            device: device.to_owned(),
-            threads,
-            step: self.step,
-            total: self.total,
+            machine,
+            course,
             ms_per_step: self.recent_ms(),
             busy_ms: 0,
-            input: view.input.clone().or_else(|| self.context.picture.clone()),
+            photo: self.photo.clone(),
             style: self.context.styles.first().cloned(),
-            result: looked_at.map(|f| f.picture.clone()).or_else(|| view.result.clone()),
-            perturbation: view.perturbation.clone().filter(|_| looked_at.is_none()),
-            findings: view.findings.clone(),
-            heat: view.heat.clone(),
-            panels: view.panels.clone(),
-            similarity: view.similarity.clone(),
-            scores: view.scores.clone(),
-            series: self.series.clone(),
-            marks: self.marks.clone(),
-            top: looked_at.map_or(&self.top, |f| &f.top).clone(),
+            view,
             params: self.params.clone(),
             about: self.aim.target.or(self.aim.class),
             history: self.history.steps(),
             shown: self.shown,
             branches: self.history.state(0).is_some(),
             past,
-            failure: self.failure.clone(),
             kept: None,
         }
     }
@@ -380,8 +367,10 @@ pub(in crate::engine) const AIMS: [&str; 3] = ["class", "target", "layer"];
 /// Turns what is asked for to another class, target or layer.
 pub(in crate::engine) fn aimed(spec: &mut JobSpec, name: &str, value: &ParamValue) {
     match (name, value) {
-        ("class", ParamValue::Int(v)) => spec.class = usize::try_from(*v).ok(),
-        ("target", ParamValue::Int(v)) => spec.target = usize::try_from(*v).ok(),
+        ("class", ParamValue::Int(v)) => spec.class = usize::try_from(*v).ok().map(ClassName::Index),
+        ("target", ParamValue::Int(v)) => spec.target = usize::try_from(*v).ok().map(ClassName::Index),
+        ("class", ParamValue::Text(v)) => spec.class = Some(v.as_str().into()),
+        ("target", ParamValue::Text(v)) => spec.target = Some(v.as_str().into()),
         ("layer", ParamValue::Text(v)) => spec.layer = Some(v.clone()),
         _ => {}
     }

@@ -2,7 +2,7 @@
 
 use super::history::{Frame, History};
 use super::present::Run;
-use crate::engine::protocol::Phase;
+use crate::engine::protocol::{Course, Phase};
 use crate::engine::store::checkpoint::Saved;
 use crate::error::{Error, Result};
 use crate::imaging::Picture;
@@ -14,23 +14,12 @@ impl Run {
     pub fn saved(&self) -> (Saved, Option<State>) {
         let saved = Saved {
             program: env!("CARGO_PKG_VERSION").to_owned(),
-            asked: self.asked.clone(),
+            origin: self.origin.clone(),
             folder: std::env::current_dir().unwrap_or_default(),
-            first_params: self.first_params.clone(),
-            changes: self.changes.clone(),
             script: self.script.iter().cloned().collect(),
-            branched_from: self.branched_from,
-            inputs: self.inputs.clone(),
             weights: self.context.model.info.provenance.sha256.clone(),
-            phase: self.phase,
-            step: self.step,
-            total: self.total,
-            marks: self.marks.clone(),
-            series: self.series.clone(),
-            top: self.top.clone(),
-            top_before: self.top_before.clone(),
-            failure: self.failure.clone(),
-            facts: (self.phase == Phase::Finished).then(|| self.facts()),
+            course: self.course.clone(),
+            facts: (self.course.phase == Phase::Finished).then(|| self.facts()),
             looked: self.looked,
             computing_seconds: self.computing.as_secs_f64(),
             wall_seconds: self.wall_seconds(),
@@ -50,43 +39,42 @@ impl Run {
         first: Option<&State>,
         pictures: Vec<(usize, Picture)>,
     ) -> Result<()> {
-        if self.inputs != saved.inputs {
-            let changed = self.inputs.iter().find(|input| !saved.inputs.contains(input));
+        let Saved { origin, course, script, .. } = saved;
+        if self.origin.inputs != origin.inputs {
+            let changed = self.origin.inputs.iter().find(|input| !origin.inputs.contains(input));
             let file = changed.map_or_else(String::new, |input| input.file.clone());
             return Err(Error::bad_image(file, "it is not the picture any more that the run was made from"));
         }
-        self.first_params = saved.first_params;
-        self.branched_from = saved.branched_from;
-        self.script = saved.changes.iter().chain(&saved.script).cloned().collect();
+        self.origin.parameters = origin.parameters;
+        self.origin.branched_from = origin.branched_from;
+        self.script = origin.changes.iter().chain(&script).cloned().collect();
         let Some(state) = state else { return Ok(()) };
         self.looked = saved.looked.max(1);
         // Every change that had been made by then, that of the last step included.
-        for _ in &saved.changes {
+        for _ in &origin.changes {
             let Some(change) = self.script.pop_front() else { break };
-            self.step = change.step;
+            self.course.step = change.step;
             self.set_live(&change.name, change.value)?;
         }
         self.job.load_state(&state)?;
-        (self.step, self.total) = (saved.step, saved.total);
         self.view = self.job.view()?;
-        self.changes = saved.changes;
-        self.series = saved.series;
-        self.marks = saved.marks;
-        (self.top, self.top_before, self.failure) = (saved.top, saved.top_before, saved.failure);
+        self.origin.changes = origin.changes;
         self.last_facts = saved.facts;
         self.computing = Duration::from_secs_f64(saved.computing_seconds.clamp(0.0, 1e9));
         let wall = Duration::from_secs_f64(saved.wall_seconds.clamp(0.0, 1e9));
         self.started = Instant::now().checked_sub(wall).unwrap_or_else(Instant::now);
-        self.phase = match saved.phase {
+        let phase = match course.phase {
             Phase::Running | Phase::Loading | Phase::Idle => Phase::Running,
             Phase::Finished => Phase::Finished,
             Phase::Paused | Phase::Stopped | Phase::Failed => Phase::Paused,
         };
+        let step = course.step;
+        self.course = Course { phase, ..course };
         let mut history = History::default();
-        for (step, picture) in pictures.into_iter().filter(|(step, _)| *step <= saved.step) {
-            history.note(Frame { step, picture, top: vec![] }, || first.cloned().filter(|_| step == 0));
+        for (at, picture) in pictures.into_iter().filter(|(at, _)| *at <= step) {
+            history.note(Frame { step: at, picture, top: vec![] }, || first.cloned().filter(|_| at == 0));
         }
-        history.keep_state(saved.step, state);
+        history.keep_state(step, state);
         self.history = history;
         Ok(())
     }

@@ -4,12 +4,11 @@
 //! [`State`] as little-endian float32, and the SHA-256 of everything before. It is written beside its place and renamed,
 //! so that the last good one is there until the next one is.
 
-use crate::engine::protocol::{Branching, InputRecord, ParameterChange};
-use crate::engine::protocol::{JobSpec, Mark, Phase, Series};
+use crate::engine::protocol::{Course, Origin, ParameterChange};
 use crate::error::{Error, Result};
 use crate::imaging::{Picture, write_private};
-use crate::model::Prediction;
-use crate::techniques::{Params, State};
+use crate::model::ModelInfo;
+use crate::techniques::State;
 use candle_core::{DType, Device, Tensor};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -18,8 +17,8 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 const MAGIC: &[u8; 4] = b"GLCP";
-/// Raised whenever an older program could not read what a newer one writes.
-const VERSION: u32 = 1;
+/// Raised whenever an older program could not read what a newer one writes. What an older one wrote is read.
+const VERSION: u32 = 2;
 /// Bytes before the header.
 const PREFIX: usize = 16;
 const CHECKSUM: usize = 32;
@@ -33,34 +32,33 @@ const LARGEST: u64 = 16 << 30;
 pub(in crate::engine) struct Saved {
     /// The program's version.
     pub program: String,
-    /// What was asked for,
-    pub asked: JobSpec,
+    /// What the run was made from,
+    #[serde(flatten)]
+    pub origin: Origin,
     /// and the folder that its relative paths start from.
     pub folder: PathBuf,
-    /// The parameters at the start.
-    pub first_params: Params,
-    /// Changes that have been made,
-    pub changes: Vec<ParameterChange>,
-    /// and those still to come.
+    /// Changes still to come.
     pub script: Vec<ParameterChange>,
-    pub branched_from: Option<Branching>,
-    pub inputs: Vec<InputRecord>,
     /// SHA-256 of the weights.
     pub weights: String,
-    pub phase: Phase,
-    pub step: usize,
-    pub total: usize,
-    pub marks: Vec<Mark>,
-    pub series: Vec<Series>,
-    pub top: Vec<Prediction>,
-    pub top_before: Vec<Prediction>,
-    pub failure: Option<String>,
+    #[serde(flatten)]
+    pub course: Course,
     /// The technique's figures at the end of a run that has come to it.
     pub facts: Option<serde_json::Map<String, serde_json::Value>>,
     /// Steps computed, the first look included.
     pub looked: usize,
     pub computing_seconds: f64,
     pub wall_seconds: f64,
+}
+
+impl Saved {
+    /// What in a model would make the run go on otherwise than it began, in a word.
+    pub fn differs(&self, model: &ModelInfo) -> Option<&'static str> {
+        match &self.origin.network {
+            Some(network) => network.differs(&model.into()),
+            None => (self.weights != model.provenance.sha256).then_some("weights"),
+        }
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -127,8 +125,8 @@ fn decode(bytes: &[u8]) -> std::result::Result<(Saved, Option<State>), String> {
         return Err("it is no checkpoint".into());
     }
     let number = |range: std::ops::Range<usize>| prefix[range].iter().rev().fold(0u64, |n, b| n << 8 | u64::from(*b));
-    if number(4..8) != u64::from(VERSION) {
-        return Err(format!("it has format {}; this version of gradlens reads format {VERSION}", number(4..8)));
+    if !(1..=u64::from(VERSION)).contains(&number(4..8)) {
+        return Err(format!("it has format {}; this version of gradlens reads formats 1 to {VERSION}", number(4..8)));
     }
     if Sha256::digest(body).as_slice() != checksum {
         return Err("its checksum does not fit".into());
@@ -266,27 +264,26 @@ fn sum(step: usize, picture: &Picture) -> [u8; 8] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::protocol::{JobSpec, Phase, Series};
+    use crate::techniques::Params;
     use proptest::prelude::*;
 
     fn saved() -> Saved {
+        let series = vec![Series { name: "loss".into(), points: vec![(0, 0.1), (1, 1e-300)].into() }];
         Saved {
             program: "0".into(),
-            asked: JobSpec { technique: "pgd".into(), ..JobSpec::default() },
+            origin: Origin {
+                network: None,
+                job: JobSpec { technique: "pgd".into(), ..JobSpec::default() },
+                inputs: vec![],
+                parameters: Params::default(),
+                changes: vec![],
+                branched_from: None,
+            },
             folder: "/".into(),
-            first_params: Params::default(),
-            changes: vec![],
             script: vec![],
-            branched_from: None,
-            inputs: vec![],
             weights: String::new(),
-            phase: Phase::Running,
-            step: 7,
-            total: 9,
-            marks: vec![],
-            series: vec![Series { name: "loss".into(), points: vec![(0, 0.1), (1, 1e-300)] }],
-            top: vec![],
-            top_before: vec![],
-            failure: None,
+            course: Course { phase: Phase::Running, step: 7, total: 9, series, ..Course::default() },
             facts: None,
             looked: 8,
             computing_seconds: 1.5,

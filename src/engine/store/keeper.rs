@@ -121,12 +121,12 @@ impl Keeper {
     /// left before its end.
     pub fn keep(&mut self, run: &Run, now: bool) {
         let known = self.present.as_ref().is_some_and(|p| p.run == run.id);
-        let lasting = run.total > 1 && run.step > 0;
+        let lasting = run.course.total > 1 && run.course.step > 0;
         let due = match &self.present {
             Some(present) if known => present.last.elapsed() >= self.keeping.every,
             _ => self.keeping.early || run.wall_seconds() >= self.keeping.every.as_secs_f64(),
         };
-        let left = now && matches!(run.phase, Phase::Paused | Phase::Stopped | Phase::Running);
+        let left = now && matches!(run.course.phase, Phase::Paused | Phase::Stopped | Phase::Running);
         let rests = self.failed.is_some_and(|at| at.elapsed() < self.keeping.every);
         let wanted = if known { now || due } else { lasting && (left || (due && !rests)) };
         if !wanted || (!now && self.busy.load(Ordering::Acquire)) {
@@ -159,20 +159,19 @@ impl Keeper {
         let count = if anew { 0 } else { present.logged.1 };
         present.logged = (pictures.last().map(|(step, _)| *step).or(present.logged.0), count + pictures.len());
         present.last = Instant::now();
-        let last = |s: &crate::engine::protocol::Series| Some((s.name.clone(), s.points.last()?.1));
         let about = About {
             id: present.id.clone(),
             technique: run.technique.id().to_owned(),
             picture: run.spec.picture.as_ref().map(crate::engine::protocol::Source::name),
-            phase: run.phase,
-            step: run.step,
-            total: run.total,
+            phase: run.course.phase,
+            step: run.course.step,
+            total: run.course.total,
             started: present.started,
             updated: registry::now(),
             pid: std::process::id(),
             socket: self.keeping.socket.clone(),
-            out: run.asked.delivery.as_ref().map(|d| d.folder.clone()),
-            figures: run.series.iter().filter_map(last).collect(),
+            out: run.origin.job.delivery.as_ref().map(|d| d.folder.clone()),
+            figures: run.course.figures().map(|(name, value)| (name.to_owned(), value)).collect(),
         };
         let (folder, lock) = (present.folder.clone(), present.lock.clone());
         let order = Order { folder, about, saved: Box::new(saved), state, first, pictures, after, _lock: lock };

@@ -1,7 +1,6 @@
 //! A run's files.
 
-use crate::engine::protocol::Phase;
-use crate::engine::protocol::{RunManifest, RunStatus};
+use crate::engine::protocol::{Machine, Origin, Phase, RunManifest, RunStatus};
 use crate::engine::run::Run;
 use crate::error::{Error, Result};
 use crate::imaging::{
@@ -15,16 +14,15 @@ use std::path::Path;
 const RECORDED: usize = 120;
 
 /// What the manifest needs to know beside the run.
-pub(in crate::engine) struct Surroundings<'a> {
-    pub device: &'a str,
-    pub threads: usize,
+pub(in crate::engine) struct Surroundings {
+    pub machine: Machine,
     pub top_after: Vec<Prediction>,
 }
 
 /// Writes everything the run has into `folder`; `run.json` comes last, so that it vouches for the others.
 pub(in crate::engine) fn save(
     run: &Run,
-    around: Surroundings<'_>,
+    around: Surroundings,
     folder: &Path,
     display: &Display,
     record: bool,
@@ -70,7 +68,7 @@ pub(in crate::engine) fn save(
     if let Some(attribution) = &view.attribution {
         add("attribution.npy", &|path| write_npy(path, attribution))?;
     }
-    if !run.series.is_empty() {
+    if !run.course.series.is_empty() {
         let (names, rows) = table(run);
         add("series.csv", &|path| write_csv(path, &names, &rows))?;
     }
@@ -91,31 +89,31 @@ fn pictures(run: &Run) -> Vec<Picture> {
 }
 
 fn array(heat: &HeatMap) -> Array {
-    Array { shape: vec![heat.height as usize, heat.width as usize], values: heat.values.to_vec() }
+    Array { shape: vec![heat.height as usize, heat.width as usize], values: heat.values.clone() }
 }
 
 type Rows = Vec<(usize, Vec<Option<f64>>)>;
 
 /// The series by step: one that has no point at a step leaves its column empty.
 fn table(run: &Run) -> (Vec<String>, Rows) {
-    let names = run.series.iter().map(|s| s.name.clone()).collect();
+    let names = run.course.series.iter().map(|s| s.name.clone()).collect();
     let mut rows: BTreeMap<usize, Vec<Option<f64>>> = BTreeMap::new();
-    for (column, series) in run.series.iter().enumerate() {
-        for &(step, value) in &series.points {
-            rows.entry(step).or_insert_with(|| vec![None; run.series.len()])[column] = Some(value);
+    for (column, series) in run.course.series.iter().enumerate() {
+        for &(step, value) in series.points.iter() {
+            rows.entry(step).or_insert_with(|| vec![None; run.course.series.len()])[column] = Some(value);
         }
     }
     (names, rows.into_iter().collect())
 }
 
-fn manifest(run: &Run, around: Surroundings<'_>, folder: &Path) -> RunManifest {
+fn manifest(run: &Run, around: Surroundings, folder: &Path) -> RunManifest {
     let mut figures = run.facts();
-    let finished = run.phase == Phase::Finished;
+    let finished = run.course.phase == Phase::Finished;
     let success = match figures.remove("success") {
         Some(claim) => claim.as_bool().unwrap_or(false),
         None => finished,
     };
-    for series in &run.series {
+    for series in &run.course.series {
         if let Some((_, value)) = series.points.last() {
             figures.entry(format!("final_{}", series.name)).or_insert_with(|| (*value).into());
         }
@@ -123,7 +121,7 @@ fn manifest(run: &Run, around: Surroundings<'_>, folder: &Path) -> RunManifest {
     RunManifest {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         technique: run.technique.id().to_owned(),
-        status: match run.phase {
+        status: match run.course.phase {
             Phase::Finished => RunStatus::Finished,
             Phase::Failed => RunStatus::Failed,
             Phase::Stopped => RunStatus::Stopped,
@@ -132,20 +130,15 @@ fn manifest(run: &Run, around: Surroundings<'_>, folder: &Path) -> RunManifest {
         success,
         model: run.context.model.id().to_owned(),
         weights_sha256: run.context.model.info.provenance.sha256.clone(),
-        job: run.asked.clone().without_places(folder),
-        inputs: run.inputs.clone(),
-        parameters: run.first_params.clone(),
-        changes: run.changes.clone(),
-        branched_from: run.branched_from,
+        origin: Origin { job: run.origin.job.clone().without_places(folder), ..run.origin.clone() },
         seed: run.spec.seed,
-        device: around.device.to_owned(),
-        threads: around.threads,
-        steps: run.step,
+        machine: around.machine,
+        steps: run.course.step,
         wall_seconds: run.wall_seconds(),
         ms_per_step: run.mean_ms(),
-        top5_before: run.top_before.clone(),
+        top5_before: run.course.top_before.clone(),
         top5_after: around.top_after,
-        failure: run.failure.clone(),
+        failure: run.course.failure.clone(),
         figures,
     }
 }

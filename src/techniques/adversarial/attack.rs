@@ -278,6 +278,7 @@ impl Job for Siege {
         }
         Ok(View {
             input: Some(input),
+            cropped: true,
             result: Some(result),
             perturbation: Some(perturbation),
             findings: found,

@@ -211,9 +211,10 @@ impl Job for Search {
         found.push(("magnified".into(), format!("× {factor}")));
         found.push(("fooled".into(), format!("{:.0} % of {}", 100.0 * self.fooled(), self.photos.len())));
         let change = self.change.i(0)?;
-        let values = Array { shape: change.dims().to_vec(), values: change.flatten_all()?.to_vec1()? };
+        let values = Array { shape: change.dims().to_vec(), values: change.flatten_all()?.to_vec1()?.into() };
         Ok(View {
             input: Some(first.clone()),
+            cropped: true,
             result: Some(if shown.len() == 1 { shown[0].clone() } else { montage(&shown) }),
             perturbation: Some(perturbation),
             perturbation_values: Some(values),

@@ -4,6 +4,7 @@ use super::{Aim, Params, State};
 use crate::error::Result;
 use crate::imaging::{Array, HeatMap, Picture};
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// How far a job is after a step.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -22,22 +23,27 @@ pub struct Progress {
     pub done: bool,
 }
 
-/// What a job has to show between steps.
-#[derive(Debug, Clone, Default)]
+/// What a job has to show between steps: its artefacts. Each is declared here, and in [`View::artefacts`] where it is a
+/// picture, a map or an array; from there it goes onto the screen, over a line and into files.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct View {
     /// The photo as the model sees it.
     pub input: Option<Picture>,
+    /// Whether that is what the model's own rule of resizing makes of the photo, and not the whole of it.
+    pub cropped: bool,
     /// The picture made so far.
     pub result: Option<Picture>,
     /// What was added to the input to make the result, magnified around grey.
     pub perturbation: Option<Picture>,
-    /// The same raw, `[3, H, W]`, where it is the thing that is looked for.
+    /// The same raw, `[C, H, W]`, where it is the thing that is looked for.
+    #[serde(skip)]
     pub perturbation_values: Option<Array>,
     /// What was found out about the result, in words: name and value.
     pub findings: Vec<(String, String)>,
     /// The map made so far, raw.
     pub heat: Option<HeatMap>,
-    /// The attribution `[3, H, W]` behind the map, where the technique has channels.
+    /// The attribution `[C, H, W]` behind the map, where the technique has channels.
+    #[serde(skip)]
     pub attribution: Option<Array>,
     /// The maps of a comparison.
     pub panels: Vec<Panel>,
@@ -45,6 +51,36 @@ pub struct View {
     pub similarity: Vec<Vec<f32>>,
     /// What the metrics found so far, by name.
     pub scores: Vec<(String, f64)>,
+}
+
+/// A picture, a map or an array of a [`View`].
+#[derive(Debug)]
+pub enum Artefact<'a> {
+    /// A picture.
+    Picture(&'a mut Picture),
+    /// A map, raw.
+    Map(&'a mut HeatMap),
+    /// Numbers that are saved and not shown.
+    Array(&'a mut Array),
+}
+
+impl View {
+    /// Every artefact that is there and has values, with the name of its file without its ending; of the input, which has
+    /// no file, without one.
+    pub fn artefacts(&mut self) -> impl Iterator<Item = (Option<Cow<'static, str>>, Artefact<'_>)> {
+        let own = |name: &'static str| Some(Cow::Borrowed(name));
+        let input = self.input.iter_mut().map(|p| (None, Artefact::Picture(p)));
+        let result = self.result.iter_mut().map(move |p| (own("result"), Artefact::Picture(p)));
+        let map = self.heat.iter_mut().map(move |h| (own("map"), Artefact::Map(h)));
+        let panels = self.panels.iter_mut().map(|p| {
+            let title = p.title.replace(" · ", "-").replace(['/', ' '], "_");
+            (Some(format!("map-{title}").into()), Artefact::Map(&mut p.heat))
+        });
+        let picture = self.perturbation.iter_mut().map(move |p| (own("perturbation"), Artefact::Picture(p)));
+        let values = self.perturbation_values.iter_mut().map(move |a| (own("perturbation"), Artefact::Array(a)));
+        let attribution = self.attribution.iter_mut().map(move |a| (own("attribution"), Artefact::Array(a)));
+        input.chain(result).chain(map).chain(panels).chain(picture).chain(values).chain(attribution)
+    }
 }
 
 /// One map among several.

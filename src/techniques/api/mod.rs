@@ -2,12 +2,14 @@
 //! starts a [`Job`]. A job does its work in steps and can be looked at between them; it knows nothing of engines, terminals
 //! or files.
 
+mod figures;
 mod job;
 mod params;
 mod state;
 mod technique;
 
-pub use job::{Job, Panel, Progress, View};
+pub use figures::{FIGURES, Figure, Scale, figure};
+pub use job::{Artefact, Job, Panel, Progress, View};
 pub use params::{ParamKind, ParamSpec, ParamValue, Params, Preset, spec};
 pub use state::State;
 pub use technique::{Aim, Context, Group, Need, Needs, Technique};

@@ -4,7 +4,7 @@ use super::{Job, ParamSpec, Params};
 use crate::error::Result;
 use crate::graph::LayerName;
 use crate::imaging::Picture;
-use crate::model::Model;
+use crate::model::{Model, Purpose};
 use serde::Serialize;
 use std::sync::Arc;
 
@@ -153,9 +153,9 @@ pub trait Technique: Sync {
     fn steered(&self) -> &'static [&'static str] {
         &[]
     }
-    /// The model it runs on unless told otherwise.
-    fn default_model(&self) -> &'static str {
-        "tf_efficientnet_lite0"
+    /// What it needs a model for, which decides the one it runs on unless told otherwise.
+    fn purpose(&self) -> Purpose {
+        Purpose::Classes
     }
     /// A job, ready for its first step.
     ///

@@ -95,6 +95,7 @@ impl Tracing {
         let found = self.found.as_ref();
         View {
             input: Some(self.subject.scene.picture.clone()),
+            cropped: true,
             heat: found.map(|f| f.heat.clone()),
             attribution: found.and_then(|f| f.channels.clone()),
             ..View::default()

@@ -83,7 +83,7 @@ impl Found {
     /// An attribution `[1, 3, H, W]` and the map `[H, W]` made of it.
     pub fn with_channels(attribution: &Tensor, map: &Tensor) -> Result<Self> {
         let channels = attribution.squeeze(0)?;
-        let array = Array { shape: channels.dims().to_vec(), values: channels.flatten_all()?.to_vec1()? };
+        let array = Array { shape: channels.dims().to_vec(), values: channels.flatten_all()?.to_vec1()?.into() };
         Ok(Self { channels: Some(array), ..Self::map(map)? })
     }
 

@@ -7,6 +7,7 @@ use super::objective::{CONTENT_LAYERS, Recipe, STYLE_LAYERS};
 use super::painting::{Painting, Studio, refuse_what_does_not_fit};
 use crate::error::{Error, Result};
 use crate::imaging::{Picture, fitted_size};
+use crate::model::Purpose;
 use crate::techniques::api::{Context, Group, Job, Need, Needs, ParamSpec, Params, Preset, Technique};
 
 /// The smallest longer side that painting begins at: below it there is nothing to arrange.
@@ -114,8 +115,8 @@ impl Technique for StyleTransfer {
     fn params(&self) -> &'static [ParamSpec] {
         PARAMS
     }
-    fn default_model(&self) -> &'static str {
-        "vgg16_hed"
+    fn purpose(&self) -> Purpose {
+        Purpose::Features
     }
     fn start(&'static self, context: Context, params: Params) -> Result<Box<dyn Job>> {
         let missing = |what| Error::Missing { technique: self.id(), what };

@@ -1,7 +1,8 @@
 //! The curves of a run, with what happened along them.
 
 use super::{Canvas, Pane, framed};
-use crate::engine::Series;
+use crate::engine::{Points, Series};
+use crate::techniques::{Scale, figure};
 use crate::tui::app::App;
 use crate::tui::layout::Place;
 use crate::tui::text::{cut, short};
@@ -26,21 +27,22 @@ impl Pane for Curves {
     fn render(&self, frame: &mut Frame<'_>, area: Rect, app: &mut App, _canvas: &mut Canvas<'_>) {
         let theme = app.theme;
         let snapshot = app.snapshot.clone();
-        let drawn = together(&snapshot.series);
+        let drawn = together(&snapshot.course.series);
         let log = wants_log(&drawn);
         let marks: Vec<Span<'_>> = snapshot
+            .course
             .marks
             .iter()
             .rev()
             .take(3)
-            .map(|m| Span::styled(format!(" ┆ {}: {} ", m.step, m.text), theme.changed()))
+            .map(|m| Span::styled(format!(" ┆ {}: {} ", m.step, m.kind), theme.changed()))
             .collect();
         let title = if log { " curves (log) " } else { " curves " };
         let inside = framed(frame, area, app, false, title, Line::from(marks).right_aligned());
         let columns = LEGEND[usize::from(inside.width > 70)];
         let [plot, legend] =
             Layout::horizontal([Constraint::Fill(1), Constraint::Length(columns)]).spacing(1).areas(inside);
-        legend_lines(frame, legend, app, &snapshot.series, &drawn);
+        legend_lines(frame, legend, app, &snapshot.course.series, &drawn);
         let scaled = |v: f64| if log { v.log10() } else { v };
         let points: Vec<Vec<(f64, f64)>> = drawn
             .iter()
@@ -59,6 +61,7 @@ impl Pane for Curves {
         let last = points.iter().flatten().map(|p| p.0).fold(10.0, f64::max);
         let looked_at = snapshot.shown.filter(|_| app.is_current());
         let marks: Vec<Vec<(f64, f64)>> = snapshot
+            .course
             .marks
             .iter()
             .map(|m| m.step)
@@ -81,7 +84,7 @@ impl Pane for Curves {
             sets.push(Dataset::default().marker(marker).graph_type(kind).style(theme.dim()).data(points));
         }
         for (points, series) in points.iter().zip(&drawn) {
-            let place = snapshot.series.iter().position(|s| s.name == series.name).unwrap_or(0);
+            let place = snapshot.course.series.iter().position(|s| s.name == series.name).unwrap_or(0);
             let kind = if theme.plain { GraphType::Scatter } else { GraphType::Line };
             sets.push(Dataset::default().marker(marker).graph_type(kind).style(theme.series(place)).data(points));
         }
@@ -101,7 +104,7 @@ impl Pane for Curves {
 }
 
 fn is_probability(series: &Series) -> bool {
-    series.name.starts_with("p_")
+    figure(&series.name).scale == Scale::Share
 }
 
 /// The series that share an axis: probabilities stand alone, everything else stands together.
@@ -111,14 +114,14 @@ fn together(series: &[Series]) -> Vec<&Series> {
 }
 
 fn wants_log(series: &[&Series]) -> bool {
-    let values = || series.iter().flat_map(|s| &s.points).map(|p| p.1).filter(|v| *v != 0.0);
-    let probabilities = series.iter().any(|s| is_probability(s));
+    let values = || series.iter().flat_map(|s| s.points.iter()).map(|p| p.1).filter(|v| *v != 0.0);
+    let magnitudes = series.iter().all(|s| figure(&s.name).scale == Scale::Log);
     let (low, high) = values().fold((f64::INFINITY, 0.0), |(low, high), v| (v.min(low), v.max(high)));
-    !probabilities && low > 0.0 && high > low * LOG_RATIO
+    magnitudes && low > 0.0 && high > low * LOG_RATIO
 }
 
 /// At most four points a column: more cannot be told apart.
-fn thinned(points: &[(usize, f64)], width: u16) -> impl Iterator<Item = (usize, f64)> + '_ {
+fn thinned(points: &Points, width: u16) -> impl Iterator<Item = (usize, f64)> + '_ {
     let every = (points.len() / (usize::from(width).max(1) * 4)).max(1);
     let last = points.len().saturating_sub(1);
     points.iter().enumerate().filter(move |(i, _)| i % every == 0 || *i == last).map(|(_, p)| *p)
@@ -180,7 +183,7 @@ mod tests {
 
     #[test]
     fn long_runs_are_thinned_but_keep_their_end() {
-        let points: Vec<(usize, f64)> = (0..10_000).map(|i| (i, i as f64)).collect();
+        let points: Points = (0..10_000).map(|i| (i, i as f64)).collect();
         let thin: Vec<_> = thinned(&points, 50).collect();
         assert!(thin.len() <= 250 && thin.last() == points.last());
     }

@@ -14,11 +14,11 @@ pub(super) fn similarity(frame: &mut Frame<'_>, area: Rect, app: &App) {
     const CELL: usize = 4;
     let inside = framed(frame, area, app, false, " rank correlation ", "");
     let snapshot = &app.snapshot;
-    let name_width = (inside.width as usize).saturating_sub((CELL + 1) * snapshot.panels.len() + 2).clamp(4, 18);
-    let numbers: Vec<String> = (1..=snapshot.panels.len()).map(|i| format!(" {i:>CELL$}")).collect();
+    let name_width = (inside.width as usize).saturating_sub((CELL + 1) * snapshot.view.panels.len() + 2).clamp(4, 18);
+    let numbers: Vec<String> = (1..=snapshot.view.panels.len()).map(|i| format!(" {i:>CELL$}")).collect();
     let head = " ".repeat(name_width + 2) + &numbers.concat();
     let mut lines = vec![Line::styled(head, app.theme.dim())];
-    for (i, (panel, row)) in snapshot.panels.iter().zip(&snapshot.similarity).enumerate() {
+    for (i, (panel, row)) in snapshot.view.panels.iter().zip(&snapshot.view.similarity).enumerate() {
         let mut spans = vec![
             Span::styled(format!("{} ", i + 1), app.theme.dim()),
             Span::styled(format!("{:<name_width$}", cut(&printable(&panel.title), name_width)), app.theme.strong()),
@@ -43,7 +43,7 @@ pub(super) fn scores(frame: &mut Frame<'_>, area: Rect, app: &App) {
     let inside =
         framed(frame, area, app, false, " scores ", Line::styled(" r: back ", app.theme.dim()).right_aligned());
     let width = inside.width as usize;
-    let lines = app.snapshot.scores.iter().map(|(name, value)| {
+    let lines = app.snapshot.view.scores.iter().map(|(name, value)| {
         let better = match score(name).and_then(|s| s.more_is_better) {
             Some(true) => "↑",
             Some(false) => "↓",

@@ -13,7 +13,7 @@ use ratatui::widgets::Paragraph;
 const SLOTS: [&str; 9] = ["map 1", "map 2", "map 3", "map 4", "map 5", "map 6", "map 7", "map 8", "map 9"];
 
 pub(super) fn render(frame: &mut Frame<'_>, area: Rect, app: &mut App, canvas: &mut Canvas<'_>) {
-    let titles: Vec<String> = app.snapshot.panels.iter().map(|p| printable(&p.title)).collect();
+    let titles: Vec<String> = app.snapshot.view.panels.iter().map(|p| printable(&p.title)).collect();
     let foot = Line::styled(" g: back to one map ", app.theme.dim()).right_aligned();
     let inside = framed(frame, area, app, false, " comparison ", foot);
     let columns = columns(titles.len(), inside);
@@ -25,7 +25,8 @@ pub(super) fn render(frame: &mut Frame<'_>, area: Rect, app: &mut App, canvas: &
             let panel = row * columns + column;
             let (Some(title), Some(slot)) = (titles.get(panel), SLOTS.get(panel)) else { continue };
             let [head, picture] = Layout::vertical([Constraint::Length(1), Constraint::Fill(1)]).areas(*cell);
-            let most = app.snapshot.panels.get(panel).map(|p| short(f64::from(p.heat.range().1))).unwrap_or_default();
+            let most =
+                app.snapshot.view.panels.get(panel).map(|p| short(f64::from(p.heat.range().1))).unwrap_or_default();
             let name = cut(title, (cell.width as usize).saturating_sub(most.len() + 5));
             let head_line = Line::from(vec![
                 Span::styled(format!("{} ", panel + 1), app.theme.dim()),

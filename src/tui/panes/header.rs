@@ -18,13 +18,16 @@ impl Pane for Header {
 
     fn render(&self, frame: &mut Frame<'_>, area: Rect, app: &mut App, _canvas: &mut Canvas<'_>) {
         let (theme, s) = (app.theme, &app.snapshot);
-        let threads = if s.threads == 1 { "thread" } else { "threads" };
+        let threads = if s.machine.threads == 1 { "thread" } else { "threads" };
         let left = Line::from(vec![
             Span::styled(" gradlens  ", theme.strong()),
             Span::styled(app.current().id(), theme.accent()),
-            Span::styled(format!("  {} · {} {} {threads}", s.model, s.device, s.threads), theme.dim()),
+            Span::styled(
+                format!("  {} · {} {} {threads}", s.model, s.machine.device, s.machine.threads),
+                theme.dim(),
+            ),
         ]);
-        let (sign, style) = match s.phase {
+        let (sign, style) = match s.course.phase {
             Phase::Idle | Phase::Loading => ("… loading", theme.dim()),
             Phase::Running => ("▶", theme.good()),
             Phase::Paused => ("‖ paused", theme.changed()),
@@ -38,8 +41,8 @@ impl Pane for Header {
             format!("{:.0} ms/step", s.ms_per_step)
         };
         let progress = match s.shown {
-            Some(shown) => format!(" looking at step {shown} of {}", s.step),
-            None => format!(" step {}/{} · {pace}", s.step, s.total),
+            Some(shown) => format!(" looking at step {shown} of {}", s.course.step),
+            None => format!(" step {}/{} · {pace}", s.course.step, s.course.total),
         };
         let rates = app.line.rates;
         let pictures =

@@ -55,7 +55,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, app: &mut App, pictures: &mut Pictures
     let wants = Wants {
         input: needs.picture != Need::None,
         second: second(app),
-        curves: !app.params().is_empty() || !app.snapshot.series.is_empty(),
+        curves: !app.params().is_empty() || !app.snapshot.course.series.is_empty(),
         techniques: TECHNIQUES.len(),
         parameters: side_lines(app),
     };
@@ -91,7 +91,7 @@ fn second(app: &App) -> Option<Place> {
 /// Lines of what stands where the parameters stand.
 fn side_lines(app: &App) -> usize {
     let snapshot = &app.snapshot;
-    match (snapshot.panels.len(), snapshot.scores.len()) {
+    match (snapshot.view.panels.len(), snapshot.view.scores.len()) {
         (0, 0) => app.params().len(),
         (0, scores) => scores,
         (panels, _) => panels + 1,

@@ -16,7 +16,7 @@ pub(super) struct Parameters;
 
 /// Where in the run the picture is from.
 fn trail(app: &App, width: usize) -> Line<'static> {
-    let (step, last) = (app.looked_at(), app.snapshot.step.max(1));
+    let (step, last) = (app.looked_at(), app.snapshot.course.step.max(1));
     let number = format!(" {step}");
     let length = width.saturating_sub("history ".len() + number.len() + 2).max(1);
     let at = (step.min(last) * (length - 1) / last).min(length - 1);
@@ -35,10 +35,10 @@ impl Pane for Parameters {
     }
 
     fn render(&self, frame: &mut Frame<'_>, area: Rect, app: &mut App, _canvas: &mut Canvas<'_>) {
-        if !app.snapshot.panels.is_empty() {
+        if !app.snapshot.view.panels.is_empty() {
             return findings::similarity(frame, area, app);
         }
-        if !app.snapshot.scores.is_empty() {
+        if !app.snapshot.view.scores.is_empty() {
             return findings::scores(frame, area, app);
         }
         let inside = framed(frame, area, app, app.focus == Focus::Parameters, " parameters ", "");
@@ -61,8 +61,8 @@ impl Pane for Parameters {
         let width = (list.width as usize).saturating_sub(2);
         let lines = specs.iter().map(|spec| {
             let value = app.value(spec);
-            let changed_at = app.snapshot.marks.iter().rev().find(|m| m.text.starts_with(spec.name));
-            let changed = changed_at.filter(|_| app.is_current()).map(|m| format!(" ◂ {}", m.step));
+            let changed_at = app.snapshot.course.changed(spec.name).filter(|_| app.is_current());
+            let changed = changed_at.map(|step| format!(" ◂ {step}"));
             let unit = if spec.unit.is_empty() { String::new() } else { format!(" {}", spec.unit) };
             // The name has to stay readable beside a long value.
             let value = cut(&format!("{value}{unit}"), width.saturating_sub(NAME));

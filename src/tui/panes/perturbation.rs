@@ -22,7 +22,7 @@ impl Pane for Perturbation {
         // The picture keeps at least half of the pane.
         let rows = (lines.len() as u16).min(inside.height / 2);
         let [picture, text] = Layout::vertical([Constraint::Fill(1), Constraint::Length(rows)]).areas(inside);
-        put(frame, "perturbation", app.snapshot.perturbation.clone(), picture, app, canvas);
+        put(frame, "perturbation", app.snapshot.view.perturbation.clone(), picture, app, canvas);
         frame.render_widget(Paragraph::new(lines), text);
     }
 }
@@ -31,7 +31,7 @@ impl Pane for Perturbation {
 fn lines(app: &App, width: usize) -> Vec<Line<'static>> {
     let mut lines: Vec<Vec<Span<'static>>> = vec![vec![]];
     let mut used = 0;
-    for (name, value) in &app.snapshot.findings {
+    for (name, value) in &app.snapshot.view.findings {
         let size = name.chars().count() + value.chars().count() + 1;
         if used > 0 && used + 2 + size > width {
             lines.push(vec![]);

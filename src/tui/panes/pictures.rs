@@ -22,7 +22,7 @@ impl Pane for Input {
     }
 
     fn render(&self, frame: &mut Frame<'_>, area: Rect, app: &mut App, canvas: &mut Canvas<'_>) {
-        let picture = app.snapshot.input.clone();
+        let picture = app.snapshot.view.input.clone();
         let foot = pointed("input", app)
             .unwrap_or_else(|| caption(&App::name_of(app.spec.picture.as_ref()), picture.as_ref(), area));
         let inside = framed(frame, area, app, false, " input ", foot);
@@ -49,12 +49,12 @@ impl Pane for Result {
     }
 
     fn render(&self, frame: &mut Frame<'_>, area: Rect, app: &mut App, canvas: &mut Canvas<'_>) {
-        if !app.snapshot.panels.is_empty() {
+        if !app.snapshot.view.panels.is_empty() {
             return super::grid::render(frame, area, app, canvas);
         }
         if !canvas.wide && area.width < 110 {
             let (name, picture) = shared(app);
-            let of_map = app.snapshot.heat.is_some() && app.view != MapView::Photo && name.starts_with("heat");
+            let of_map = app.snapshot.view.heat.is_some() && app.view != MapView::Photo && name.starts_with("heat");
             let tab = Line::styled(" tab: another picture ", app.theme.dim()).right_aligned();
             let foot = if of_map { scale(app) } else { tab };
             let inside = framed(frame, area, app, false, format!(" {name} "), foot);
@@ -74,7 +74,7 @@ impl Pane for Result {
             return;
         }
         let picture = app.result_picture().map(|picture| app.swiped(picture));
-        let foot = match (&app.snapshot.heat, pointed("result", app)) {
+        let foot = match (&app.snapshot.view.heat, pointed("result", app)) {
             (_, Some(pointed)) => Line::raw(pointed),
             (Some(_), None) if app.view != MapView::Photo => scale(app),
             _ => Line::raw(caption(&app.lens.about(), picture.as_ref(), area)),
@@ -86,25 +86,25 @@ impl Pane for Result {
 
 fn result_title(app: &App) -> String {
     let of_class = |fallback: &str| {
-        let class = app.snapshot.top.first();
-        match (app.spec.class, class) {
-            (Some(class), _) => app.label(class),
+        let class = app.snapshot.course.top.first();
+        match (&app.spec.class, class) {
+            (Some(class), _) => app.named(class),
             (None, Some(top)) => top.label.clone(),
             _ => fallback.to_owned(),
         }
     };
-    if app.snapshot.result.is_some() {
+    if app.snapshot.view.result.is_some() {
         return match app.current().needs() {
             n if n.target != Need::None => {
                 let usual = if n.target == Need::Required { "goldfish" } else { "any other class" };
-                format!("→ {}", app.spec.target.map_or(usual.into(), |target| app.label(target)))
+                format!("→ {}", app.spec.target.as_ref().map_or(usual.into(), |target| app.named(target)))
             }
             n if n.class == Need::Required => of_class("result"),
             _ => "result".into(),
         };
     }
     match app.view {
-        _ if app.snapshot.heat.is_none() => "result".into(),
+        _ if app.snapshot.view.heat.is_none() => "result".into(),
         MapView::Overlay => format!("heat map over photo · {}", of_class("")),
         MapView::Map => format!("heat map · {}", of_class("")),
         MapView::Photo => "photo".into(),
@@ -115,13 +115,13 @@ fn result_title(app: &App) -> String {
 fn shared(app: &mut App) -> (String, Option<Picture>) {
     let title = result_title(app);
     let mut all = vec![(title, app.result_picture())];
-    if let Some(input) = app.snapshot.input.clone() {
+    if let Some(input) = app.snapshot.view.input.clone() {
         all.push((format!("input · {}", App::name_of(app.spec.picture.as_ref())), Some(input)));
     }
     if let Some(style) = app.snapshot.style.clone() {
         all.push((format!("style · {}", App::name_of(app.spec.styles.first())), Some(style)));
     }
-    if let Some(perturbation) = app.snapshot.perturbation.clone() {
+    if let Some(perturbation) = app.snapshot.view.perturbation.clone() {
         all.push(("perturbation".into(), Some(perturbation)));
     }
     if let Some(past) = app.rival() {
@@ -138,7 +138,7 @@ fn caption(name: &str, picture: Option<&Picture>, area: Rect) -> String {
 
 /// The colour map with the values at its ends.
 fn scale(app: &App) -> Line<'static> {
-    let Some(heat) = &app.snapshot.heat else { return Line::default() };
+    let Some(heat) = &app.snapshot.view.heat else { return Line::default() };
     let (low, high) = app.display.range(heat);
     let map = app.display.color_map(heat);
     let mut spans = vec![Span::raw(format!(" {} {} ", map.id, short(f64::from(low))))];
@@ -154,7 +154,7 @@ fn scale(app: &App) -> Line<'static> {
 /// The pixel under the mouse, if that is on this slot: its place, its colour, and the map's value there.
 fn pointed(slot: &str, app: &App) -> Option<String> {
     let (x, y, [r, g, b]) = app.lens.pixel(slot)?;
-    let value = app.snapshot.heat.as_ref().zip(app.snapshot.input.as_ref()).and_then(|(heat, photo)| {
+    let value = app.snapshot.view.heat.as_ref().zip(app.snapshot.view.input.as_ref()).and_then(|(heat, photo)| {
         let cell = |at: u32, cells: u32, pixels: u32| (at * cells / pixels.max(1)).min(cells - 1) as usize;
         let (column, row) = (cell(x, heat.width, photo.width), cell(y, heat.height, photo.height));
         heat.values.get(row * heat.width as usize + column)
@@ -187,7 +187,7 @@ pub(super) fn put(
             canvas.pictures.draw(slot, &picture, area, importance, frame.buffer_mut());
         }
         None => {
-            let text = app.snapshot.failure.clone().unwrap_or_else(|| "…".into());
+            let text = app.snapshot.course.failure.clone().unwrap_or_else(|| "…".into());
             let text = crate::tui::text::printable(&text);
             let wrapped = Paragraph::new(text).style(app.theme.dim()).wrap(ratatui::widgets::Wrap { trim: true });
             frame.render_widget(wrapped, area);

@@ -40,8 +40,11 @@ impl Pane for Status {
             }
             used += size(binding);
             spans.push(Span::styled(format!(" {} ", binding.keys), theme.accent()));
-            let word =
-                if binding.keys == "space" && app.snapshot.phase == Phase::Paused { "go on" } else { binding.short };
+            let word = if binding.keys == "space" && app.snapshot.course.phase == Phase::Paused {
+                "go on"
+            } else {
+                binding.short
+            };
             spans.push(Span::raw(format!("{word} ")));
         }
         frame.render_widget(Paragraph::new(Line::from(spans)), area);
@@ -55,7 +58,7 @@ fn size(binding: &crate::tui::keymap::Binding) -> usize {
 /// Whether a key does something for the present technique and run.
 fn applies(app: &App, keys: &str) -> bool {
     let needs = app.current().needs();
-    let alive = matches!(app.snapshot.phase, Phase::Running | Phase::Paused);
+    let alive = matches!(app.snapshot.course.phase, Phase::Running | Phase::Paused);
     match keys {
         "space" | "." | "x" => alive,
         "[ ]" | "b" => app.is_current() && app.snapshot.history.len() > 1,
@@ -64,7 +67,7 @@ fn applies(app: &App, keys: &str) -> bool {
         "c" => needs.class != Need::None || needs.target != Need::None,
         "y" => needs.style != Need::None,
         "↑↓" | "+-" => !app.params().is_empty(),
-        "v" => app.snapshot.heat.is_some(),
+        "v" => app.snapshot.view.heat.is_some(),
         _ => true,
     }
 }

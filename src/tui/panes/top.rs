@@ -1,6 +1,7 @@
 //! The likeliest classes of the present picture.
 
 use super::{Canvas, Pane, framed};
+use crate::engine::ClassName;
 use crate::tui::app::App;
 use crate::tui::layout::Place;
 use crate::tui::text::{bar, cut};
@@ -22,9 +23,10 @@ impl Pane for Top {
         let width = inside.width as usize;
         let name_width = (width / 2).clamp(8, 24);
         let bar_width = width.saturating_sub(name_width + 9);
-        let marked = [app.spec.class, app.spec.target];
+        let marked = [&app.spec.class, &app.spec.target].map(|class| class.as_ref().and_then(ClassName::index));
         let lines: Vec<Line<'_>> = app
             .snapshot
+            .course
             .top
             .iter()
             .map(|p| {

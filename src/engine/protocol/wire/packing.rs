@@ -1,175 +1,21 @@
-//! What goes over a socket between a watcher and an engine: frames of JSON with pictures and maps behind it.
-//!
-//! A frame is its length (four bytes, little-endian), the length of its JSON, the JSON, and blobs whose lengths the JSON
-//! tells. Over a long line JSON is deflated and pictures are JPEGs; beside each other both ends share memory enough to
-//! send them as they are. Snapshots carry only what the last one did not: new points of curves, and pictures that the
-//! other end does not have.
+//! What is new in a snapshot or an event, and the whole again from what is new.
 
-use super::message::{Command, Event, Past, Series, Snapshot};
-use crate::error::{Error, Result};
+use super::{INFLATED, ToWatcher, broken, frame};
+use crate::engine::protocol::{Event, Past, Series, Snapshot};
+use crate::error::Result;
 use crate::imaging::{HeatMap, Picture, compress, decompress};
+use crate::model::ModelInfo;
+use crate::techniques::Artefact;
 use flate2::read::ZlibDecoder;
 use flate2::write::ZlibEncoder;
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{Read, Write};
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-/// Raised whenever the two ends could not understand each other.
-pub const PROTOCOL: u32 = 1;
-/// Bytes of a frame from an engine at most.
-pub const FROM_ENGINE: usize = 256 << 20;
-/// Bytes of a frame from a watcher at most.
-pub const FROM_WATCHER: usize = 1 << 20;
-/// Bytes that JSON may inflate to.
-const INFLATED: u64 = 64 << 20;
-/// Whoever reads nothing for so long is gone.
-const UNREAD: Duration = Duration::from_secs(60);
-/// Bytes that a picture of up to 256×256 pixels may take on a long line.
+/// Bytes that a picture of up to 256×256 pixels may take on a long line,
 const PICTURE: usize = 50_000;
-
-/// What a watcher says.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ToEngine {
-    /// Before anything else.
-    Hello {
-        /// Its [`PROTOCOL`].
-        protocol: u32,
-        /// The program's version.
-        version: String,
-        /// Whether the line is long.
-        thin: bool,
-    },
-    /// Something to be done.
-    Command(Box<Command>),
-    /// The last snapshot has arrived: there may be another.
-    Seen,
-}
-
-/// What an engine says.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ToWatcher {
-    /// In answer to the watcher's own.
-    Hello {
-        /// Its [`PROTOCOL`].
-        protocol: u32,
-        /// The program's version.
-        version: String,
-        /// The socket at which it can be found again.
-        door: Option<PathBuf>,
-    },
-    /// Something happened.
-    Event(Box<Event>),
-    /// How the run stands: pictures and maps without their values, curves from where the last one ended.
-    Snapshot {
-        /// Everything else.
-        light: Box<Snapshot>,
-        /// How many points of each curve came before; none if the curves are all anew.
-        before: Vec<usize>,
-        /// Which picture or map stands in each place, in a fixed order.
-        blobs: Vec<u64>,
-        /// Those that are behind the JSON: which, and how many bytes.
-        lengths: Vec<(u64, usize)>,
-    },
-}
-
-fn broken(what: impl std::fmt::Display) -> Error {
-    Error::Peer(format!("is no gradlens engine or is damaged: {what}"))
-}
-
-/// Makes a frame.
-pub fn frame(message: &impl Serialize, blobs: &[u8], thin: bool) -> Result<Vec<u8>> {
-    let mut json = serde_json::to_vec(message).map_err(|e| candle_core::Error::Msg(e.to_string()))?;
-    if thin {
-        let mut encoder = ZlibEncoder::new(vec![], flate2::Compression::fast());
-        let deflated = encoder.write_all(&json).and_then(|()| encoder.finish());
-        json = deflated.map_err(|e| candle_core::Error::Msg(e.to_string()))?;
-    }
-    let length = |n: usize| u32::try_from(n).map_err(|_| broken("a frame of over 4 GB"));
-    let mut bytes = Vec::with_capacity(8 + json.len() + blobs.len());
-    bytes.extend_from_slice(&length(4 + json.len() + blobs.len())?.to_le_bytes());
-    bytes.extend_from_slice(&length(json.len())?.to_le_bytes());
-    bytes.extend_from_slice(&json);
-    bytes.extend_from_slice(blobs);
-    Ok(bytes)
-}
-
-/// Takes a frame's body apart.
-pub fn parse<T: DeserializeOwned>(body: &[u8], thin: bool) -> Result<(T, &[u8])> {
-    let (length, rest) = body.split_first_chunk::<4>().ok_or_else(|| broken("a frame is too short"))?;
-    let length = u32::from_le_bytes(*length) as usize;
-    let (json, blobs) = rest.split_at_checked(length).ok_or_else(|| broken("a frame is too short"))?;
-    let message = if thin {
-        let mut text = vec![];
-        ZlibDecoder::new(json).take(INFLATED).read_to_end(&mut text).map_err(broken)?;
-        serde_json::from_slice(&text)
-    } else {
-        serde_json::from_slice(json)
-    };
-    Ok((message.map_err(broken)?, blobs))
-}
-
-/// Frames as they come in. Waiting for the next one may be given up and taken up again: nothing that came is lost.
-#[derive(Debug)]
-pub struct Frames<R> {
-    from: R,
-    came: Vec<u8>,
-    most: usize,
-}
-
-impl<R: AsyncRead + Unpin> Frames<R> {
-    /// Frames of at most `most` bytes.
-    pub fn new(from: R, most: usize) -> Self {
-        Self { from, came: vec![], most }
-    }
-
-    /// The next frame's body; `None` at the end.
-    ///
-    /// # Errors
-    /// If the frame is larger than allowed, or the line breaks inside it.
-    pub async fn next(&mut self) -> Result<Option<Vec<u8>>> {
-        loop {
-            if let Some((length, rest)) = self.came.split_first_chunk::<4>() {
-                let length = u32::from_le_bytes(*length) as usize;
-                if length > self.most {
-                    return Err(broken(format!("a frame of {length} bytes where {} are the most", self.most)));
-                }
-                if rest.len() >= length {
-                    let body = rest[..length].to_vec();
-                    self.came.drain(..4 + length);
-                    return Ok(Some(body));
-                }
-            }
-            // Memory grows with what arrives, not with what is promised.
-            let read = self.from.read_buf(&mut self.came).await;
-            match read.map_err(|e| Error::Peer(format!("is gone: {e}")))? {
-                0 if self.came.is_empty() => return Ok(None),
-                0 => return Err(Error::Peer("is gone in the middle of a message".into())),
-                _ => {}
-            }
-        }
-    }
-}
-
-/// Writes a frame.
-///
-/// # Errors
-/// If the other end is gone.
-pub async fn write(to: &mut (impl AsyncWrite + Unpin), frame: &[u8]) -> Result<()> {
-    let written = async {
-        to.write_all(frame).await?;
-        to.flush().await
-    };
-    let written = tokio::time::timeout(UNREAD, written).await;
-    written.unwrap_or(Err(std::io::ErrorKind::TimedOut.into())).map_err(|e| Error::Peer(format!("is gone: {e}")))
-}
+/// and those of any picture.
+const LARGEST: usize = 250_000;
 
 /// A picture or a map.
 #[derive(Debug, Clone)]
@@ -179,23 +25,23 @@ enum Blob {
 }
 
 impl Blob {
-    fn id(&self) -> u64 {
-        let mut hasher = DefaultHasher::new();
-        match self {
-            Self::Picture(p) => (0u8, p.width, p.height, &p.rgb).hash(&mut hasher),
-            Self::Heat(h) => {
-                (1u8, h.width, h.height).hash(&mut hasher);
-                h.values.iter().for_each(|v| v.to_bits().hash(&mut hasher));
+    fn is(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Picture(a), Self::Picture(b)) => Arc::ptr_eq(&a.rgb, &b.rgb) || a == b,
+            (Self::Heat(a), Self::Heat(b)) => {
+                let bits = |map: &HeatMap| map.values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
+                Arc::ptr_eq(&a.values, &b.values)
+                    || ((a.width, a.height) == (b.width, b.height) && bits(a) == bits(b))
             }
+            _ => false,
         }
-        hasher.finish()
     }
 
     fn bytes(&self, thin: bool) -> Vec<u8> {
         match self {
             Self::Picture(p) if thin => {
                 let pixels = (p.width as usize * p.height as usize).max(65_536);
-                compress(p, PICTURE * pixels / 65_536)
+                compress(p, (PICTURE * pixels / 65_536).min(LARGEST))
             }
             Self::Picture(p) => p.rgb.to_vec(),
             Self::Heat(h) => {
@@ -213,15 +59,17 @@ impl Blob {
 
 /// The places of a snapshot's pictures and maps, in order: `visit` may look at them or fill them.
 fn places(snapshot: &mut Snapshot, visit: &mut dyn FnMut(Place<'_>) -> Result<()>) -> Result<()> {
-    let pictures = [&mut snapshot.input, &mut snapshot.style, &mut snapshot.result, &mut snapshot.perturbation];
-    for picture in pictures.into_iter().flatten() {
+    let photo = snapshot.photo.iter_mut().map(|photo| &mut photo.picture);
+    for picture in photo.chain(&mut snapshot.style) {
         visit(Place::Picture(picture))?;
     }
-    if let Some(heat) = &mut snapshot.heat {
-        visit(Place::Heat(heat))?;
-    }
-    for panel in &mut snapshot.panels {
-        visit(Place::Heat(&mut panel.heat))?;
+    for (_, artefact) in snapshot.view.artefacts() {
+        match artefact {
+            Artefact::Picture(picture) => visit(Place::Picture(picture))?,
+            Artefact::Map(map) => visit(Place::Heat(map))?,
+            // Nobody looks at an array.
+            Artefact::Array(_) => {}
+        }
     }
     let mut past: Vec<Past> = snapshot.past.to_vec();
     for past in &mut past {
@@ -239,20 +87,45 @@ enum Place<'a> {
 /// What the other end of a connection has.
 #[derive(Debug, Default)]
 pub struct Packer {
-    known: Vec<u64>,
+    /// The pictures and maps of the last snapshot, by number.
+    known: Vec<(u64, Blob)>,
+    /// How many there were in all.
+    count: u64,
     /// The run and the points of its curves.
     curves: Option<(u64, Vec<(String, usize)>)>,
+    /// The models that were told of.
+    models: Vec<Arc<ModelInfo>>,
 }
 
 impl Packer {
+    /// A frame with an event.
+    ///
+    /// # Errors
+    /// If it cannot be serialised.
+    pub fn event(&mut self, event: Event, thin: bool) -> Result<Vec<u8>> {
+        let Event::Started { run, spec, model, params } = event else {
+            return frame(&ToWatcher::Event(Box::new(event)), &[], thin);
+        };
+        let known = self.models.iter().position(|other| Arc::ptr_eq(other, &model) || *other == model);
+        let (number, info) = match known {
+            Some(number) => (number, None),
+            None => {
+                self.models.push(model.clone());
+                (self.models.len() - 1, Some(model))
+            }
+        };
+        frame(&ToWatcher::Started { run, spec, params, model: number, info }, &[], thin)
+    }
+
     /// A frame with what is new in a snapshot.
     ///
     /// # Errors
     /// If it cannot be serialised.
     pub fn pack(&mut self, snapshot: &Snapshot, thin: bool) -> Result<Vec<u8>> {
         let mut light = snapshot.clone();
-        let (mut blobs, mut lengths, mut data) = (vec![], vec![], vec![]);
-        let known = std::mem::take(&mut self.known);
+        let (mut lengths, mut data) = (vec![], vec![]);
+        let mut now: Vec<(u64, Blob)> = vec![];
+        let (known, count) = (std::mem::take(&mut self.known), &mut self.count);
         places(&mut light, &mut |place| {
             let blob = match place {
                 Place::Picture(p) => {
@@ -262,18 +135,21 @@ impl Packer {
                     Blob::Heat(std::mem::replace(h, HeatMap { width: h.width, height: h.height, values: [].into() }))
                 }
             };
-            let id = blob.id();
-            if !known.contains(&id) && !blobs.contains(&id) {
+            let same = now.iter().chain(&known).find(|(_, other)| other.is(&blob)).map(|(id, _)| *id);
+            let id = same.unwrap_or_else(|| {
+                *count += 1;
                 let bytes = blob.bytes(thin);
-                lengths.push((id, bytes.len()));
+                lengths.push((*count, bytes.len()));
                 data.extend(bytes);
-            }
-            blobs.push(id);
+                *count
+            });
+            now.push((id, blob));
             Ok(())
         })?;
-        self.known.clone_from(&blobs);
+        let blobs = now.iter().map(|(id, _)| *id).collect();
+        self.known = now;
         let lengths_now: Vec<(String, usize)> =
-            snapshot.series.iter().map(|s| (s.name.clone(), s.points.len())).collect();
+            snapshot.course.series.iter().map(|s| (s.name.clone(), s.points.len())).collect();
         let goes_on = self.curves.take().filter(|(run, curves)| {
             let grown = |((a, before), (b, now)): (&(String, usize), &(String, usize))| a == b && before <= now;
             *run == snapshot.run && curves.len() == lengths_now.len() && curves.iter().zip(&lengths_now).all(grown)
@@ -282,8 +158,8 @@ impl Packer {
             Some((_, curves)) => curves.iter().map(|(_, n)| *n).collect(),
             None => vec![],
         };
-        for (series, n) in light.series.iter_mut().zip(&before) {
-            series.points.drain(..*n);
+        for (series, n) in light.course.series.iter_mut().zip(&before) {
+            series.points = series.points.since(*n);
         }
         self.curves = Some((snapshot.run, lengths_now));
         frame(&ToWatcher::Snapshot { light: Box::new(light), before, blobs, lengths }, &data, thin)
@@ -295,9 +171,19 @@ impl Packer {
 pub struct Unpacker {
     known: HashMap<u64, Blob>,
     series: Vec<Series>,
+    models: Vec<Arc<ModelInfo>>,
 }
 
 impl Unpacker {
+    /// The model with a number; `info` is it if it has not been told of before.
+    ///
+    /// # Errors
+    /// If it never was.
+    pub fn model(&mut self, number: usize, info: Option<Arc<ModelInfo>>) -> Result<Arc<ModelInfo>> {
+        self.models.extend(info);
+        self.models.get(number).cloned().ok_or_else(|| broken("a model that was never told of"))
+    }
+
     /// The snapshot that a message tells of.
     ///
     /// # Errors
@@ -348,17 +234,20 @@ impl Unpacker {
             Ok(())
         })?;
         self.known = now;
+        let series = &mut light.course.series;
         if !before.is_empty() {
-            if self.series.len() != light.series.len() {
+            if self.series.len() != series.len() {
                 return Err(broken("curves that were never begun"));
             }
-            for ((whole, new), n) in self.series.iter_mut().zip(&mut light.series).zip(before) {
-                whole.points.truncate(*n);
-                whole.points.append(&mut new.points);
+            for ((whole, new), n) in self.series.iter_mut().zip(series.iter_mut()).zip(before) {
+                if whole.points.len() != *n {
+                    return Err(broken("a piece of a curve is missing"));
+                }
+                whole.points.extend(new.points.iter().copied());
                 new.points.clone_from(&whole.points);
             }
         }
-        self.series.clone_from(&light.series);
+        self.series.clone_from(series);
         Ok(Arc::new(light))
     }
 }
@@ -393,7 +282,11 @@ fn heat(width: u32, height: u32, bytes: &[u8], thin: bool) -> Result<HeatMap> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{ToEngine, parse};
     use super::*;
+    use crate::engine::protocol::{Course, JobSpec};
+    use crate::model::{ChannelOrder, Input, Output, Provenance, Resize, Roles};
+    use crate::techniques::{Params, View};
     use proptest::prelude::*;
 
     fn body(frame: &[u8]) -> &[u8] {
@@ -413,15 +306,14 @@ mod tests {
     fn snapshot(step: usize) -> Snapshot {
         let picture = |n: usize| Picture::new(16, 8, (0..384).map(|i| (i * n % 253) as u8).collect());
         let points = (0..=step).map(|n| (n, 1.0 / (n as f64 + 0.3))).collect();
-        Snapshot {
-            run: 1,
-            step,
+        let series = vec![Series { name: "loss".into(), points }];
+        let view = View {
             input: Some(picture(1)),
             result: Some(picture(step + 2)),
             heat: Some(HeatMap::new(2, 1, vec![step as f32, -0.5])),
-            series: vec![Series { name: "loss".into(), points }],
-            ..Snapshot::default()
-        }
+            ..View::default()
+        };
+        Snapshot { run: 1, view, course: Course { step, series, ..Course::default() }, ..Snapshot::default() }
     }
 
     #[test]
@@ -441,15 +333,38 @@ mod tests {
     }
 
     #[test]
+    fn a_model_goes_over_the_line_once() {
+        let model = |id: &str| {
+            let (mean, std) = (vec![0.5; 3], vec![0.5; 3]);
+            let (channels, resize) = (ChannelOrder::Rgb, Resize::default());
+            let input = Input { channels, size: [8, 8], any_size: true, range: 1.0, mean, std, resize };
+            let (output, roles) = (Some(Output::imagenet()), Roles::default());
+            let provenance = Provenance::default();
+            Arc::new(ModelInfo { id: id.into(), input, output, roles, layers: vec![], provenance })
+        };
+        let (mut packer, mut unpacker) = (Packer::default(), Unpacker::default());
+        for (id, new) in [("a", true), ("b", true), ("a", false), ("a", false), ("b", false)] {
+            let (spec, params) = (Box::new(JobSpec::default()), Params::default());
+            let frame =
+                packer.event(Event::Started { run: 1, spec, model: model(id), params }, true).expect("packed");
+            assert_eq!(frame.len() > 1000, new, "{id}: {} bytes", frame.len());
+            let (message, _) = parse::<ToWatcher>(body(&frame), true).expect("a message");
+            let ToWatcher::Started { model: number, info, .. } = message else { panic!("{message:?}") };
+            assert_eq!(unpacker.model(number, info).expect("known"), model(id));
+        }
+        assert!(unpacker.model(9, None).is_err());
+    }
+
+    #[test]
     fn pictures_are_small_on_a_thin_line() {
         let photo = crate::imaging::samples::find("german_shepherd").expect("a sample");
         let photo = crate::imaging::decode(std::path::Path::new("photo"), photo.bytes).expect("a picture");
         let photo = crate::imaging::centre_crop(&photo, 256);
-        let sent = Snapshot { result: Some(photo.clone()), ..Snapshot::default() };
+        let sent = Snapshot { view: View { result: Some(photo.clone()), ..View::default() }, ..Snapshot::default() };
         let frame = Packer::default().pack(&sent, true).expect("packed");
         assert!(frame.len() < 55_000, "{} bytes", frame.len());
         let seen = received(&mut Unpacker::default(), &frame, true).expect("whole");
-        let seen = seen.result.as_ref().expect("a picture");
+        let seen = seen.view.result.as_ref().expect("a picture");
         let off: u64 = seen.rgb.iter().zip(photo.rgb.iter()).map(|(a, b)| u64::from(a.abs_diff(*b)).pow(2)).sum();
         assert!((off as f64 / photo.rgb.len() as f64) < 65.0, "30 dB");
     }
