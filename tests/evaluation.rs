@@ -22,7 +22,7 @@ fn scores(
     target: Option<[f64; 4]>,
 ) -> BTreeMap<String, f64> {
     let evaluation = Evaluation {
-        method: find(TECHNIQUES, technique).expect("a technique").method().expect("a method"),
+        method: gradlens::techniques::method(find(TECHNIQUES, technique).expect("a technique")).expect("a method"),
         params: params(technique, &[]),
         metrics: metrics.iter().map(|m| (*m).to_owned()).collect(),
         target,
@@ -91,7 +91,7 @@ fn every_metric_says_what_it_is() {
         assert!(!metric.scores.is_empty() && !metric.about.ends_with('.') && !metric.reference.is_empty());
     }
     let evaluation = Evaluation {
-        method: find(TECHNIQUES, "gradcam").expect("a technique").method().expect("a method"),
+        method: gradlens::techniques::method(find(TECHNIQUES, "gradcam").expect("a technique")).expect("a method"),
         params: params("gradcam", &[]),
         metrics: vec!["deletions".into()],
         target: None,
