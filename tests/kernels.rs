@@ -260,10 +260,10 @@ proptest! {
 
     /// The distance of two maps, and their difference, against candle's.
     #[test]
-    fn departures_agree_with_candle(n in 1usize..3, c in 1usize..40, h in 1usize..40, w in 1usize..40, seed in 0u64..1000) {
+    fn squared_differences_agree_with_candle(n in 1usize..3, c in 1usize..40, h in 1usize..40, w in 1usize..40, seed in 0u64..1000) {
         let (x, y) = (random(seed, (n, c, h, w)), random(seed + 1, (n, c, h, w)));
         let run = |set| -> Result<(f64, Vec<f32>)> {
-            let (sum, difference) = map(&x, set).departure(&map(&y, set), 0.3)?;
+            let (sum, difference) = map(&x, set).squared_difference(&map(&y, set), 0.3)?;
             Ok((sum, values(&difference.to_tensor()?)))
         };
         let (fast, candle) = (run(KernelSet::Fast).expect("computed"), run(KernelSet::Candle).expect("computed"));

@@ -38,8 +38,8 @@ pub struct Gate<'a> {
 }
 
 impl<'a> Gate<'a> {
-    pub(super) fn cpu(self) -> Result<super::cpu::Gate<'a>> {
-        Ok(super::cpu::Gate { y: self.y.cpu()?.data(), cap: self.activation.cap(), rule: self.rule })
+    pub(super) fn cpu(self) -> Result<super::cpu::Mask<'a>> {
+        Ok(super::cpu::Mask { y: self.y.cpu()?.data(), cap: self.activation.cap(), rule: self.rule })
     }
 }
 

@@ -213,7 +213,7 @@ pub(super) fn mixed_channels(x: &Tensor, matrix: &Tensor) -> Result<Tensor> {
     matrix.broadcast_left(n)?.matmul(&x.reshape((n, c, h * w))?)?.reshape((n, c, h, w))
 }
 
-pub(super) fn departure(x: &Tensor, y: &Tensor, scale: f64) -> Result<(f64, Tensor)> {
+pub(super) fn squared_difference(x: &Tensor, y: &Tensor, scale: f64) -> Result<(f64, Tensor)> {
     let difference = (x - y)?;
     let sum = difference.sqr()?.sum_all()?.to_scalar::<f32>()?;
     Ok((f64::from(sum), (difference * scale)?))

@@ -176,8 +176,8 @@ impl Conv2d {
         match x {
             Map::Cpu(x) => {
                 let add = onto.map(Map::cpu).transpose()?.map(cpu::Nhwc::data);
-                let ending = cpu::Ending { add, activation, ..cpu::Ending::default() };
-                Ok(Map::Cpu(self.packed()?.apply(x, &window, ending)?))
+                let epilogue = cpu::Epilogue { add, activation, ..cpu::Epilogue::default() };
+                Ok(Map::Cpu(self.packed()?.apply(x, &window, epilogue)?))
             }
             Map::Candle(x) => {
                 let y = candle_ops::conv2d(x, &self.weight, &window, self.groups)?;
@@ -229,8 +229,8 @@ impl Conv2d {
             Map::Cpu(dy) => {
                 let add = onto.map(Map::cpu).transpose()?.map(cpu::Nhwc::data);
                 let gate = gate.map(super::activation::Gate::cpu).transpose()?;
-                let ending = cpu::Ending { add, gate, ..cpu::Ending::default() };
-                Ok(Map::Cpu(self.packed_transposed()?.apply(dy, &window, ending)?))
+                let epilogue = cpu::Epilogue { add, gate, ..cpu::Epilogue::default() };
+                Ok(Map::Cpu(self.packed_transposed()?.apply(dy, &window, epilogue)?))
             }
             Map::Candle(dy) => {
                 let weight = self.transposed(dy.device())?;

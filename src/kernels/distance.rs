@@ -8,14 +8,14 @@ impl Map {
     ///
     /// # Errors
     /// If the maps differ in shape or kernel set.
-    pub fn departure(&self, from: &Self, scale: f64) -> Result<(f64, Self)> {
+    pub fn squared_difference(&self, from: &Self, scale: f64) -> Result<(f64, Self)> {
         match (self, from) {
             (Self::Cpu(x), Self::Cpu(y)) => {
-                let (sum, difference) = x.departure(y, scale as f32)?;
+                let (sum, difference) = x.squared_difference(y, scale as f32)?;
                 Ok((sum, Self::Cpu(difference)))
             }
             (Self::Candle(x), Self::Candle(y)) => {
-                let (sum, difference) = candle_ops::departure(x, y, scale)?;
+                let (sum, difference) = candle_ops::squared_difference(x, y, scale)?;
                 Ok((sum, Self::Candle(difference)))
             }
             _ => Err(mixed()),

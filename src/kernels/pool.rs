@@ -69,7 +69,7 @@ impl MaxPool {
             (Map::Cpu(x), Map::Cpu(dy)) => {
                 let add = onto.map(Map::cpu).transpose()?.map(cpu::Nhwc::data);
                 let gate = gate.map(super::activation::Gate::cpu).transpose()?;
-                Ok(Map::Cpu(x.max_pool_vjp(dy, &window, cpu::Ending { add, gate, ..cpu::Ending::default() })))
+                Ok(Map::Cpu(x.max_pool_vjp(dy, &window, cpu::Epilogue { add, gate, ..cpu::Epilogue::default() })))
             }
             (Map::Candle(x), Map::Candle(dy)) => {
                 let mut dx = candle_ops::max_pool_vjp(x, dy, &window)?;

@@ -1,9 +1,9 @@
 //! Rectifiers and sums over whole maps.
 
 use super::buffer::Buffer;
-use super::ending::{Ending, Gate, Tile};
-use super::gemm::Output;
+use super::epilogue::{Epilogue, Mask, Tile};
 use super::nhwc::{Elements, Nhwc};
+use super::output::Output;
 use super::simd::{place, vectorised};
 use crate::kernels::{Activation, ReluRule};
 use candle_core::Result;
@@ -14,21 +14,24 @@ const CHUNK: usize = 16 * 1024;
 
 impl Elements<'_> {
     pub fn rectify(self, activation: Activation) {
-        self.end(Ending { activation: Some(activation), ..Ending::default() });
+        self.finish(Epilogue { activation: Some(activation), ..Epilogue::default() });
     }
 
     /// Turns ∂y into ∂x given the rectifier's output `y`.
     pub fn gate(self, y: &Nhwc, activation: Activation, rule: ReluRule) {
-        self.end(Ending { gate: Some(Gate { y: y.data(), cap: activation.cap(), rule }), ..Ending::default() });
+        self.finish(Epilogue {
+            gate: Some(Mask { y: y.data(), cap: activation.cap(), rule }),
+            ..Epilogue::default()
+        });
     }
 
-    fn end(self, ending: Ending<'_>) {
-        ending.check(self.0.len(), 0);
+    fn finish(self, epilogue: Epilogue<'_>) {
+        epilogue.check(self.0.len(), 0);
         let len = self.0.len();
         // SAFETY: each chunk is one task's.
         let values = unsafe { Output::new(self.0) };
         (0..len.div_ceil(CHUNK)).into_par_iter().for_each(|chunk| {
-            end(values, [chunk * CHUNK, ((chunk + 1) * CHUNK).min(len)], &ending);
+            finish(values, [chunk * CHUNK, ((chunk + 1) * CHUNK).min(len)], &epilogue);
         });
     }
 }
@@ -36,12 +39,12 @@ impl Elements<'_> {
 impl Nhwc {
     pub fn added(mut self, other: &Self) -> Result<Self> {
         self.same_shape(other)?;
-        self.make_mut().end(Ending { add: Some(other.data()), ..Ending::default() });
+        self.make_mut().finish(Epilogue { add: Some(other.data()), ..Epilogue::default() });
         Ok(self)
     }
 
     /// Σ(self − other)², and scale · (self − other).
-    pub fn departure(&self, other: &Self, scale: f32) -> Result<(f64, Self)> {
+    pub fn squared_difference(&self, other: &Self, scale: f32) -> Result<(f64, Self)> {
         self.same_shape(other)?;
         let (a, b) = (self.data(), other.data());
         let mut difference = Buffer::any(a.len());
@@ -51,7 +54,7 @@ impl Nhwc {
             .into_par_iter()
             .map(|chunk| {
                 let mut sum = 0.0;
-                depart(a, b, scale, to, [chunk * CHUNK, ((chunk + 1) * CHUNK).min(a.len())], &mut sum);
+                subtract(a, b, scale, to, [chunk * CHUNK, ((chunk + 1) * CHUNK).min(a.len())], &mut sum);
                 sum
             })
             .collect();
@@ -60,35 +63,35 @@ impl Nhwc {
 }
 
 vectorised! {
-    /// The part of [`Nhwc::departure`] in `range`.
-    fn depart<S>(a: &[f32], b: &[f32], scale: f32, to: Output, range: [usize; 2], sum: &mut f64) {
+    /// The part of [`Nhwc::squared_difference`] in `range`.
+    fn subtract<S>(s: S, a: &[f32], b: &[f32], scale: f32, to: Output, range: [usize; 2], sum: &mut f64) {
         let [from, end] = range;
         let mut squares = [0.0; 16];
-        let (mut total, scale) = (S::splat(0.0), S::splat(scale));
+        let (mut total, scale) = (s.splat(0.0), s.splat(scale));
         for at in (from..end).step_by(S::LANES) {
             let n = (end - at).min(S::LANES);
             // SAFETY: the range lies in all three.
             unsafe {
-                let difference = S::sub(S::load_up_to(place(a, at, n), n), S::load_up_to(place(b, at, n), n));
-                total = S::fma(difference, difference, total);
-                S::store_up_to(to.at(at, n), S::mul(difference, scale), n);
+                let difference = s.sub(s.load_up_to(place(a, at, n), n), s.load_up_to(place(b, at, n), n));
+                total = s.fma(difference, difference, total);
+                s.store_up_to(to.at(at, n), s.mul(difference, scale), n);
             }
         }
         // SAFETY: no vector is longer.
-        unsafe { S::store(squares.as_mut_ptr(), total) };
+        unsafe { s.store(squares.as_mut_ptr(), total) };
         *sum = squares.iter().map(|v| f64::from(*v)).sum();
     }
 }
 
 vectorised! {
-    fn end<S>(values: Output, range: [usize; 2], ending: &Ending<'_>) {
+    fn finish<S>(s: S, values: Output, range: [usize; 2], epilogue: &Epilogue<'_>) {
         let [from, to] = range;
         for at in (from..to).step_by(S::LANES) {
             let n = (to - at).min(S::LANES);
-            // SAFETY: the range lies in the values, which `Elements::end` has checked the ending against.
+            // SAFETY: the range lies in the values, which `Elements::finish` has checked the epilogue against.
             unsafe {
-                let v = S::load_up_to(values.at(at, n), n);
-                ending.write::<S, 1, 1>([[v]], values, Tile::one(0, at, n));
+                let v = s.load_up_to(values.at(at, n), n);
+                epilogue.write::<S, 1, 1>(s, [[v]], values, Tile::one(0, at, n));
             }
         }
     }

@@ -1,12 +1,13 @@
 //! The matrix product of pixels and packed weights, one thread's part of it.
 //!
 //! Pixels are read as they lie, one broadcast each; weights are packed into panels as wide as a tile of the product, so
-//! that they are read in order. A tile's sums stay in registers from the first term to the last and are ended there:
+//! that they are read in order. A tile's sums stay in registers from the first term to the last and are finished there:
 //! every output is summed in one order, whatever the tile, the block or the number of threads.
 
 use super::buffer::Buffer;
-use super::ending::{self, Ending};
-use super::simd::{Level, Simd, level, place, vectorised};
+use super::epilogue::{Epilogue, Tile};
+use super::output::Output;
+use super::simd::{Simd, lanes, place, vectorised};
 use rayon::prelude::*;
 
 /// Floats of pixels that stay in the L2 cache while panel after panel goes over them.
@@ -22,17 +23,6 @@ pub(super) struct Panels {
     /// Columns of a matrix with its padding.
     padded: usize,
     lanes: usize,
-}
-
-/// Floats of a vector at this processor's level.
-pub(super) fn lanes() -> usize {
-    match level() {
-        #[cfg(target_arch = "x86_64")]
-        Level::Avx512 => super::simd::Avx512::LANES,
-        #[cfg(target_arch = "x86_64")]
-        Level::Avx2 => super::simd::Avx2::LANES,
-        Level::Baseline => super::simd::Baseline::LANES,
-    }
 }
 
 impl Panels {
@@ -85,7 +75,7 @@ impl Panels {
     }
 }
 
-/// c\[p, o\] = ending(Σ_k a\[p, k\] · weights\[k, o\]) for rows `p` and the columns `from..to`.
+/// c\[p, o\] = epilogue(Σ_k a\[p, k\] · weights\[k, o\]) for rows `p` and the columns `from..to`.
 #[derive(Clone, Copy)]
 pub(super) struct Product<'a> {
     /// Rows of `k` floats, `lda` floats apart; they may overlap.
@@ -101,50 +91,7 @@ pub(super) struct Product<'a> {
     /// Where the first row's column 0 lies in the output, and floats between rows.
     pub at: usize,
     pub ldc: usize,
-    pub ending: Ending<'a>,
-}
-
-/// An output that several tasks write, each its own part.
-#[derive(Clone, Copy)]
-pub(super) struct Output {
-    start: *mut f32,
-    len: usize,
-}
-
-// SAFETY: tasks write parts that do not overlap, as `Output::new` asks.
-unsafe impl Send for Output {}
-// SAFETY: as above.
-unsafe impl Sync for Output {}
-
-impl Output {
-    /// # Safety
-    /// While the output is used nothing else touches `to`, and no two threads write one element.
-    pub unsafe fn new(to: &mut [f32]) -> Self {
-        Self { start: to.as_mut_ptr(), len: to.len() }
-    }
-
-    pub fn len(&self) -> usize {
-        self.len
-    }
-
-    /// Asks for the cache line of the float at `at`, which need not be there.
-    #[inline(always)]
-    pub fn prefetch<S: Simd>(&self, at: usize) {
-        S::prefetch(self.start.wrapping_add(at));
-    }
-
-    /// Where `n` floats lie. The feature `checked` looks whether they do.
-    ///
-    /// # Safety
-    /// `at + n` ≤ len.
-    #[inline(always)]
-    pub unsafe fn at(&self, at: usize, n: usize) -> *mut f32 {
-        if cfg!(feature = "checked") {
-            assert!(at + n <= self.len, "{n} floats at {at} of {}", self.len);
-        }
-        // SAFETY: the caller's promise.
-        unsafe { self.start.add(at) }
-    }
+    pub epilogue: Epilogue<'a>,
 }
 
 impl Product<'_> {
@@ -169,20 +116,20 @@ impl Product<'_> {
 }
 
 vectorised! {
-    fn product<S>(p: &Product<'_>, c: Output) {
+    fn product<S>(s: S, p: &Product<'_>, c: Output) {
         let [from, to] = p.columns;
         let block = (ROWS_IN_CACHE / p.lda.max(1) / S::ROWS).max(1) * S::ROWS;
         for first in (0..p.rows).step_by(block) {
             let last = (first + block).min(p.rows);
             for column in (from..to).step_by(2 * S::LANES) {
                 let n = (to - column).min(2 * S::LANES);
-                let tile = Tile { p, c, column, n };
+                let kernel = Microkernel { p, c, column, n };
                 // SAFETY: `Product::run` has checked that rows, columns and panels lie inside their slices.
                 unsafe {
                     if p.weights.width(column) > S::LANES {
-                        tile.rows::<S, 2>(first, last);
+                        kernel.rows::<S, 2>(s, first, last);
                     } else {
-                        tile.rows::<S, 1>(first, last);
+                        kernel.rows::<S, 1>(s, first, last);
                     }
                 }
             }
@@ -190,8 +137,8 @@ vectorised! {
     }
 }
 
-/// Some rows of one panel.
-struct Tile<'a> {
+/// Some rows of the product with one panel, a tile of sums after the other.
+struct Microkernel<'a> {
     p: &'a Product<'a>,
     c: Output,
     column: usize,
@@ -199,38 +146,38 @@ struct Tile<'a> {
     n: usize,
 }
 
-impl Tile<'_> {
+impl Microkernel<'_> {
     /// # Safety
     /// Rows `first..last` of the product lie inside its slices, and the panel has N vectors.
     #[inline(always)]
-    unsafe fn rows<S: Simd, const N: usize>(&self, mut first: usize, last: usize) {
+    unsafe fn rows<S: Simd, const N: usize>(&self, s: S, mut first: usize, last: usize) {
         // SAFETY: the caller's promise.
         unsafe {
             if S::ROWS == 12 {
                 while first + 12 <= last {
-                    self.sums::<S, 12, N>(first);
+                    self.sums::<S, 12, N>(s, first);
                     first += 12;
                 }
                 if first + 8 <= last {
-                    self.sums::<S, 8, N>(first);
+                    self.sums::<S, 8, N>(s, first);
                     first += 8;
                 }
             } else {
                 while first + 6 <= last {
-                    self.sums::<S, 6, N>(first);
+                    self.sums::<S, 6, N>(s, first);
                     first += 6;
                 }
             }
             if first + 4 <= last {
-                self.sums::<S, 4, N>(first);
+                self.sums::<S, 4, N>(s, first);
                 first += 4;
             }
             if first + 2 <= last {
-                self.sums::<S, 2, N>(first);
+                self.sums::<S, 2, N>(s, first);
                 first += 2;
             }
             if first < last {
-                self.sums::<S, 1, N>(first);
+                self.sums::<S, 1, N>(s, first);
             }
         }
     }
@@ -240,45 +187,40 @@ impl Tile<'_> {
     /// # Safety
     /// As [`Self::rows`].
     #[inline(always)]
-    unsafe fn sums<S: Simd, const R: usize, const N: usize>(&self, first: usize) {
+    unsafe fn sums<S: Simd, const R: usize, const N: usize>(&self, s: S, first: usize) {
         let p = self.p;
         let k = p.weights.k / p.lines[0];
         for r in 0..R {
             let at = p.at + (first + r) * p.ldc + self.column;
             for v in 0..N {
-                p.ending.prefetch::<S>(at + v * S::LANES);
+                p.epilogue.prefetch(s, at + v * S::LANES);
             }
         }
-        let mut sums = [[S::splat(0.0); N]; R];
+        let mut sums = [[s.splat(0.0); N]; R];
         // SAFETY: R rows of k floats lie in `a`, k·N vectors in the panel.
         unsafe {
             let mut a = place(p.a, first * p.lda, (R - 1) * p.lda + (p.lines[0] - 1) * p.lines[1] + k);
             let mut b = place(&p.weights.values, p.weights.at(p.matrix, self.column), p.weights.k * N * S::LANES);
             for _ in 0..p.lines[0] {
                 for i in 0..k {
-                    let mut w = [S::splat(0.0); N];
+                    let mut w = [s.splat(0.0); N];
                     for (v, w) in w.iter_mut().enumerate() {
-                        *w = S::load(b.add(v * S::LANES));
+                        *w = s.load(b.add(v * S::LANES));
                     }
                     b = b.add(N * S::LANES);
                     for (r, sums) in sums.iter_mut().enumerate() {
-                        let x = S::splat(*a.add(r * p.lda + i));
+                        let x = s.splat(*a.add(r * p.lda + i));
                         for v in 0..N {
-                            sums[v] = S::fma(x, w[v], sums[v]);
+                            sums[v] = s.fma(x, w[v], sums[v]);
                         }
                     }
                 }
                 a = a.wrapping_add(p.lines[1]);
             }
         }
-        let tile = ending::Tile {
-            channel: self.column,
-            at: p.at + first * p.ldc + self.column,
-            apart: p.ldc,
-            rows: R,
-            n: self.n,
-        };
-        // SAFETY: rows and columns lie in `c`, and the ending fits it.
-        unsafe { p.ending.write::<S, R, N>(sums, self.c, tile) }
+        let tile =
+            Tile { channel: self.column, at: p.at + first * p.ldc + self.column, apart: p.ldc, rows: R, n: self.n };
+        // SAFETY: rows and columns lie in `c`, and the epilogue fits it.
+        unsafe { p.epilogue.write::<S, R, N>(s, sums, self.c, tile) }
     }
 }

@@ -1,9 +1,10 @@
 //! Products of channels, summed over pixels.
 
 use super::buffer::Buffer;
-use super::ending::Ending;
-use super::gemm::{Output, Panels, Product};
+use super::epilogue::Epilogue;
+use super::gemm::{Panels, Product};
 use super::nhwc::Nhwc;
+use super::output::Output;
 use super::simd::{Simd, place, vectorised};
 use rayon::prelude::*;
 
@@ -56,8 +57,8 @@ impl Nhwc {
         (0..pixels.div_ceil(block)).into_par_iter().for_each(|b| {
             let (first, rows) = (b * block, block.min(pixels - b * block));
             let a = &self.data()[first * c..(first + rows) * c];
-            let (columns, at, ending) = ([0, c], first * c, Ending::default());
-            Product { a, lda: c, rows, lines: [1, 0], weights: &weights, matrix: 0, columns, at, ldc: c, ending }
+            let (columns, at, epilogue) = ([0, c], first * c, Epilogue::default());
+            Product { a, lda: c, rows, lines: [1, 0], weights: &weights, matrix: 0, columns, at, ldc: c, epilogue }
                 .run(to);
         });
         Self::new([self.n, self.h, self.w, c], y)
@@ -66,7 +67,7 @@ impl Nhwc {
 
 vectorised! {
     /// Adds the products of rows `rows` with the columns from the same place on to `to[at..]`, row by row.
-    fn sum<S>(data: &[f32], c: usize, pixels: [usize; 2], rows: [usize; 2], to: Output, at: usize) {
+    fn sum<S>(s: S, data: &[f32], c: usize, pixels: [usize; 2], rows: [usize; 2], to: Output, at: usize) {
         let block = (IN_CACHE / c).max(1);
         for first in (pixels[0]..pixels[1]).step_by(block) {
             let last = (first + block).min(pixels[1]);
@@ -77,13 +78,13 @@ vectorised! {
                 // SAFETY: rows and columns lie below c, pixels in `data`, the sums in `to`.
                 row += unsafe {
                     if S::ROWS == 12 && left >= 12 {
-                        columns::<S, 12>(data, c, row, to, at)
+                        columns::<S, 12>(s, data, c, row, to, at)
                     } else if left >= 6 {
-                        columns::<S, 6>(data, c, row, to, at)
+                        columns::<S, 6>(s, data, c, row, to, at)
                     } else if left >= 4 {
-                        columns::<S, 4>(data, c, row, to, at)
+                        columns::<S, 4>(s, data, c, row, to, at)
                     } else {
-                        columns::<S, 1>(data, c, row, to, at)
+                        columns::<S, 1>(s, data, c, row, to, at)
                     }
                 };
             }
@@ -96,20 +97,20 @@ vectorised! {
 /// # Safety
 /// `row + R` ≤ `c`, `data` is whole pixels, `to` has `c`² sums from `at` on.
 #[inline(always)]
-unsafe fn columns<S: Simd, const R: usize>(data: &[f32], c: usize, row: usize, to: Output, at: usize) -> usize {
+unsafe fn columns<S: Simd, const R: usize>(s: S, data: &[f32], c: usize, row: usize, to: Output, at: usize) -> usize {
     let mut column = row / S::LANES * S::LANES;
     // SAFETY: the caller's promise; N vectors or what is left of them lie below c.
     unsafe {
         while column + 2 * S::LANES <= c {
-            tile::<S, R, 2, true>(data, c, [row, column], to, at, S::LANES);
+            tile::<S, R, 2, true>(s, data, c, [row, column], to, at, S::LANES);
             column += 2 * S::LANES;
         }
         if column + S::LANES <= c {
-            tile::<S, R, 1, true>(data, c, [row, column], to, at, S::LANES);
+            tile::<S, R, 1, true>(s, data, c, [row, column], to, at, S::LANES);
             column += S::LANES;
         }
         if column < c {
-            tile::<S, R, 1, false>(data, c, [row, column], to, at, c - column);
+            tile::<S, R, 1, false>(s, data, c, [row, column], to, at, c - column);
         }
     }
     R
@@ -121,6 +122,7 @@ unsafe fn columns<S: Simd, const R: usize>(data: &[f32], c: usize, row: usize, t
 /// As [`columns`].
 #[inline(always)]
 unsafe fn tile<S: Simd, const R: usize, const N: usize, const FULL: bool>(
+    s: S,
     data: &[f32],
     c: usize,
     [row, column]: [usize; 2],
@@ -128,21 +130,21 @@ unsafe fn tile<S: Simd, const R: usize, const N: usize, const FULL: bool>(
     at: usize,
     n: usize,
 ) {
-    let mut sums = [[S::splat(0.0); N]; R];
+    let mut sums = [[s.splat(0.0); N]; R];
     let wide = (N - 1) * S::LANES + n;
     for pixel in data.chunks_exact(c) {
         // SAFETY: channels of one pixel.
         unsafe {
             let from = place(pixel, column, wide);
-            let mut v = [S::splat(0.0); N];
+            let mut v = [s.splat(0.0); N];
             for (i, v) in v.iter_mut().enumerate() {
-                *v = S::load_if::<FULL>(from.add(i * S::LANES), n);
+                *v = s.load_if::<FULL>(from.add(i * S::LANES), n);
             }
             let rows = place(pixel, row, R);
             for (r, sums) in sums.iter_mut().enumerate() {
-                let x = S::splat(*rows.add(r));
+                let x = s.splat(*rows.add(r));
                 for (sum, v) in sums.iter_mut().zip(v) {
-                    *sum = S::fma(x, v, *sum);
+                    *sum = s.fma(x, v, *sum);
                 }
             }
         }
@@ -153,7 +155,7 @@ unsafe fn tile<S: Simd, const R: usize, const N: usize, const FULL: bool>(
             let to = to.at(at + (row + r) * c + column, wide);
             for (i, sum) in sums.into_iter().enumerate() {
                 let to = to.add(i * S::LANES);
-                S::store_if::<FULL>(to, S::add(S::load_if::<FULL>(to, n), sum), n);
+                s.store_if::<FULL>(to, s.add(s.load_if::<FULL>(to, n), sum), n);
             }
         }
     }

@@ -4,18 +4,16 @@
 //! output is summed in one fixed order: results are the same bits with one thread and with many.
 
 mod buffer;
-mod col2im;
 mod conv;
-mod depthwise;
 mod elementwise;
-mod ending;
+mod epilogue;
 mod gemm;
 mod gram;
 mod nhwc;
+mod output;
 mod pool;
 mod simd;
-mod winograd;
 
 pub(super) use conv::PackedConv;
-pub(super) use ending::{Ending, Gate};
+pub(super) use epilogue::{Epilogue, Mask};
 pub use nhwc::Nhwc;

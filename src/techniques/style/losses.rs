@@ -53,7 +53,7 @@ impl Content {
     /// # Errors
     /// If F has another shape than P.
     pub fn loss(&self, activations: &Map, scale: f64) -> Result<(f64, Seed)> {
-        let (squares, gradient) = activations.departure(&self.activations, 2.0 * scale / self.power)?;
+        let (squares, gradient) = activations.squared_difference(&self.activations, 2.0 * scale / self.power)?;
         Ok((squares / self.power, Seed::Given(gradient)))
     }
 }

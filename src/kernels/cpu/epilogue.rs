@@ -1,23 +1,23 @@
 //! What happens to a value between its sum and its place in the output, in registers.
 
-use super::gemm::Output;
+use super::output::Output;
 use super::simd::{Simd, place};
 use crate::kernels::{Activation, ReluRule};
 
 /// scale · sum + bias, then the rectifier; or, on the way back, the sum of gradients and the rectifier's gate.
 #[derive(Clone, Copy, Default)]
-pub(in crate::kernels) struct Ending<'a> {
+pub(in crate::kernels) struct Epilogue<'a> {
     /// Of the convolution: filled up to whole vectors.
     pub affine: Option<&'a Affine>,
     /// Added after the affine part; of the output's shape.
     pub add: Option<&'a [f32]>,
     pub activation: Option<Activation>,
-    pub gate: Option<Gate<'a>>,
+    pub gate: Option<Mask<'a>>,
 }
 
-/// Passes a gradient on as the rectifier whose output is `y` does.
+/// Where a rectifier whose output is `y` lets a gradient through.
 #[derive(Clone, Copy)]
-pub(in crate::kernels) struct Gate<'a> {
+pub(in crate::kernels) struct Mask<'a> {
     /// Of the output's shape.
     pub y: &'a [f32],
     pub cap: f32,
@@ -65,7 +65,7 @@ macro_rules! each {
     };
 }
 
-impl Ending<'_> {
+impl Epilogue<'_> {
     /// Checks once what [`Self::write`] relies on.
     ///
     /// # Panics
@@ -83,6 +83,7 @@ impl Ending<'_> {
     #[inline(always)]
     pub(super) unsafe fn write<S: Simd, const R: usize, const N: usize>(
         &self,
+        s: S,
         sums: [[S::V; N]; R],
         to: Output,
         tile: Tile,
@@ -90,9 +91,9 @@ impl Ending<'_> {
         // SAFETY: the caller's promise.
         unsafe {
             if tile.rows == R && tile.n == N * S::LANES {
-                self.write_if::<S, R, N, true>(sums, to, tile);
+                self.write_if::<S, R, N, true>(s, sums, to, tile);
             } else {
-                self.write_if::<S, R, N, false>(sums, to, tile);
+                self.write_if::<S, R, N, false>(s, sums, to, tile);
             }
         }
     }
@@ -104,6 +105,7 @@ impl Ending<'_> {
     #[inline(always)]
     unsafe fn write_if<S: Simd, const R: usize, const N: usize, const FULL: bool>(
         &self,
+        s: S,
         mut sums: [[S::V; N]; R],
         to: Output,
         tile: Tile,
@@ -113,45 +115,45 @@ impl Ending<'_> {
             if let Some(affine) = self.affine {
                 if let Some(scale) = &affine.scale {
                     for v in 0..N {
-                        let scale = S::load(place(scale, tile.channel + v * S::LANES, S::LANES));
+                        let scale = s.load(place(scale, tile.channel + v * S::LANES, S::LANES));
                         for row in &mut sums {
-                            row[v] = S::mul(row[v], scale);
+                            row[v] = s.mul(row[v], scale);
                         }
                     }
                 }
                 for v in 0..N {
-                    let bias = S::load(place(&affine.bias, tile.channel + v * S::LANES, S::LANES));
+                    let bias = s.load(place(&affine.bias, tile.channel + v * S::LANES, S::LANES));
                     for row in &mut sums {
-                        row[v] = S::add(row[v], bias);
+                        row[v] = s.add(row[v], bias);
                     }
                 }
             }
             if let Some(add) = self.add {
-                each!(sums, tile, |v, at, n| *v = S::add(*v, S::load_if::<FULL>(place(add, at, n), n)));
+                each!(sums, tile, |v, at, n| *v = s.add(*v, s.load_if::<FULL>(place(add, at, n), n)));
             }
             if let Some(activation) = self.activation {
-                let (low, high) = (S::splat(0.0), S::splat(activation.cap()));
+                let (low, high) = (s.splat(0.0), s.splat(activation.cap()));
                 for v in sums.as_flattened_mut() {
-                    *v = S::clamp(*v, low, high);
+                    *v = s.clamp(*v, low, high);
                 }
             }
             if let Some(gate) = &self.gate {
                 each!(sums, tile, |v, at, n| {
-                    *v = gate.pass::<S>(*v, S::load_if::<FULL>(place(gate.y, at, n), n));
+                    *v = gate.pass(s, *v, s.load_if::<FULL>(place(gate.y, at, n), n));
                 });
             }
-            each!(sums, tile, |v, at, n| S::store_if::<FULL>(to.at(at, n), *v, n));
+            each!(sums, tile, |v, at, n| s.store_if::<FULL>(to.at(at, n), *v, n));
         }
     }
 
     /// Asks for what [`Self::write`] will read at `at`, while there is other work to do.
     #[inline(always)]
-    pub(super) fn prefetch<S: Simd>(&self, at: usize) {
+    pub(super) fn prefetch<S: Simd>(&self, s: S, at: usize) {
         if let Some(gate) = &self.gate {
-            S::prefetch(gate.y.as_ptr().wrapping_add(at));
+            s.prefetch(gate.y.as_ptr().wrapping_add(at));
         }
         if let Some(add) = self.add {
-            S::prefetch(add.as_ptr().wrapping_add(at));
+            s.prefetch(add.as_ptr().wrapping_add(at));
         }
     }
 }
@@ -176,13 +178,13 @@ impl Tile {
     }
 }
 
-impl Gate<'_> {
+impl Mask<'_> {
     #[inline(always)]
-    pub(super) fn pass<S: Simd>(&self, g: S::V, y: S::V) -> S::V {
+    pub(super) fn pass<S: Simd>(&self, s: S, g: S::V, y: S::V) -> S::V {
         match self.rule {
-            ReluRule::Standard => S::gate(g, y, S::splat(self.cap)),
-            ReluRule::Guided => S::gate(S::positive(g), y, S::splat(self.cap)),
-            ReluRule::Deconvnet => S::positive(g),
+            ReluRule::Standard => s.gate(g, y, s.splat(self.cap)),
+            ReluRule::Guided => s.gate(s.positive(g), y, s.splat(self.cap)),
+            ReluRule::Deconvnet => s.positive(g),
         }
     }
 }

@@ -1,10 +1,15 @@
 //! Convolution: which kernel serves which shape, and the general one.
 
-use super::buffer::Buffer;
-use super::ending::{Affine, Ending};
-use super::gemm::{Output, Panels, Product};
-use super::nhwc::Nhwc;
-use super::{col2im, depthwise, winograd};
+mod col2im;
+mod depthwise;
+mod winograd;
+
+use crate::kernels::cpu::buffer::Buffer;
+use crate::kernels::cpu::epilogue::{Affine, Epilogue};
+use crate::kernels::cpu::gemm::{Panels, Product};
+use crate::kernels::cpu::nhwc::Nhwc;
+use crate::kernels::cpu::output::Output;
+
 use crate::kernels::geometry::Window;
 use candle_core::{Result, Tensor};
 use rayon::prelude::*;
@@ -46,26 +51,26 @@ impl PackedConv {
         })
     }
 
-    /// The layer over every image of `x`; the ending's affine part is this layer's own.
-    pub fn apply<'a>(&'a self, x: &Nhwc, window: &Window, ending: Ending<'a>) -> Result<Nhwc> {
-        let ending = Ending { affine: self.affine.as_ref(), ..ending };
+    /// The layer over every image of `x`; the epilogue's affine part is this layer's own.
+    pub fn apply<'a>(&'a self, x: &Nhwc, window: &Window, epilogue: Epilogue<'a>) -> Result<Nhwc> {
+        let epilogue = Epilogue { affine: self.affine.as_ref(), ..epilogue };
         let [out, per_group, kh, kw] = self.dims();
         if self.groups > 1
             && per_group == 1
             && self.groups == out
             && kh.max(kw).max(window.x.stride) <= depthwise::LARGEST
         {
-            return Ok(depthwise::apply(x, self.packed(&self.depthwise, Weight::depthwise)?, ending, window));
+            return Ok(depthwise::apply(x, self.packed(&self.depthwise, Weight::depthwise)?, epilogue, window));
         }
         if self.affine.is_none() && col2im::serves(window, out) {
             let weights = self.packed(&self.folded, Weight::folded)?;
-            return Ok(col2im::apply(x, weights, out, ending, window));
+            return Ok(col2im::apply(x, weights, out, epilogue, window));
         }
         if winograd::serves(window, x.c) {
             let weights = self.packed(&self.winograd, |w| winograd::pack(w.inputs(), out, |o, i| w.kernel(o, i)))?;
-            return Ok(winograd::apply(x, weights, ending, window));
+            return Ok(winograd::apply(x, weights, epilogue, window));
         }
-        Ok(dense(x, self.packed(&self.dense, Weight::dense)?, ending, window))
+        Ok(dense(x, self.packed(&self.dense, Weight::dense)?, epilogue, window))
     }
 
     fn dims(&self) -> [usize; 4] {
@@ -129,15 +134,15 @@ impl Weight {
 }
 
 /// A matrix product over blocks of pixels, whose input is gathered where it does not lie as the product wants it.
-fn dense(x: &Nhwc, weights: &Panels, ending: Ending<'_>, window: &Window) -> Nhwc {
+fn dense(x: &Nhwc, weights: &Panels, epilogue: Epilogue<'_>, window: &Window) -> Nhwc {
     let (out_h, out_w, o, k) = (window.y.output, window.x.output, weights.columns(), weights.rows());
     let pixels = x.n * out_h * out_w;
     let mut y = Buffer::any(pixels * o);
-    ending.check(y.len(), o);
+    epilogue.check(y.len(), o);
     // SAFETY: tasks write different rows or columns.
     let to = unsafe { Output::new(&mut y) };
     if !window.is_pointwise() && out_w >= WIDE {
-        by_lines(x, weights, ending, window, to);
+        by_lines(x, weights, epilogue, window, to);
         return Nhwc::new([x.n, out_h, out_w, o], y);
     }
     let Parts { rows, columns } = Parts::of(pixels, k, weights, window.is_pointwise());
@@ -154,7 +159,7 @@ fn dense(x: &Nhwc, weights: &Panels, ending: Ending<'_>, window: &Window) -> Nhw
         };
         let columns = [column, (column + columns).min(o)];
         let (at, ldc) = (first * o, o);
-        Product { a, lda: k, rows, lines: [1, 0], weights, matrix: 0, columns, at, ldc, ending }.run(to);
+        Product { a, lda: k, rows, lines: [1, 0], weights, matrix: 0, columns, at, ldc, epilogue }.run(to);
     });
     Nhwc::new([x.n, out_h, out_w, o], y)
 }
@@ -164,7 +169,7 @@ const WIDE: usize = 12;
 
 /// A product for each line of the output, whose rows are the windows themselves: they overlap, one line of the kernel
 /// after the other.
-fn by_lines(x: &Nhwc, weights: &Panels, ending: Ending<'_>, window: &Window, to: Output) {
+fn by_lines(x: &Nhwc, weights: &Panels, epilogue: Epilogue<'_>, window: &Window, to: Output) {
     let (out_h, out_w, o) = (window.y.output, window.x.output, weights.columns());
     let padded = x.padded(window);
     let lda = window.x.stride * padded.c;
@@ -173,7 +178,7 @@ fn by_lines(x: &Nhwc, weights: &Panels, ending: Ending<'_>, window: &Window, to:
         let a = &padded.data()[(image * padded.h + oy * window.y.stride) * padded.row()..];
         let lines = [window.y.kernel, padded.row()];
         let (columns, at) = ([0, o], line * out_w * o);
-        Product { a, lda, rows: out_w, lines, weights, matrix: 0, columns, at, ldc: o, ending }.run(to);
+        Product { a, lda, rows: out_w, lines, weights, matrix: 0, columns, at, ldc: o, epilogue }.run(to);
     });
 }
 

@@ -4,11 +4,12 @@
 //! in which they lie. Each input of a line is loaded once for all the outputs that read it; weights and sums stay in
 //! registers. A gradient of a stride is done in phases: outputs that are `spread` apart read the same taps.
 
-use super::buffer::Buffer;
-use super::ending::{Ending, Tile};
-use super::gemm::{Output, lanes};
-use super::nhwc::Nhwc;
-use super::simd::{Simd, place, vectorised};
+use crate::kernels::cpu::buffer::Buffer;
+use crate::kernels::cpu::epilogue::{Epilogue, Tile};
+use crate::kernels::cpu::nhwc::Nhwc;
+use crate::kernels::cpu::output::Output;
+use crate::kernels::cpu::simd::lanes;
+use crate::kernels::cpu::simd::{Simd, place, vectorised};
 use crate::kernels::geometry::{Axis, Window};
 use rayon::prelude::*;
 
@@ -30,17 +31,17 @@ pub(super) fn pack(taps: usize, c: usize, weight: impl Fn(usize, usize) -> f32) 
 }
 
 /// The same loops serve the forward pass and, with the kernel rotated, the gradient.
-pub(super) fn apply(x: &Nhwc, weights: &[f32], ending: Ending<'_>, window: &Window) -> Nhwc {
+pub(super) fn apply(x: &Nhwc, weights: &[f32], epilogue: Epilogue<'_>, window: &Window) -> Nhwc {
     let (out_h, out_w, c) = (window.y.output, window.x.output, x.c);
     let taps = window.y.kernel * window.x.kernel;
     assert_eq!(weights.len(), taps * c.next_multiple_of(lanes()), "a weight for every tap and channel");
     assert!(window.x.kernel.max(window.x.stride) <= LARGEST && window.y.kernel <= LARGEST, "the kernel is served");
     let mut y = Buffer::any(x.n * out_h * out_w * c);
-    ending.check(y.len(), c);
+    epilogue.check(y.len(), c);
     // SAFETY: each task has its own lines and channels.
     let to = unsafe { Output::new(&mut y) };
     let zeros = Buffer::zeros(c);
-    let layer = Layer { x, weights, window, ending, zeros: &zeros, to };
+    let layer = Layer { x, weights, window, epilogue, zeros: &zeros, to };
     let lines = x.n * out_h;
     let wanted = (4 * rayon::current_num_threads()).min(lines * out_w * c * taps / TASK).max(1);
     let lines_a_task = lines.div_ceil(wanted).max(1);
@@ -62,7 +63,7 @@ struct Layer<'a> {
     x: &'a Nhwc,
     weights: &'a [f32],
     window: &'a Window,
-    ending: Ending<'a>,
+    epilogue: Epilogue<'a>,
     /// A pixel of the padding.
     zeros: &'a [f32],
     to: Output,
@@ -102,7 +103,7 @@ struct Inputs {
 
 vectorised! {
     /// One line of outputs; `line` counts through all images.
-    fn one_line<S>(l: &Layer<'_>, line: usize, channels: [usize; 2]) {
+    fn one_line<S>(s: S, l: &Layer<'_>, line: usize, channels: [usize; 2]) {
         let (ay, ax) = (&l.window.y, &l.window.x);
         let (image, oy) = (line / ay.output, line % ay.output);
         let mut inputs = Inputs { pixels: [[std::ptr::null(); SPAN]; LARGEST], lines: [0; LARGEST], count: 0 };
@@ -141,13 +142,13 @@ vectorised! {
                 // SAFETY: the inputs are the tile's, and it lies in the output.
                 unsafe {
                     match (taps.count, ax.stride) {
-                        (1, 1) => all_channels::<S, 1, 1>(l, &inputs, taps, tile, channels),
-                        (2, 1) => all_channels::<S, 2, 1>(l, &inputs, taps, tile, channels),
-                        (3, 1) => all_channels::<S, 3, 1>(l, &inputs, taps, tile, channels),
-                        (5, 1) => all_channels::<S, 5, 1>(l, &inputs, taps, tile, channels),
-                        (3, 2) => all_channels::<S, 3, 2>(l, &inputs, taps, tile, channels),
-                        (5, 2) => all_channels::<S, 5, 2>(l, &inputs, taps, tile, channels),
-                        _ => all_channels::<S, 0, 0>(l, &inputs, taps, tile, channels),
+                        (1, 1) => all_channels::<S, 1, 1>(s, l, &inputs, taps, tile, channels),
+                        (2, 1) => all_channels::<S, 2, 1>(s, l, &inputs, taps, tile, channels),
+                        (3, 1) => all_channels::<S, 3, 1>(s, l, &inputs, taps, tile, channels),
+                        (5, 1) => all_channels::<S, 5, 1>(s, l, &inputs, taps, tile, channels),
+                        (3, 2) => all_channels::<S, 3, 2>(s, l, &inputs, taps, tile, channels),
+                        (5, 2) => all_channels::<S, 5, 2>(s, l, &inputs, taps, tile, channels),
+                        _ => all_channels::<S, 0, 0>(s, l, &inputs, taps, tile, channels),
                     }
                 }
             }
@@ -161,6 +162,7 @@ vectorised! {
 /// `inputs` are what the tile reads through `taps`, and the tile lies in the output.
 #[inline(always)]
 unsafe fn all_channels<S: Simd, const K: usize, const STEP: usize>(
+    s: S,
     l: &Layer<'_>,
     inputs: &Inputs,
     taps: Taps,
@@ -171,11 +173,11 @@ unsafe fn all_channels<S: Simd, const K: usize, const STEP: usize>(
     // SAFETY: the caller's promise; channels from..to are there.
     unsafe {
         while channel + S::LANES <= to {
-            one_vector::<S, K, STEP, true>(l, inputs, taps, Tile { channel, n: S::LANES, ..tile });
+            one_vector::<S, K, STEP, true>(s, l, inputs, taps, Tile { channel, n: S::LANES, ..tile });
             channel += S::LANES;
         }
         if channel < to {
-            one_vector::<S, K, STEP, false>(l, inputs, taps, Tile { channel, n: to - channel, ..tile });
+            one_vector::<S, K, STEP, false>(s, l, inputs, taps, Tile { channel, n: to - channel, ..tile });
         }
     }
 }
@@ -184,25 +186,26 @@ unsafe fn all_channels<S: Simd, const K: usize, const STEP: usize>(
 /// As [`all_channels`]; if `FULL`, the tile has a whole vector of channels.
 #[inline(always)]
 unsafe fn one_vector<S: Simd, const K: usize, const STEP: usize, const FULL: bool>(
+    s: S,
     l: &Layer<'_>,
     inputs: &Inputs,
     taps: Taps,
     tile: Tile,
 ) {
     let Tile { channel, n, .. } = tile;
-    let mut sums = [S::splat(0.0); TILE];
+    let mut sums = [s.splat(0.0); TILE];
     let kernel = l.window.x.kernel;
     let weights = channel * l.window.y.kernel * kernel;
     if channel % (2 * S::LANES) == 0 {
         // What the next tile writes and passes on, and the line of inputs that no tile above has read.
         for t in 0..TILE {
             let at = tile.at + channel + (TILE + t) * tile.apart;
-            l.to.prefetch::<S>(at);
-            l.ending.prefetch::<S>(at);
+            l.to.prefetch(s, at);
+            l.epilogue.prefetch(s, at);
         }
         if let Some(last) = inputs.count.checked_sub(1) {
             for t in 0..TILE * l.window.x.stride {
-                S::prefetch(inputs.pixels[last][t].wrapping_add(channel + TILE * l.window.x.stride * l.x.c));
+                s.prefetch(inputs.pixels[last][t].wrapping_add(channel + TILE * l.window.x.stride * l.x.c));
             }
         }
     }
@@ -210,17 +213,17 @@ unsafe fn one_vector<S: Simd, const K: usize, const STEP: usize, const FULL: boo
     unsafe {
         for (pixels, line) in inputs.pixels.iter().zip(&inputs.lines).take(inputs.count) {
             let at = weights + (line * kernel + taps.first) * S::LANES;
-            let weight = |tap: usize| S::load(place(l.weights, at + tap * taps.apart * S::LANES, S::LANES));
-            let input = |i: usize| S::load_if::<FULL>(pixels.get_unchecked(i).add(channel), n);
+            let weight = |tap: usize| s.load(place(l.weights, at + tap * taps.apart * S::LANES, S::LANES));
+            let input = |i: usize| s.load_if::<FULL>(pixels.get_unchecked(i).add(channel), n);
             if K == 0 {
                 for tap in 0..taps.count {
                     let w = weight(tap);
                     for (t, sum) in sums.iter_mut().enumerate() {
-                        *sum = S::fma(input(t * l.window.x.stride + tap), w, *sum);
+                        *sum = s.fma(input(t * l.window.x.stride + tap), w, *sum);
                     }
                 }
             } else {
-                let mut w = [S::splat(0.0); K];
+                let mut w = [s.splat(0.0); K];
                 for (tap, w) in w.iter_mut().enumerate() {
                     *w = weight(tap);
                 }
@@ -228,12 +231,12 @@ unsafe fn one_vector<S: Simd, const K: usize, const STEP: usize, const FULL: boo
                     let x = input(i);
                     for (t, sum) in sums.iter_mut().enumerate() {
                         if i >= t * STEP && i < t * STEP + K {
-                            *sum = S::fma(x, w[i - t * STEP], *sum);
+                            *sum = s.fma(x, w[i - t * STEP], *sum);
                         }
                     }
                 }
             }
         }
-        l.ending.write::<S, TILE, 1>(sums.map(|v| [v]), l.to, Tile { at: tile.at + channel, ..tile });
+        l.epilogue.write::<S, TILE, 1>(s, sums.map(|v| [v]), l.to, Tile { at: tile.at + channel, ..tile });
     }
 }

@@ -1,10 +1,10 @@
 //! Pooling.
 
-use super::buffer::Buffer;
-use super::ending::{Ending, Tile};
-use super::gemm::Output;
-use super::nhwc::Nhwc;
-use super::simd::{place, vectorised};
+use crate::kernels::cpu::buffer::Buffer;
+use crate::kernels::cpu::epilogue::{Epilogue, Tile};
+use crate::kernels::cpu::nhwc::Nhwc;
+use crate::kernels::cpu::output::Output;
+use crate::kernels::cpu::simd::{place, vectorised};
 use crate::kernels::geometry::{Axis, Window};
 use rayon::prelude::*;
 
@@ -17,35 +17,37 @@ impl Nhwc {
     }
 
     /// Each ∂y goes to the first of the largest pixels in its window.
-    pub(in crate::kernels) fn max_pool_vjp(&self, dy: &Self, window: &Window, ending: Ending<'_>) -> Self {
+    pub(in crate::kernels) fn max_pool_vjp(&self, dy: &Self, window: &Window, epilogue: Epilogue<'_>) -> Self {
         let apart = |a: &Axis| a.stride >= a.kernel && a.pad == 0;
         let covered = |a: &Axis| a.stride == a.kernel && a.output * a.kernel == a.input;
         let all = covered(&window.y) && covered(&window.x);
         // What lies between the windows may still get what arrived from elsewhere; collecting sees to that.
-        if apart(&window.y) && apart(&window.x) && (all || ending.add.is_none()) {
-            return self.max_pool_vjp_apart(dy, window, ending, all);
+        if apart(&window.y) && apart(&window.x) && (all || epilogue.add.is_none()) {
+            return self.max_pool_vjp_apart(dy, window, epilogue, all);
         }
         // The tap of each window's largest pixel. Windows may overlap: from here on each line of the input collects
         // what is its own.
         let taps = self.pooled(window, |to, line| taps_of_line(self, window, line, to));
         let mut dx = Buffer::any(self.data().len());
-        ending.check(dx.len(), self.c);
+        epilogue.check(dx.len(), self.c);
         // SAFETY: each line is one task's.
         let to = unsafe { Output::new(&mut dx) };
         (0..self.n * self.h).into_par_iter().for_each(|line| {
-            collect_line(&Collected { dy, taps: &taps, window, ending, line, width: self.w }, to);
+            collect_line(&Collected { dy, taps: &taps, window, epilogue, line, width: self.w }, to);
         });
         Self::new([self.n, self.h, self.w, self.c], dx)
     }
 
     /// The same for windows that do not overlap: each line of them has its own pixels.
-    fn max_pool_vjp_apart(&self, dy: &Self, window: &Window, ending: Ending<'_>, all: bool) -> Self {
+    fn max_pool_vjp_apart(&self, dy: &Self, window: &Window, epilogue: Epilogue<'_>, all: bool) -> Self {
         let len = self.data().len();
         let mut dx = if all { Buffer::any(len) } else { Buffer::zeros(len) };
-        ending.check(len, self.c);
+        epilogue.check(len, self.c);
         // SAFETY: each line of windows is one task's.
         let to = unsafe { Output::new(&mut dx) };
-        (0..self.n * window.y.output).into_par_iter().for_each(|line| pass_line(self, dy, window, line, &ending, to));
+        (0..self.n * window.y.output)
+            .into_par_iter()
+            .for_each(|line| pass_line(self, dy, window, line, &epilogue, to));
         Self::new([self.n, self.h, self.w, self.c], dx)
     }
 
@@ -101,36 +103,36 @@ impl Nhwc {
 }
 
 vectorised! {
-    fn largest_of_line<S>(x: &Nhwc, window: &Window, line: usize, to: Output) {
+    fn largest_of_line<S>(s: S, x: &Nhwc, window: &Window, line: usize, to: Output) {
         for ox in 0..window.x.output {
             for channel in (0..x.c).step_by(S::LANES) {
                 let n = (x.c - channel).min(S::LANES);
-                let mut best = S::splat(f32::NEG_INFINITY);
+                let mut best = s.splat(f32::NEG_INFINITY);
                 x.each_tap(window, line, ox, |_, at| {
                     // SAFETY: the tap lies in the map.
-                    best = S::largest(best, unsafe { S::load_up_to(place(x.data(), at + channel, n), n) });
+                    best = s.largest(best, unsafe { s.load_up_to(place(x.data(), at + channel, n), n) });
                 });
                 // SAFETY: the pixel lies in the output.
-                unsafe { S::store_up_to(to.at((line * window.x.output + ox) * x.c + channel, n), best, n) }
+                unsafe { s.store_up_to(to.at((line * window.x.output + ox) * x.c + channel, n), best, n) }
             }
         }
     }
 }
 
 vectorised! {
-    fn taps_of_line<S>(x: &Nhwc, window: &Window, line: usize, to: Output) {
+    fn taps_of_line<S>(s: S, x: &Nhwc, window: &Window, line: usize, to: Output) {
         for ox in 0..window.x.output {
             for channel in (0..x.c).step_by(S::LANES) {
                 let n = (x.c - channel).min(S::LANES);
-                let (mut best, mut tap) = (S::splat(f32::NEG_INFINITY), S::splat(NOWHERE));
+                let (mut best, mut tap) = (s.splat(f32::NEG_INFINITY), s.splat(NOWHERE));
                 x.each_tap(window, line, ox, |k, at| {
                     // SAFETY: the tap lies in the map.
-                    let v = unsafe { S::load_up_to(place(x.data(), at + channel, n), n) };
-                    tap = S::where_above(v, best, S::splat(k as f32), tap);
-                    best = S::where_above(v, best, v, best);
+                    let v = unsafe { s.load_up_to(place(x.data(), at + channel, n), n) };
+                    tap = s.where_above(v, best, s.splat(k as f32), tap);
+                    best = s.where_above(v, best, v, best);
                 });
                 // SAFETY: the pixel lies in the output.
-                unsafe { S::store_up_to(to.at((line * window.x.output + ox) * x.c + channel, n), tap, n) }
+                unsafe { s.store_up_to(to.at((line * window.x.output + ox) * x.c + channel, n), tap, n) }
             }
         }
     }
@@ -141,13 +143,13 @@ struct Collected<'a> {
     dy: &'a Nhwc,
     taps: &'a Nhwc,
     window: &'a Window,
-    ending: Ending<'a>,
+    epilogue: Epilogue<'a>,
     line: usize,
     width: usize,
 }
 
 vectorised! {
-    fn collect_line<S>(l: &Collected<'_>, to: Output) {
+    fn collect_line<S>(s: S, l: &Collected<'_>, to: Output) {
         let (y, x, c) = (&l.window.y, &l.window.x, l.dy.c);
         let (image, iy) = (l.line / y.input, l.line % y.input);
         let down = readers(y, iy);
@@ -164,18 +166,18 @@ vectorised! {
             }
             for channel in (0..c).step_by(S::LANES) {
                 let n = (c - channel).min(S::LANES);
-                let mut sum = S::splat(0.0);
+                let mut sum = s.splat(0.0);
                 for &(at, this) in &windows {
                     // SAFETY: the window lies in ∂y and in the taps, which have its shape.
                     unsafe {
-                        let tap = S::load_up_to(place(l.taps.data(), at + channel, n), n);
-                        let g = S::load_up_to(place(l.dy.data(), at + channel, n), n);
-                        sum = S::add(sum, S::where_equal(tap, S::splat(this), g, S::splat(0.0)));
+                        let tap = s.load_up_to(place(l.taps.data(), at + channel, n), n);
+                        let g = s.load_up_to(place(l.dy.data(), at + channel, n), n);
+                        sum = s.add(sum, s.where_equal(tap, s.splat(this), g, s.splat(0.0)));
                     }
                 }
                 let at = (l.line * l.width + ix) * c + channel;
-                // SAFETY: the pixel lies in ∂x, which the ending has been checked against.
-                unsafe { l.ending.write::<S, 1, 1>([[sum]], to, Tile::one(channel, at, n)) }
+                // SAFETY: the pixel lies in ∂x, which the epilogue has been checked against.
+                unsafe { l.epilogue.write::<S, 1, 1>(s, [[sum]], to, Tile::one(channel, at, n)) }
             }
         }
     }
@@ -191,12 +193,12 @@ fn readers(a: &Axis, i: usize) -> std::ops::Range<usize> {
 
 vectorised! {
     /// Passes a line of ∂y on to the pixels of its windows, which no other line has.
-    fn pass_line<S>(x: &Nhwc, dy: &Nhwc, window: &Window, line: usize, ending: &Ending<'_>, to: Output) {
+    fn pass_line<S>(s: S, x: &Nhwc, dy: &Nhwc, window: &Window, line: usize, epilogue: &Epilogue<'_>, to: Output) {
         let c = x.c;
         for ox in 0..window.x.output {
             for channel in (0..c).step_by(S::LANES) {
                 let n = (c - channel).min(S::LANES);
-                let (mut best, mut tap) = (S::splat(f32::NEG_INFINITY), S::splat(NOWHERE));
+                let (mut best, mut tap) = (s.splat(f32::NEG_INFINITY), s.splat(NOWHERE));
                 let (image, oy) = (line / window.y.output, line % window.y.output);
                 let first = ((image * x.h + oy * window.y.stride) * x.w + ox * window.x.stride) * c + channel;
                 // A last, partial window ends with the map.
@@ -206,20 +208,20 @@ vectorised! {
                     for kx in 0..across {
                         let at = first + (ky * x.w + kx) * c;
                         // SAFETY: the tap lies in the map.
-                        let v = unsafe { S::load_up_to(place(x.data(), at, n), n) };
-                        tap = S::where_above(v, best, S::splat((ky * window.x.kernel + kx) as f32), tap);
-                        best = S::where_above(v, best, v, best);
+                        let v = unsafe { s.load_up_to(place(x.data(), at, n), n) };
+                        tap = s.where_above(v, best, s.splat((ky * window.x.kernel + kx) as f32), tap);
+                        best = s.where_above(v, best, v, best);
                     }
                 }
                 // SAFETY: ∂y has a pixel for each window.
-                let g = unsafe { S::load_up_to(place(dy.data(), (line * window.x.output + ox) * c + channel, n), n) };
+                let g = unsafe { s.load_up_to(place(dy.data(), (line * window.x.output + ox) * c + channel, n), n) };
                 for ky in 0..down {
                     for kx in 0..across {
                         let at = first + (ky * x.w + kx) * c;
-                        let this = S::splat((ky * window.x.kernel + kx) as f32);
-                        let v = S::where_equal(tap, this, g, S::splat(0.0));
-                        // SAFETY: the tap lies in ∂x, which the ending has been checked against.
-                        unsafe { ending.write::<S, 1, 1>([[v]], to, Tile::one(channel, at, n)) }
+                        let this = s.splat((ky * window.x.kernel + kx) as f32);
+                        let v = s.where_equal(tap, this, g, s.splat(0.0));
+                        // SAFETY: the tap lies in ∂x, which the epilogue has been checked against.
+                        unsafe { epilogue.write::<S, 1, 1>(s, [[v]], to, Tile::one(channel, at, n)) }
                     }
                 }
             }
@@ -228,7 +230,7 @@ vectorised! {
 }
 
 vectorised! {
-    fn add_pixels<S>(sum: &mut [f32], image: &[f32]) {
+    fn add_pixels<S>(_s: S, sum: &mut [f32], image: &[f32]) {
         for pixel in image.chunks(sum.len()) {
             for (sum, v) in sum.iter_mut().zip(pixel) {
                 *sum += v;

@@ -5,11 +5,12 @@
 //! its own matrix `[C, O]` of transformed weights (G g Gᵀ), and the products become 4×4 pixels (Aᵀ m A). The points are
 //! 0, ±1, ±2 and ∞. On activations of VGG16 a layer's relative error is about 1e-6 (docs/performance.md).
 
-use super::buffer::Buffer;
-use super::ending::{Ending, Tile};
-use super::gemm::{Output, Panels, Product};
-use super::nhwc::Nhwc;
-use super::simd::{Simd, place, vectorised};
+use crate::kernels::cpu::buffer::Buffer;
+use crate::kernels::cpu::epilogue::{Epilogue, Tile};
+use crate::kernels::cpu::gemm::{Panels, Product};
+use crate::kernels::cpu::nhwc::Nhwc;
+use crate::kernels::cpu::output::Output;
+use crate::kernels::cpu::simd::{Simd, place, vectorised};
 use crate::kernels::geometry::Window;
 use rayon::prelude::*;
 
@@ -60,15 +61,15 @@ pub(super) fn pack(inputs: usize, outputs: usize, weight: impl Fn(usize, usize) 
 }
 
 /// The layer over every image of `x`.
-pub(super) fn apply(x: &Nhwc, weights: &Panels, ending: Ending<'_>, window: &Window) -> Nhwc {
+pub(super) fn apply(x: &Nhwc, weights: &Panels, epilogue: Epilogue<'_>, window: &Window) -> Nhwc {
     let (out_h, out_w, o) = (window.y.output, window.x.output, weights.columns());
     let mut y = Buffer::any(x.n * out_h * out_w * o);
-    ending.check(y.len(), o);
+    epilogue.check(y.len(), o);
     assert_eq!(weights.rows(), x.c, "the weights fit the channels");
     // SAFETY: every pixel belongs to one tile, and every tile to one task at a time.
     let to = unsafe { Output::new(&mut y) };
     let grid = [out_h.div_ceil(SIDE), out_w.div_ceil(SIDE)];
-    let layer = Layer { x, weights, ending, window, grid, to };
+    let layer = Layer { x, weights, epilogue, window, grid, to };
     let tiles = x.n * grid[0] * grid[1];
     if PARTS * x.c * o <= SMALL_WEIGHTS {
         let block = (IN_CACHE / (PARTS * x.c.max(o)) / 12 * 12).clamp(12, 96);
@@ -86,7 +87,7 @@ pub(super) fn apply(x: &Nhwc, weights: &Panels, ending: Ending<'_>, window: &Win
 struct Layer<'a> {
     x: &'a Nhwc,
     weights: &'a Panels,
-    ending: Ending<'a>,
+    epilogue: Epilogue<'a>,
     window: &'a Window,
     /// Tiles down and across an image.
     grid: [usize; 2],
@@ -159,7 +160,7 @@ impl Layer<'_> {
             columns,
             at: part * after,
             ldc: self.weights.columns(),
-            ending: Ending::default(),
+            epilogue: Epilogue::default(),
         };
         product.run(sums);
     }
@@ -174,7 +175,7 @@ impl Layer<'_> {
 
 vectorised! {
     /// Bᵀ d B of one tile, into `into[at + part · step..]`.
-    fn transform<S>(layer: &Layer<'_>, tile: usize, into: Output, at: usize, step: usize) {
+    fn transform<S>(s: S, layer: &Layer<'_>, tile: usize, into: Output, at: usize, step: usize) {
         let (x, c) = (layer.x, layer.x.c);
         let [image, oy, ox] = layer.place(tile);
         let (iy, ix) = (oy.cast_signed() - layer.window.y.pad, ox.cast_signed() - layer.window.x.pad);
@@ -196,9 +197,9 @@ vectorised! {
                 let (from, to) = (x.data(), into);
                 let at = at + channel;
                 match (all, n == S::LANES) {
-                    (true, true) => spread_tile::<S, true, true>(from, &places, channel, to, at, step, n),
-                    (false, true) => spread_tile::<S, false, true>(from, &places, channel, to, at, step, n),
-                    _ => spread_tile::<S, false, false>(from, &places, channel, to, at, step, n),
+                    (true, true) => spread_tile::<S, true, true>(s, from, &places, channel, to, at, step, n),
+                    (false, true) => spread_tile::<S, false, true>(s, from, &places, channel, to, at, step, n),
+                    _ => spread_tile::<S, false, false>(s, from, &places, channel, to, at, step, n),
                 }
             }
         }
@@ -206,8 +207,8 @@ vectorised! {
 }
 
 vectorised! {
-    /// Aᵀ m A of one tile, ended, into the output.
-    fn untransform<S>(layer: &Layer<'_>, tile: usize, products: &[f32], at: usize, step: usize) {
+    /// Aᵀ m A of one tile, finished, into the output.
+    fn untransform<S>(s: S, layer: &Layer<'_>, tile: usize, products: &[f32], at: usize, step: usize) {
         let o = layer.weights.columns();
         for channel in (0..o).step_by(S::LANES) {
             let n = (o - channel).min(S::LANES);
@@ -215,9 +216,9 @@ vectorised! {
             unsafe {
                 let at = at + channel;
                 if n == S::LANES {
-                    gather_tile::<S, true>(layer, tile, products, at, step, channel, n);
+                    gather_tile::<S, true>(s, layer, tile, products, at, step, channel, n);
                 } else {
-                    gather_tile::<S, false>(layer, tile, products, at, step, channel, n);
+                    gather_tile::<S, false>(s, layer, tile, products, at, step, channel, n);
                 }
             }
         }
@@ -230,6 +231,7 @@ vectorised! {
 /// `n` floats can be read at each place + `channel`, and written at `at` + part · `step`.
 #[inline(always)]
 unsafe fn spread_tile<S: Simd, const ALL: bool, const FULL: bool>(
+    s: S,
     from: &[f32],
     places: &[usize; PARTS],
     channel: usize,
@@ -238,36 +240,37 @@ unsafe fn spread_tile<S: Simd, const ALL: bool, const FULL: bool>(
     step: usize,
     n: usize,
 ) {
-    let mut half = [[S::splat(0.0); SPAN]; SPAN];
+    let mut half = [[s.splat(0.0); SPAN]; SPAN];
     for j in 0..SPAN {
-        let mut d = [S::splat(0.0); SPAN];
+        let mut d = [s.splat(0.0); SPAN];
         for i in 0..SPAN {
             let first = places[i * SPAN + j];
             if ALL || first != NOWHERE {
                 // SAFETY: the caller's promise.
-                d[i] = unsafe { S::load_if::<FULL>(place(from, first + channel, n), n) };
+                d[i] = unsafe { s.load_if::<FULL>(place(from, first + channel, n), n) };
             }
         }
-        let column = spread::<S>(d);
+        let column = spread(s, d);
         for i in 0..SPAN {
             half[i][j] = column[i];
         }
     }
     for i in 0..SPAN {
-        let row = spread::<S>(half[i]);
+        let row = spread(s, half[i]);
         for j in 0..SPAN {
             // SAFETY: the caller's promise.
-            unsafe { S::store_if::<FULL>(to.at(at + (i * SPAN + j) * step, n), row[j], n) };
+            unsafe { s.store_if::<FULL>(to.at(at + (i * SPAN + j) * step, n), row[j], n) };
         }
     }
 }
 
-/// Aᵀ m A of a vector of channels, ended: columns first, then rows.
+/// Aᵀ m A of a vector of channels, finished: columns first, then rows.
 ///
 /// # Safety
 /// `n` floats can be read at `at` + part · `step`.
 #[inline(always)]
 unsafe fn gather_tile<S: Simd, const FULL: bool>(
+    s: S,
     layer: &Layer<'_>,
     tile: usize,
     from: &[f32],
@@ -280,56 +283,56 @@ unsafe fn gather_tile<S: Simd, const FULL: bool>(
     let [image, oy, ox] = layer.place(tile);
     let (out_h, out_w) = (layer.window.y.output, layer.window.x.output);
     let (rows, columns) = ((out_h - oy).min(SIDE), (out_w - ox).min(SIDE));
-    let mut half = [[S::splat(0.0); SPAN]; SIDE];
+    let mut half = [[s.splat(0.0); SPAN]; SIDE];
     for j in 0..SPAN {
-        let mut m = [S::splat(0.0); SPAN];
+        let mut m = [s.splat(0.0); SPAN];
         for i in 0..SPAN {
             // SAFETY: the caller's promise.
-            m[i] = unsafe { S::load_if::<FULL>(place(from, at + (i * SPAN + j) * step, n), n) };
+            m[i] = unsafe { s.load_if::<FULL>(place(from, at + (i * SPAN + j) * step, n), n) };
         }
-        let column = gathered::<S>(m);
+        let column = gathered(s, m);
         for i in 0..SIDE {
             half[i][j] = column[i];
         }
     }
     for i in 0..rows {
-        let row = gathered::<S>(half[i]).map(|v| [v]);
+        let row = gathered(s, half[i]).map(|v| [v]);
         let first = (((image * out_h + oy + i) * out_w) + ox) * o + channel;
         let pixels = Tile { channel, at: first, apart: o, rows: columns, n };
-        // SAFETY: row and columns lie inside the output, which `apply` has checked the ending against.
-        unsafe { layer.ending.write::<S, SIDE, 1>(row, layer.to, pixels) };
+        // SAFETY: row and columns lie inside the output, which `apply` has checked the epilogue against.
+        unsafe { layer.epilogue.write::<S, SIDE, 1>(s, row, layer.to, pixels) };
     }
 }
 
 /// Bᵀ d.
 #[inline(always)]
-fn spread<S: Simd>(d: [S::V; SPAN]) -> [S::V; SPAN] {
-    let (two, four) = (S::splat(2.0), S::splat(4.0));
-    let (minus_four, minus_five) = (S::splat(-4.0), S::splat(-5.0));
-    let even = S::fma(minus_four, d[2], d[4]);
-    let odd = S::fma(minus_four, d[1], d[3]);
-    let near = S::sub(d[4], d[2]);
-    let twice = S::mul(two, S::sub(d[3], d[1]));
+fn spread<S: Simd>(s: S, d: [S::V; SPAN]) -> [S::V; SPAN] {
+    let (two, four) = (s.splat(2.0), s.splat(4.0));
+    let (minus_four, minus_five) = (s.splat(-4.0), s.splat(-5.0));
+    let even = s.fma(minus_four, d[2], d[4]);
+    let odd = s.fma(minus_four, d[1], d[3]);
+    let near = s.sub(d[4], d[2]);
+    let twice = s.mul(two, s.sub(d[3], d[1]));
     [
-        S::fma(four, d[0], S::fma(minus_five, d[2], d[4])),
-        S::add(even, odd),
-        S::sub(even, odd),
-        S::add(near, twice),
-        S::sub(near, twice),
-        S::fma(four, d[1], S::fma(minus_five, d[3], d[5])),
+        s.fma(four, d[0], s.fma(minus_five, d[2], d[4])),
+        s.add(even, odd),
+        s.sub(even, odd),
+        s.add(near, twice),
+        s.sub(near, twice),
+        s.fma(four, d[1], s.fma(minus_five, d[3], d[5])),
     ]
 }
 
 /// Aᵀ m.
 #[inline(always)]
-fn gathered<S: Simd>(m: [S::V; SPAN]) -> [S::V; SIDE] {
-    let (two, four, eight) = (S::splat(2.0), S::splat(4.0), S::splat(8.0));
-    let (sum, difference) = (S::add(m[1], m[2]), S::sub(m[1], m[2]));
-    let (far_sum, far_difference) = (S::add(m[3], m[4]), S::sub(m[3], m[4]));
+fn gathered<S: Simd>(s: S, m: [S::V; SPAN]) -> [S::V; SIDE] {
+    let (two, four, eight) = (s.splat(2.0), s.splat(4.0), s.splat(8.0));
+    let (sum, difference) = (s.add(m[1], m[2]), s.sub(m[1], m[2]));
+    let (far_sum, far_difference) = (s.add(m[3], m[4]), s.sub(m[3], m[4]));
     [
-        S::add(S::add(m[0], sum), far_sum),
-        S::fma(two, far_difference, difference),
-        S::fma(four, far_sum, sum),
-        S::add(S::fma(eight, far_difference, difference), m[5]),
+        s.add(s.add(m[0], sum), far_sum),
+        s.fma(two, far_difference, difference),
+        s.fma(four, far_sum, sum),
+        s.add(s.fma(eight, far_difference, difference), m[5]),
     ]
 }

@@ -3,11 +3,13 @@
 //! would multiply the zeros between the pixels of ∂y too, and those of a picture, whose few channels would leave most of
 //! every vector empty.
 
-use super::buffer::Buffer;
-use super::ending::{Ending, Tile};
-use super::gemm::{Output, Panels, Product, lanes};
-use super::nhwc::Nhwc;
-use super::simd::{place, vectorised};
+use crate::kernels::cpu::buffer::Buffer;
+use crate::kernels::cpu::epilogue::{Epilogue, Tile};
+use crate::kernels::cpu::gemm::{Panels, Product};
+use crate::kernels::cpu::nhwc::Nhwc;
+use crate::kernels::cpu::output::Output;
+use crate::kernels::cpu::simd::lanes;
+use crate::kernels::cpu::simd::{place, vectorised};
 use crate::kernels::geometry::Window;
 use rayon::prelude::*;
 
@@ -40,12 +42,12 @@ fn line_of(floats: usize) -> usize {
 }
 
 /// The layer over every image of `x`, with weights of [`pack`].
-pub(super) fn apply(x: &Nhwc, weights: &Panels, o: usize, ending: Ending<'_>, window: &Window) -> Nhwc {
+pub(super) fn apply(x: &Nhwc, weights: &Panels, o: usize, epilogue: Epilogue<'_>, window: &Window) -> Nhwc {
     assert!(window.y.stride == 1 && window.x.stride == 1, "a window spreads or strides, not both");
-    assert!(ending.affine.is_none(), "a gradient has no scale and bias of its own");
+    assert!(epilogue.affine.is_none(), "a gradient has no scale and bias of its own");
     let (out_h, out_w) = (window.y.output, window.x.output);
     let mut y = Buffer::any(x.n * out_h * out_w * o);
-    ending.check(y.len(), o);
+    epilogue.check(y.len(), o);
     // SAFETY: each line is one task's.
     let to = unsafe { Output::new(&mut y) };
     let sources = Sources::of(window, o, weights.columns());
@@ -53,7 +55,7 @@ pub(super) fn apply(x: &Nhwc, weights: &Panels, o: usize, ending: Ending<'_>, wi
     let most = (x.n * out_h).div_ceil(2 * rayon::current_num_threads()).max(4 * window.y.kernel);
     let block = out_h.div_ceil(out_h.div_ceil(most).max(1));
     let blocks = out_h.div_ceil(block.max(1));
-    let layer = Layer { x, weights, window, o, sources, ending, to };
+    let layer = Layer { x, weights, window, o, sources, epilogue, to };
     (0..x.n * blocks).into_par_iter().for_each(|task| {
         let (image, from) = (task / blocks, task % blocks * block);
         layer.lines(image, from..(from + block).min(out_h));
@@ -86,7 +88,7 @@ struct Layer<'a> {
     window: &'a Window,
     o: usize,
     sources: Sources,
-    ending: Ending<'a>,
+    epilogue: Epilogue<'a>,
     to: Output,
 }
 
@@ -114,7 +116,7 @@ impl Layer<'_> {
             }
             gather(self, &products, &given, &mut sums);
             let start = (image * axis.output + oy) * row;
-            end(&sums[..row], self.to, start, &self.ending);
+            finish(&sums[..row], self.to, start, &self.epilogue);
         }
     }
 
@@ -132,45 +134,45 @@ impl Layer<'_> {
         let a = &x.data()[(image * x.h + iy) * x.row()..][..x.row()];
         // SAFETY: the buffer is this task's.
         let into = unsafe { Output::new(products) };
-        let (weights, ending) = (self.weights, Ending::default());
+        let (weights, epilogue) = (self.weights, Epilogue::default());
         let (lda, lines, rows, ldc) = (x.c, [1, 0], x.w, columns);
-        Product { a, lda, rows, lines, weights, matrix: 0, columns: range, at: 0, ldc, ending }.run(into);
+        Product { a, lda, rows, lines, weights, matrix: 0, columns: range, at: 0, ldc, epilogue }.run(into);
     }
 }
 
 vectorised! {
     /// Sums what each pixel of a line is given by the lines of products that begin at `given`.
-    fn gather<S>(layer: &Layer<'_>, products: &[f32], given: &[usize], sums: &mut [f32]) {
+    fn gather<S>(s: S, layer: &Layer<'_>, products: &[f32], given: &[usize], sums: &mut [f32]) {
         let (o, sources) = (layer.o, &layer.sources);
         assert!(sums.len() >= layer.window.x.output * o + S::LANES, "a line fits");
         for (ox, range) in sources.starts.windows(2).enumerate() {
             let places = &sources.places[range[0]..range[1]];
             for channel in (0..o).step_by(S::LANES) {
-                let mut sum = S::splat(0.0);
+                let mut sum = s.splat(0.0);
                 for line in given {
                     // Line by line: fewer additions one after the other, less rounding.
-                    let mut of_line = S::splat(0.0);
+                    let mut of_line = s.splat(0.0);
                     for at in places {
                         // SAFETY: the place is one of the products, behind which there is a vector more.
-                        of_line = S::add(of_line, unsafe { S::load(place(products, line + at + channel, S::LANES)) });
+                        of_line = s.add(of_line, unsafe { s.load(place(products, line + at + channel, S::LANES)) });
                     }
-                    sum = S::add(sum, of_line);
+                    sum = s.add(sum, of_line);
                 }
                 // SAFETY: as asserted; the next pixel overwrites what is too much.
-                unsafe { S::store(sums.as_mut_ptr().add(ox * o + channel), sum) }
+                unsafe { s.store(sums.as_mut_ptr().add(ox * o + channel), sum) }
             }
         }
     }
 }
 
 vectorised! {
-    fn end<S>(sums: &[f32], to: Output, start: usize, ending: &Ending<'_>) {
+    fn finish<S>(s: S, sums: &[f32], to: Output, start: usize, epilogue: &Epilogue<'_>) {
         for from in (0..sums.len()).step_by(S::LANES) {
             let (n, at) = ((sums.len() - from).min(S::LANES), start + from);
-            // SAFETY: the line lies in the output, which `apply` has checked the ending against.
+            // SAFETY: the line lies in the output, which `apply` has checked the epilogue against.
             unsafe {
-                let v = S::load_up_to(place(sums, from, n), n);
-                ending.write::<S, 1, 1>([[v]], to, Tile::one(0, at, n));
+                let v = s.load_up_to(place(sums, from, n), n);
+                epilogue.write::<S, 1, 1>(s, [[v]], to, Tile::one(0, at, n));
             }
         }
     }
