@@ -2,7 +2,9 @@
 
 use candle_core::{Device, Tensor};
 use divan::Bencher;
-use gradlens::kernels::{Activation, Conv2d, GlobalAvgPool, KernelSet, Map, MaxPool, Padding, in_pool};
+use gradlens::kernels::{
+    Activation, Conv2d, ConvShape, GlobalAvgPool, KernelSet, Map, MaxPool, Padding, WindowShape, in_pool,
+};
 use gradlens::optim::{noise, step_rng};
 
 fn main() {
@@ -37,7 +39,8 @@ const SHAPES: &[Shape] = &[
 fn conv(&(_, o, [c, _, _], k, stride, depthwise): &Shape) -> Conv2d {
     let (per_group, groups) = if depthwise { (1, c) } else { (c, 1) };
     let bias = random(&[1, o, 1, 1]).flatten_all().expect("a bias");
-    Conv2d::new(random(&[o, per_group, k, k]), Some(bias), stride, Padding::Same, groups).expect("a convolution")
+    let shape = ConvShape { stride: [stride; 2], padding: Padding::SameUpper, groups, ..ConvShape::default() };
+    Conv2d::new(random(&[o, per_group, k, k]), Some(bias), shape).expect("a convolution")
 }
 
 fn names() -> impl Iterator<Item = &'static str> {
@@ -61,14 +64,13 @@ fn gradient(bencher: Bencher, name: &str) {
     bencher.bench_local(|| in_pool(|| conv.vjp((h, w), &y).expect("a gradient")));
 }
 
-const POOLS: &[(&str, MaxPool)] = &[
-    ("2×2", MaxPool { kernel: 2, stride: 2, padding: 0, ceil: false }),
-    ("3×3 stride 2", MaxPool { kernel: 3, stride: 2, padding: 0, ceil: true }),
-];
+const POOLS: &[(&str, WindowShape)] =
+    &[("2×2", WindowShape::square(2, 2)), ("3×3 stride 2", WindowShape { ceil: true, ..WindowShape::square(3, 2) })];
 
 #[divan::bench(args = POOLS.iter().map(|p| p.0))]
 fn max_pool_and_gradient(bencher: Bencher, name: &str) {
-    let (pool, x) = (POOLS.iter().find(|p| p.0 == name).expect("a pool").1, map([64, 112, 112]));
+    let window = POOLS.iter().find(|p| p.0 == name).expect("a pool").1;
+    let (pool, x) = (MaxPool { window }, map([64, 112, 112]));
     bencher.bench_local(|| in_pool(|| pool.vjp(&x, &pool.forward(&x).expect("a pass")).expect("a gradient")));
 }
 

@@ -309,7 +309,7 @@ fn gradient_shap_tends_to_integrated_gradients() {
 fn smoothgrad_tends_to_the_gradient_of_the_smoothed_network() {
     // z = relu(w·x + b) has E[∂z/∂x] = w·Φ((w·x + b)/(σ‖w‖)) under normal noise.
     use gradlens::graph::{GraphBuilder, Op};
-    use gradlens::kernels::{Activation, Conv2d, Padding};
+    use gradlens::kernels::{Activation, Conv2d, ConvShape};
     use gradlens::model::{Labels, Output, Provenance, Roles, Scores};
     let side = 2;
     let weight: Vec<f32> = (0..12).map(|i| 0.3 * (i as f32 - 4.0)).collect();
@@ -318,7 +318,7 @@ fn smoothgrad_tends_to_the_gradient_of_the_smoothed_network() {
     let bias = Tensor::new(&[-1.0f32], &Device::Cpu).expect("a bias");
     let mut graph = GraphBuilder::new(3);
     let input = graph.input();
-    let conv = Conv2d::new(kernel, Some(bias), 1, Padding::Explicit(0), 1).expect("a convolution");
+    let conv = Conv2d::new(kernel, Some(bias), ConvShape::default()).expect("a convolution");
     let z = graph.add(Op::conv(conv), &[input]);
     let z = graph.add(Op::Activation(Activation::Relu), &[z]);
     graph.name(z, LayerName::LOGITS);

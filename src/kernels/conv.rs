@@ -1,54 +1,56 @@
 //! Two-dimensional convolution with frozen weights.
 
-use super::geometry::Window;
-use super::{Activation, Gate, Map, Padding, candle_ops, cpu};
-use candle_core::{Device, Result, Tensor};
-use rand_distr::{Distribution, StandardNormal};
-use std::sync::OnceLock;
+use super::filter::{Filter, Finish};
+use super::geometry::{Window, WindowShape};
+use super::{Activation, Gate, Map, Padding};
+use candle_core::{Result, Tensor};
+
+/// How a convolution's kernel moves over its input; each pair is `[vertical, horizontal]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ConvShape {
+    /// Pixels between a window and the next one, at least 1.
+    pub stride: [usize; 2],
+    /// Zeros around the input.
+    pub padding: Padding,
+    /// Pixels between a tap of the kernel and the next one, at least 1.
+    pub dilation: [usize; 2],
+    /// Groups of channels that are convolved apart from each other, at least 1.
+    pub groups: usize,
+}
+
+/// Every pixel, no padding, no dilation, one group.
+impl Default for ConvShape {
+    fn default() -> Self {
+        Self { stride: [1; 2], padding: Padding::NONE, dilation: [1; 2], groups: 1 }
+    }
+}
+
+impl ConvShape {
+    pub(super) fn window(&self, kernel: [usize; 2]) -> WindowShape {
+        let Self { stride, padding, dilation, .. } = *self;
+        WindowShape { kernel, stride, padding, dilation, ceil: false }
+    }
+}
 
 /// A convolution whose weights never change, so that whatever the kernels want of them is prepared once.
 #[derive(Debug)]
 pub struct Conv2d {
-    pub(super) weight: Tensor,
-    /// Multiplies each output channel before the bias is added.
-    scale: Option<Tensor>,
-    pub(super) bias: Option<Tensor>,
-    pub(super) stride: usize,
-    pub(super) padding: Padding,
-    pub(super) groups: usize,
-    in_channels: usize,
-    packed: OnceLock<cpu::PackedConv>,
-    packed_transposed: OnceLock<cpu::PackedConv>,
-    transposed: OnceLock<Tensor>,
+    filter: Filter,
+    shape: ConvShape,
 }
 
 impl Conv2d {
     /// A convolution with `weight` `[O, I/groups, kH, kW]` and `bias` `[O]`, both float32.
     ///
     /// # Errors
-    /// If the shapes do not fit each other.
-    pub fn new(weight: Tensor, bias: Option<Tensor>, stride: usize, padding: Padding, groups: usize) -> Result<Self> {
-        let (out, per_group, _, _) = weight.dims4()?;
-        if stride == 0 || groups == 0 || out % groups != 0 {
-            candle_core::bail!("a convolution of {out} outputs cannot have stride {stride} and {groups} groups");
-        }
-        if let Some(bias) = &bias
-            && bias.dims1()? != out
-        {
-            candle_core::bail!("a bias of shape {:?} does not fit {out} outputs", bias.shape());
-        }
-        Ok(Self {
-            weight,
-            scale: None,
-            bias,
-            stride,
-            padding,
-            groups,
-            in_channels: per_group * groups,
-            packed: OnceLock::new(),
-            packed_transposed: OnceLock::new(),
-            transposed: OnceLock::new(),
-        })
+    /// If the shapes do not fit each other, or a number of the shape is out of range.
+    pub fn new(weight: Tensor, bias: Option<Tensor>, shape: ConvShape) -> Result<Self> {
+        Self::of(Filter::new(weight, None, bias, shape.groups)?, shape)
+    }
+
+    fn of(filter: Filter, shape: ConvShape) -> Result<Self> {
+        shape.window(filter.kernel()).check()?;
+        Ok(Self { filter, shape })
     }
 
     /// The same convolution with each output channel multiplied by `scale` `[O]` before the bias is added: a
@@ -57,20 +59,8 @@ impl Conv2d {
     ///
     /// # Errors
     /// If the scale does not fit the outputs.
-    pub fn scaled(mut self, scale: Tensor) -> Result<Self> {
-        if scale.dims1()? != self.out_channels() {
-            candle_core::bail!("a scale of shape {:?} does not fit {} outputs", scale.shape(), self.out_channels());
-        }
-        self.scale = Some(scale);
-        Ok(self)
-    }
-
-    /// The weights with the scale folded in.
-    fn effective(&self) -> Result<Tensor> {
-        match &self.scale {
-            Some(scale) => self.weight.broadcast_mul(&scale.reshape(((), 1, 1, 1))?),
-            None => Ok(self.weight.clone()),
-        }
+    pub fn scaled(self, scale: Tensor) -> Result<Self> {
+        Self::of(self.filter.scaled(scale)?, self.shape)
     }
 
     /// A convolution of the same shape and bias whose weights are drawn from a normal distribution with the mean
@@ -79,13 +69,7 @@ impl Conv2d {
     /// # Errors
     /// If candle cannot allocate the weights.
     pub fn randomised(&self, rng: &mut impl rand::Rng) -> Result<Self> {
-        let old = self.effective()?.flatten_all()?.to_vec1::<f32>()?;
-        let count = old.len() as f64;
-        let mean = old.iter().map(|w| f64::from(*w)).sum::<f64>() / count;
-        let variance = old.iter().map(|w| (f64::from(*w) - mean).powi(2)).sum::<f64>() / count;
-        let normal = StandardNormal.sample_iter(rng).take(old.len());
-        let new: Vec<f32> = normal.map(|z: f64| (mean + z * variance.sqrt()) as f32).collect();
-        self.with_weights(Tensor::from_vec(new, self.weight.shape(), self.weight.device())?, self.bias.clone())
+        Self::of(self.filter.randomised(rng)?, self.shape)
     }
 
     /// The positive part of the weights, without a bias.
@@ -93,7 +77,7 @@ impl Conv2d {
     /// # Errors
     /// If candle cannot allocate the weights.
     pub fn positive_part(&self) -> Result<Self> {
-        self.with_weights(self.effective()?.relu()?, None)
+        Self::of(self.filter.positive_part()?, self.shape)
     }
 
     /// The negative part of the weights, without a bias.
@@ -101,56 +85,64 @@ impl Conv2d {
     /// # Errors
     /// If candle cannot allocate the weights.
     pub fn negative_part(&self) -> Result<Self> {
-        self.with_weights(self.effective()?.neg()?.relu()?.neg()?, None)
-    }
-
-    fn with_weights(&self, weight: Tensor, bias: Option<Tensor>) -> Result<Self> {
-        Self::new(weight, bias, self.stride, self.padding, self.groups)
+        Self::of(self.filter.negative_part()?, self.shape)
     }
 
     /// The bias `[O]`, if there is one.
     #[must_use]
     pub fn bias(&self) -> Option<&Tensor> {
-        self.bias.as_ref()
+        self.filter.bias.as_ref()
+    }
+
+    /// How the kernel moves.
+    #[must_use]
+    pub fn shape(&self) -> ConvShape {
+        self.shape
+    }
+
+    /// Channels of the input.
+    #[must_use]
+    pub fn in_channels(&self) -> usize {
+        self.filter.inputs()
     }
 
     /// Channels of the output.
     #[must_use]
     pub fn out_channels(&self) -> usize {
-        self.weight.dims()[0]
+        self.filter.outputs()
     }
 
     /// Height and width of the kernel.
     #[must_use]
     pub fn kernel(&self) -> (usize, usize) {
-        (self.weight.dims()[2], self.weight.dims()[3])
+        let [kh, kw] = self.filter.kernel();
+        (kh, kw)
     }
 
     /// Whether each channel is convolved on its own.
     #[must_use]
     pub fn is_depthwise(&self) -> bool {
-        self.groups > 1 && self.groups == self.in_channels && self.out_channels() == self.in_channels
+        let groups = self.shape.groups;
+        groups > 1 && groups == self.in_channels() && groups == self.out_channels()
     }
 
-    /// Multiply–accumulates of one forward pass over an input `[C, H, W]`.
+    /// Multiply–accumulates of one forward pass over an input `[C, H, W]`; none if the layer does not take it.
     #[must_use]
-    pub fn macs(&self, [_, h, w]: [usize; 3]) -> usize {
-        let window = self.window((h, w));
-        window.y.output * window.x.output * self.weight.elem_count()
+    pub fn macs(&self, input: [usize; 3]) -> usize {
+        let pixels = self.output_shape(input).map_or(0, |[_, h, w]| h * w);
+        pixels.saturating_mul(self.filter.weight.elem_count())
     }
 
     /// `[C, H, W]` of the output for an input `[C, H, W]`.
     ///
     /// # Errors
-    /// If the input has other channels than the weights, or is smaller than the kernel.
+    /// If the input has other channels than the weights, is smaller than the kernel, or too large for any memory.
     pub fn output_shape(&self, [c, h, w]: [usize; 3]) -> Result<[usize; 3]> {
-        if c != self.in_channels {
-            candle_core::bail!("a convolution of {} channels was given {c}", self.in_channels);
+        if c != self.in_channels() {
+            candle_core::bail!("a convolution of {} channels was given {c}", self.in_channels());
         }
-        let window = self.window((h, w));
-        if window.y.output == 0 || window.x.output == 0 {
-            candle_core::bail!("an input of {w}×{h} pixels is smaller than a {:?} kernel", self.kernel());
-        }
+        let window = self.window((h, w))?;
+        window.fits(1, c, self.out_channels())?;
         Ok([self.out_channels(), window.y.output, window.x.output])
     }
 
@@ -167,30 +159,9 @@ impl Conv2d {
     /// # Errors
     /// As [`Conv2d::forward`], and if `onto` does not have the output's shape.
     pub fn forward_onto(&self, x: &Map, onto: Option<&Map>, activation: Option<Activation>) -> Result<Map> {
-        let [n, c, h, w] = x.shape();
-        let [o, out_h, out_w] = self.output_shape([c, h, w])?;
-        if let Some(onto) = onto {
-            onto.must_be([n, o, out_h, out_w])?;
-        }
-        let window = self.window((h, w));
-        match x {
-            Map::Cpu(x) => {
-                let add = onto.map(Map::cpu).transpose()?.map(cpu::Nhwc::data);
-                let epilogue = cpu::Epilogue { add, activation, ..cpu::Epilogue::default() };
-                Ok(Map::Cpu(self.packed()?.apply(x, &window, epilogue)?))
-            }
-            Map::Candle(x) => {
-                let y = candle_ops::conv2d(x, &self.weight, &window, self.groups)?;
-                let mut y = candle_ops::scale_and_shift(y, self.scale.as_ref(), self.bias.as_ref())?;
-                if let Some(onto) = onto {
-                    y = (y + onto.candle()?)?;
-                }
-                Ok(Map::Candle(match activation {
-                    Some(activation) => candle_ops::clamp(&y, activation)?,
-                    None => y,
-                }))
-            }
-        }
+        let [_, c, h, w] = x.shape();
+        self.output_shape([c, h, w])?;
+        self.filter.apply(x, &self.window((h, w))?, Finish { onto, activation, gate: None })
     }
 
     /// ∂x of shape `[N, I, H, W]` from ∂y, for an input of height and width `input`.
@@ -216,61 +187,11 @@ impl Conv2d {
         onto: Option<&Map>,
         gate: Option<Gate<'_>>,
     ) -> Result<Map> {
-        let window = self.window(input);
-        let [n, c, h, w] = dy.shape();
-        if [c, h, w] != [self.out_channels(), window.y.output, window.x.output] {
-            candle_core::bail!("a gradient of shape {:?} does not fit the layer's output", dy.shape());
-        }
-        for map in onto.into_iter().chain(gate.map(|g| g.y)) {
-            map.must_be([n, self.in_channels, input.0, input.1])?;
-        }
-        let window = window.transposed();
-        match dy {
-            Map::Cpu(dy) => {
-                let add = onto.map(Map::cpu).transpose()?.map(cpu::Nhwc::data);
-                let gate = gate.map(super::activation::Gate::cpu).transpose()?;
-                let epilogue = cpu::Epilogue { add, gate, ..cpu::Epilogue::default() };
-                Ok(Map::Cpu(self.packed_transposed()?.apply(dy, &window, epilogue)?))
-            }
-            Map::Candle(dy) => {
-                let weight = self.transposed(dy.device())?;
-                let mut dx = candle_ops::conv2d(dy, weight, &window, self.groups)?;
-                if let Some(onto) = onto {
-                    dx = (dx + onto.candle()?)?;
-                }
-                match gate {
-                    Some(gate) => gate.activation.vjp(gate.y, Map::Candle(dx), gate.rule),
-                    None => Ok(Map::Candle(dx)),
-                }
-            }
-        }
+        let window = self.window(input)?.transposed();
+        self.filter.back()?.apply(dy, &window, Finish { onto, activation: None, gate })
     }
 
-    fn window(&self, input: (usize, usize)) -> Window {
-        Window::forward(input, self.kernel(), self.stride, self.padding, false)
+    fn window(&self, input: (usize, usize)) -> Result<Window> {
+        self.shape.window(self.filter.kernel()).over(input)
     }
-
-    fn packed(&self) -> Result<&cpu::PackedConv> {
-        cached(&self.packed, || {
-            cpu::PackedConv::new(&self.weight, self.scale.as_ref(), self.bias.as_ref(), self.groups)
-        })
-    }
-
-    fn packed_transposed(&self) -> Result<&cpu::PackedConv> {
-        cached(&self.packed_transposed, || {
-            cpu::PackedConv::new(self.transposed(&Device::Cpu)?, None, None, self.groups)
-        })
-    }
-
-    fn transposed(&self, device: &Device) -> Result<&Tensor> {
-        cached(&self.transposed, || candle_ops::transposed_kernel(&self.effective()?, self.groups)?.to_device(device))
-    }
-}
-
-fn cached<T>(cell: &OnceLock<T>, make: impl FnOnce() -> Result<T>) -> Result<&T> {
-    if let Some(value) = cell.get() {
-        return Ok(value);
-    }
-    let value = make()?;
-    Ok(cell.get_or_init(|| value))
 }

@@ -36,5 +36,9 @@ pub fn concat(maps: &[&Map]) -> Result<Map> {
 /// # Errors
 /// If the widths do not add up to the channels of ∂y.
 pub fn concat_vjp(dy: &Map, widths: &[usize]) -> Result<Vec<Map>> {
+    let c = dy.shape()[1];
+    if widths.iter().try_fold(0usize, |sum, width| sum.checked_add(*width)) != Some(c) {
+        candle_core::bail!("a gradient of {c} channels cannot be cut into {widths:?}");
+    }
     dy.split_channels(widths)
 }

@@ -66,13 +66,6 @@ impl Map {
         }
     }
 
-    pub(super) fn candle(&self) -> Result<&Tensor> {
-        match self {
-            Self::Candle(tensor) => Ok(tensor),
-            Self::Cpu(_) => Err(mixed()),
-        }
-    }
-
     pub(super) fn must_be(&self, shape: [usize; 4]) -> Result<()> {
         if self.shape() != shape {
             candle_core::bail!("a map of shape {:?} came where {shape:?} was due", self.shape());

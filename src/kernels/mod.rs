@@ -8,8 +8,10 @@
 mod activation;
 mod candle_ops;
 mod conv;
+mod conv_transpose;
 mod cpu;
 mod distance;
+mod filter;
 mod geometry;
 mod gram;
 mod join;
@@ -23,8 +25,9 @@ pub fn in_pool<T: Send>(work: impl FnOnce() -> T + Send) -> T {
 }
 
 pub use activation::{Activation, Gate, ReluRule};
-pub use conv::Conv2d;
-pub use geometry::Padding;
+pub use conv::{Conv2d, ConvShape};
+pub use conv_transpose::ConvTranspose2d;
+pub use geometry::{Padding, WindowShape};
 pub use join::{add, concat, concat_vjp};
 pub use map::{KernelSet, Map};
-pub use pool::{GlobalAvgPool, MaxPool};
+pub use pool::{AvgPool, GlobalAvgPool, MaxPool};

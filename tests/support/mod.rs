@@ -6,7 +6,7 @@ pub mod pty;
 use candle_core::{Device, Tensor};
 use gradlens::graph::{GraphBuilder, LayerName, Op};
 use gradlens::imaging::{Picture, decode};
-use gradlens::kernels::{Activation, Conv2d, GlobalAvgPool, MaxPool, Padding};
+use gradlens::kernels::{Activation, Conv2d, ConvShape, GlobalAvgPool, MaxPool, Padding, WindowShape};
 use gradlens::model::{
     BUILT_IN, ChannelOrder, Input, Labels, Model, Output, Provenance, Resize, Roles, Scores, UNTRAINED,
 };
@@ -168,13 +168,14 @@ pub fn tiny(side: usize) -> Arc<Model> {
         let shape = [out, input, kernel, kernel];
         let weight = (noise(rng, &shape, &Device::Cpu).expect("weights") * scale).expect("weights");
         let bias = (noise(rng, &[out], &Device::Cpu).expect("biases") * 0.3).expect("biases");
-        Op::conv(Conv2d::new(weight, Some(bias), stride, Padding::Same, 1).expect("a convolution"))
+        let shape = ConvShape { stride: [stride; 2], padding: Padding::SameUpper, ..ConvShape::default() };
+        Op::conv(Conv2d::new(weight, Some(bias), shape).expect("a convolution"))
     };
     let input = graph.input();
     let first = graph.add(conv(6, 3, 3, 1), &[input]);
     let first = graph.add(Op::Activation(Activation::Relu), &[first]);
     graph.name(first, "first");
-    let pooled = graph.add(Op::MaxPool(MaxPool { kernel: 2, stride: 2, padding: 0, ceil: false }), &[first]);
+    let pooled = graph.add(Op::MaxPool(MaxPool { window: WindowShape::square(2, 2) }), &[first]);
     let inner = graph.add(conv(6, 6, 3, 1), &[pooled]);
     let inner = graph.add(Op::Activation(Activation::Relu6), &[inner]);
     let sum = graph.add(Op::Add, &[inner, pooled]);

@@ -82,12 +82,14 @@ pub(super) struct Product<'a> {
     pub a: &'a [f32],
     pub lda: usize,
     pub rows: usize,
-    /// Parts of a row that do not lie side by side, as the lines of a kernel's window, and floats between them.
-    pub lines: [usize; 2],
+    /// Where the parts of a row begin that do not lie side by side, as the lines of a kernel's window: all are as long.
+    pub parts: &'a [usize],
     pub weights: &'a Panels,
     pub matrix: usize,
     /// `from` is a multiple of [`Panels::panel`].
     pub columns: [usize; 2],
+    /// Of the layer's channels, the one that is the matrix's column 0.
+    pub channel: usize,
     /// Where the first row's column 0 lies in the output, and floats between rows.
     pub at: usize,
     pub ldc: usize,
@@ -106,9 +108,9 @@ impl Product<'_> {
         }
         let w = self.weights;
         assert!(to <= w.o && from % w.panel() == 0 && self.matrix < w.matrices, "these columns are not there");
-        let [lines, apart] = self.lines;
-        assert!(w.k.is_multiple_of(lines), "every line is as long");
-        let end = (self.rows - 1) * self.lda + (lines - 1) * apart + w.k / lines;
+        assert!(w.k.is_multiple_of(self.parts.len()), "every part is as long");
+        let last = self.parts.iter().max().expect("a row has parts");
+        let end = (self.rows - 1) * self.lda + last + w.k / self.parts.len();
         assert!(self.a.len() >= end, "a is too short");
         assert!(c.len() >= self.at + (self.rows - 1) * self.ldc + to, "c is too short");
         product(self, c);
@@ -189,7 +191,7 @@ impl Microkernel<'_> {
     #[inline(always)]
     unsafe fn sums<S: Simd, const R: usize, const N: usize>(&self, s: S, first: usize) {
         let p = self.p;
-        let k = p.weights.k / p.lines[0];
+        let k = p.weights.k / p.parts.len();
         for r in 0..R {
             let at = p.at + (first + r) * p.ldc + self.column;
             for v in 0..N {
@@ -199,9 +201,9 @@ impl Microkernel<'_> {
         let mut sums = [[s.splat(0.0); N]; R];
         // SAFETY: R rows of k floats lie in `a`, k·N vectors in the panel.
         unsafe {
-            let mut a = place(p.a, first * p.lda, (R - 1) * p.lda + (p.lines[0] - 1) * p.lines[1] + k);
             let mut b = place(&p.weights.values, p.weights.at(p.matrix, self.column), p.weights.k * N * S::LANES);
-            for _ in 0..p.lines[0] {
+            for part in p.parts {
+                let a = place(p.a, first * p.lda + part, (R - 1) * p.lda + k);
                 for i in 0..k {
                     let mut w = [s.splat(0.0); N];
                     for (v, w) in w.iter_mut().enumerate() {
@@ -215,11 +217,15 @@ impl Microkernel<'_> {
                         }
                     }
                 }
-                a = a.wrapping_add(p.lines[1]);
             }
         }
-        let tile =
-            Tile { channel: self.column, at: p.at + first * p.ldc + self.column, apart: p.ldc, rows: R, n: self.n };
+        let tile = Tile {
+            channel: p.channel + self.column,
+            at: p.at + first * p.ldc + self.column,
+            apart: p.ldc,
+            rows: R,
+            n: self.n,
+        };
         // SAFETY: rows and columns lie in `c`, and the epilogue fits it.
         unsafe { p.epilogue.write::<S, R, N>(s, sums, self.c, tile) }
     }

@@ -57,9 +57,21 @@ impl Nhwc {
         (0..pixels.div_ceil(block)).into_par_iter().for_each(|b| {
             let (first, rows) = (b * block, block.min(pixels - b * block));
             let a = &self.data()[first * c..(first + rows) * c];
-            let (columns, at, epilogue) = ([0, c], first * c, Epilogue::default());
-            Product { a, lda: c, rows, lines: [1, 0], weights: &weights, matrix: 0, columns, at, ldc: c, epilogue }
-                .run(to);
+            let (columns, channel, at, epilogue) = ([0, c], 0, first * c, Epilogue::default());
+            Product {
+                a,
+                lda: c,
+                rows,
+                parts: &[0],
+                weights: &weights,
+                matrix: 0,
+                columns,
+                channel,
+                at,
+                ldc: c,
+                epilogue,
+            }
+            .run(to);
         });
         Self::new([self.n, self.h, self.w, c], y)
     }

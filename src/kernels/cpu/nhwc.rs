@@ -77,7 +77,8 @@ impl Nhwc {
         Ok(())
     }
 
-    /// The map with the padding that `window` (which does not spread) reads, so that every window lies inside.
+    /// The map with the padding that `window` (which does not spread) reads, so that every window lies inside. What the
+    /// window leaves out of the map stays.
     pub(super) fn padded(&self, window: &Window) -> Self {
         let sides = |a: &Axis| (a.pad.max(0).cast_unsigned(), a.pad_after().max(0).cast_unsigned());
         let ((top, below), (left, right)) = (sides(&window.y), sides(&window.x));
@@ -108,7 +109,7 @@ impl Nhwc {
         }
         let c: usize = maps.iter().map(|m| m.c).sum();
         let mut data = Buffer::any(n * h * w * c);
-        data.par_chunks_mut(c).enumerate().with_min_len(64).for_each(|(p, pixel)| {
+        data.par_chunks_mut(c.max(1)).enumerate().with_min_len(64).for_each(|(p, pixel)| {
             let mut start = 0;
             for map in maps {
                 pixel[start..start + map.c].copy_from_slice(&map.data[p * map.c..(p + 1) * map.c]);
@@ -124,7 +125,8 @@ impl Nhwc {
             .iter()
             .map(|&width| {
                 let mut data = Buffer::any(self.n * self.h * self.w * width);
-                let pixels = data.par_chunks_mut(width).zip(self.data.par_chunks(self.c)).with_min_len(64);
+                let pixels =
+                    data.par_chunks_mut(width.max(1)).zip(self.data.par_chunks(self.c.max(1))).with_min_len(64);
                 pixels.for_each(|(to, from)| to.copy_from_slice(&from[start..start + width]));
                 start += width;
                 Self::new([self.n, self.h, self.w, width], data)

@@ -2,7 +2,7 @@
 
 use crate::error::Result;
 use crate::graph::{GraphBuilder, LayerName, NodeId, Op};
-use crate::kernels::{Activation, Conv2d, GlobalAvgPool, Padding};
+use crate::kernels::{Activation, Conv2d, ConvShape, GlobalAvgPool, Padding};
 use crate::model::{ChannelOrder, Input, Model, Output, Provenance, Resize, Roles, Store};
 use candle_core::Device;
 
@@ -60,7 +60,7 @@ pub fn build(weights: &Store<'_>, provenance: Provenance, device: &Device) -> Re
     net.graph.name(x, "pool");
     let kernel = weights.get("classifier.weight", &[CLASSES, HEAD])?.reshape((CLASSES, HEAD, 1, 1))?;
     let bias = weights.get("classifier.bias", &[CLASSES])?;
-    let classifier = Conv2d::new(kernel, Some(bias), 1, Padding::Explicit(0), 1)?;
+    let classifier = Conv2d::new(kernel, Some(bias), ConvShape::default())?;
     x = net.graph.add(Op::conv(classifier), &[x]);
     net.graph.name(x, LayerName::LOGITS);
     let input = Input {
@@ -94,7 +94,8 @@ impl Lite<'_> {
         rectified: bool,
     ) -> Result<NodeId> {
         let (kernel, scale, bias) = self.weights.normalised(conv, norm, shape, BATCH_NORM_EPSILON)?;
-        let conv = Conv2d::new(kernel, Some(bias), stride, Padding::Same, groups)?.scaled(scale)?;
+        let shape = ConvShape { stride: [stride; 2], padding: Padding::SameUpper, groups, ..ConvShape::default() };
+        let conv = Conv2d::new(kernel, Some(bias), shape)?.scaled(scale)?;
         let x = self.graph.add(Op::conv(conv), &[x]);
         Ok(if rectified { self.graph.add(Op::Activation(Activation::Relu6), &[x]) } else { x })
     }

@@ -3,7 +3,7 @@
 
 use crate::error::Result;
 use crate::graph::{GraphBuilder, LayerName, NodeId, Op};
-use crate::kernels::{Activation, Conv2d, GlobalAvgPool, MaxPool, Padding};
+use crate::kernels::{Activation, Conv2d, ConvShape, GlobalAvgPool, MaxPool, Padding, WindowShape};
 use crate::model::{ChannelOrder, Input, Model, Output, Provenance, Resize, Roles, Store};
 use candle_core::Device;
 
@@ -29,7 +29,7 @@ pub fn build(weights: &Store<'_>, provenance: Provenance, device: &Device) -> Re
     for (n, (index, squeezed, expanded)) in FIRES.into_iter().enumerate() {
         // A pooling stands wherever torchvision's numbers leave room for one.
         if n == 0 || index > FIRES[n - 1].0 + 1 {
-            let pool = MaxPool { kernel: 3, stride: 2, padding: 0, ceil: true };
+            let pool = MaxPool { window: WindowShape { ceil: true, ..WindowShape::square(3, 2) } };
             x = net.graph.add(Op::MaxPool(pool), &[x]);
         }
         let at = |part: &str| format!("features.{index}.{part}");
@@ -67,7 +67,8 @@ impl Squeeze<'_> {
     fn conv(&mut self, x: NodeId, name: &str, shape: [usize; 4], stride: usize, padding: usize) -> Result<NodeId> {
         let kernel = self.weights.get(&format!("{name}.weight"), &shape)?;
         let bias = self.weights.get(&format!("{name}.bias"), &shape[..1])?;
-        let conv = Conv2d::new(kernel, Some(bias), stride, Padding::Explicit(padding), 1)?;
+        let shape = ConvShape { stride: [stride; 2], padding: Padding::uniform(padding), ..ConvShape::default() };
+        let conv = Conv2d::new(kernel, Some(bias), shape)?;
         let x = self.graph.add(Op::conv(conv), &[x]);
         Ok(self.graph.add(Op::Activation(Activation::Relu), &[x]))
     }

@@ -2,7 +2,7 @@
 
 use crate::error::Result;
 use crate::graph::{GraphBuilder, Op};
-use crate::kernels::{Activation, Conv2d, MaxPool, Padding};
+use crate::kernels::{Activation, Conv2d, ConvShape, MaxPool, Padding, WindowShape};
 use crate::model::{ChannelOrder, Input, Model, Provenance, Resize, Roles, Store};
 use candle_core::Device;
 
@@ -24,14 +24,15 @@ pub fn build(weights: &Store<'_>, provenance: Provenance, device: &Device) -> Re
     let mut index = 0;
     for (block, (out, convs)) in BLOCKS.into_iter().enumerate() {
         if block > 0 {
-            x = graph.add(Op::MaxPool(MaxPool { kernel: 2, stride: 2, padding: 0, ceil: false }), &[x]);
+            x = graph.add(Op::MaxPool(MaxPool { window: WindowShape::square(2, 2) }), &[x]);
             graph.name(x, format!("pool{block}"));
             index += 1;
         }
         for conv in 1..=convs {
             let kernel = weights.get(&format!("features.{index}.weight"), &[out, channels, 3, 3])?;
             let bias = weights.get(&format!("features.{index}.bias"), &[out])?;
-            let layer = Conv2d::new(kernel, Some(bias), 1, Padding::Explicit(1), 1)?;
+            let layer =
+                Conv2d::new(kernel, Some(bias), ConvShape { padding: Padding::uniform(1), ..ConvShape::default() })?;
             x = graph.add(Op::conv(layer), &[x]);
             x = graph.add(Op::Activation(Activation::Relu), &[x]);
             graph.name(x, format!("relu{}_{conv}", block + 1));

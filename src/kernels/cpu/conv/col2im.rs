@@ -12,16 +12,25 @@ use crate::kernels::cpu::simd::lanes;
 use crate::kernels::cpu::simd::{place, vectorised};
 use crate::kernels::geometry::Window;
 use rayon::prelude::*;
+use std::ops::Range;
 
-/// Whether this is the cheaper way to `outputs` channels.
-pub(super) fn serves(window: &Window, outputs: usize) -> bool {
+/// Whether this is the cheaper way to `outputs` channels of each group, or the only one: nothing else spreads. `affine` says
+/// whether they are scaled and shifted.
+pub(super) fn serves(window: &Window, groups: usize, outputs: usize, affine: bool) -> bool {
     let [y, x] = [window.y, window.x];
-    let few = outputs <= lanes() / 2 && y.kernel * x.kernel > 1 && y.stride == 1 && x.stride == 1;
-    few || y.spread > 1 || x.spread > 1
+    if y.spread > 1 || x.spread > 1 {
+        return true;
+    }
+    let every = y.stride == 1 && x.stride == 1;
+    let few = groups == 1 && !affine && outputs <= lanes() / 2 && y.kernel * x.kernel > 1;
+    // Most of what a window reads is padding: the gradient of a linear layer over a whole map.
+    let outgrown = 4 * y.input * x.input <= y.output * x.output;
+    every && (few || outgrown)
 }
 
-/// One matrix `[I, kH·kW·O]`, the kernel `weight(ky, kx, i, o)` line by line.
+/// One matrix `[I, kH·kW·O]` for each group, the kernel `weight(group, o, i, tap)` line by line.
 pub(super) fn pack(
+    groups: usize,
     [kh, kw]: [usize; 2],
     inputs: usize,
     outputs: usize,
@@ -29,9 +38,12 @@ pub(super) fn pack(
 ) -> Panels {
     let (line, padded) = (kw * outputs, line_of(kw * outputs));
     // Whole vectors are written fastest.
-    Panels::pack(1, inputs, (kh * padded).next_multiple_of(lanes()), |i, column, into| {
+    Panels::pack(groups, inputs, (kh * padded).next_multiple_of(lanes()), |i, column, into| {
         let (ky, at) = (column / padded, column % padded);
-        into[0] = if ky < kh && at < line { weight(ky, at / outputs, i, at % outputs) } else { 0.0 };
+        for (group, into) in into.iter_mut().enumerate() {
+            let there = ky < kh && at < line;
+            *into = if there { weight(group, at % outputs, i, ky * kw + at / outputs) } else { 0.0 };
+        }
     })
 }
 
@@ -41,26 +53,32 @@ fn line_of(floats: usize) -> usize {
     if floats >= 4 * panel { floats.next_multiple_of(panel) } else { floats }
 }
 
-/// The layer over every image of `x`, with weights of [`pack`].
-pub(super) fn apply(x: &Nhwc, weights: &Panels, o: usize, epilogue: Epilogue<'_>, window: &Window) -> Nhwc {
+/// The layer over every image of `x`, with weights of [`pack`] for groups of `o` outputs.
+pub(super) fn apply(
+    x: &Nhwc,
+    weights: &Panels,
+    [groups, o]: [usize; 2],
+    epilogue: Epilogue<'_>,
+    window: &Window,
+) -> Nhwc {
     assert!(window.y.stride == 1 && window.x.stride == 1, "a window spreads or strides, not both");
-    assert!(epilogue.affine.is_none(), "a gradient has no scale and bias of its own");
+    assert_eq!(weights.rows() * groups, x.c, "the weights fit the channels");
     let (out_h, out_w) = (window.y.output, window.x.output);
-    let mut y = Buffer::any(x.n * out_h * out_w * o);
-    epilogue.check(y.len(), o);
-    // SAFETY: each line is one task's.
+    let mut y = Buffer::any(x.n * out_h * out_w * groups * o);
+    epilogue.check(y.len(), groups * o);
+    // SAFETY: each line of each group is one task's.
     let to = unsafe { Output::new(&mut y) };
     let sources = Sources::of(window, o, weights.columns());
     // What reaches into the neighbouring blocks is multiplied for each of them.
-    let most = (x.n * out_h).div_ceil(2 * rayon::current_num_threads()).max(4 * window.y.kernel);
+    let most = (x.n * out_h).div_ceil(2 * rayon::current_num_threads()).max(4 * window.y.extent());
     let block = out_h.div_ceil(out_h.div_ceil(most).max(1));
     let blocks = out_h.div_ceil(block.max(1));
-    let layer = Layer { x, weights, window, o, sources, epilogue, to };
-    (0..x.n * blocks).into_par_iter().for_each(|task| {
-        let (image, from) = (task / blocks, task % blocks * block);
-        layer.lines(image, from..(from + block).min(out_h));
+    let layer = Layer { x, weights, window, groups, o, sources, epilogue, to };
+    (0..x.n * blocks * groups).into_par_iter().for_each(|task| {
+        let (image, from) = (task / groups / blocks, task / groups % blocks * block);
+        layer.lines(image, from..(from + block).min(out_h), task % groups);
     });
-    Nhwc::new([x.n, out_h, out_w, o], y)
+    Nhwc::new([x.n, out_h, out_w, groups * o], y)
 }
 
 /// Where each pixel of an output line finds what the pixels of a line of products give to it.
@@ -86,6 +104,8 @@ struct Layer<'a> {
     x: &'a Nhwc,
     weights: &'a Panels,
     window: &'a Window,
+    groups: usize,
+    /// Channels of a group's output.
     o: usize,
     sources: Sources,
     epilogue: Epilogue<'a>,
@@ -93,35 +113,41 @@ struct Layer<'a> {
 }
 
 impl Layer<'_> {
-    /// Some lines of an image's output, from the products of the last few lines of its input.
-    fn lines(&self, image: usize, lines: std::ops::Range<usize>) {
+    /// Some lines of a group's output, from the products of the last few lines of its input.
+    fn lines(&self, image: usize, lines: Range<usize>, group: usize) {
         let (x, axis, columns) = (self.x, &self.window.y, self.weights.columns());
         let (line, padded) = (x.w * columns, line_of(self.window.x.kernel * self.o));
-        let kept = axis.kernel.div_ceil(axis.spread) + 1;
+        let kept = (axis.extent().div_ceil(axis.spread) + 1).min(axis.input);
         let row = self.window.x.output * self.o;
         // Vectors are read and written whole, past the last channel.
         let mut products = Buffer::any(kept * line + lanes());
         let mut sums = Buffer::any(row + lanes());
-        let mut done = 0;
+        // The line of the input whose products lie in each place.
+        let mut held = vec![None; kept];
         let mut given = vec![];
         for oy in lines.clone() {
             given.clear();
             for ky in 0..axis.kernel {
                 let Some(iy) = axis.source(oy, ky) else { continue };
-                if iy >= done {
-                    self.multiply(image, iy, &lines, &mut products[iy % kept * line..][..line]);
-                    done = iy + 1;
+                let place = iy % kept;
+                if held[place] != Some(iy) {
+                    self.multiply([image, iy, group], &lines, &mut products[place * line..][..line]);
+                    held[place] = Some(iy);
                 }
-                given.push(iy % kept * line + ky * padded);
+                given.push(place * line + ky * padded);
             }
             gather(self, &products, &given, &mut sums);
-            let start = (image * axis.output + oy) * row;
-            finish(&sums[..row], self.to, start, &self.epilogue);
+            let (pixel, sums) = ((image * axis.output + oy) * self.window.x.output, &sums[..row]);
+            if self.groups == 1 && self.epilogue.affine.is_none() {
+                finish(sums, self.to, pixel * self.o, &self.epilogue);
+            } else {
+                finish_pixels(self, sums, pixel, group);
+            }
         }
     }
 
-    /// A line of the input times the lines of the kernel that lead to `lines`.
-    fn multiply(&self, image: usize, iy: usize, lines: &std::ops::Range<usize>, products: &mut [f32]) {
+    /// A line of a group's input times the lines of the kernel that lead to `lines`.
+    fn multiply(&self, [image, iy, group]: [usize; 3], lines: &Range<usize>, products: &mut [f32]) {
         let (x, axis, columns) = (self.x, &self.window.y, self.weights.columns());
         let padded = line_of(self.window.x.kernel * self.o);
         let mut range = [0, columns];
@@ -132,11 +158,12 @@ impl Layer<'_> {
             range = [first * padded, (kernel.next_back().unwrap_or(first) + 1) * padded];
         }
         let a = &x.data()[(image * x.h + iy) * x.row()..][..x.row()];
+        let a = &a[group * self.weights.rows()..];
         // SAFETY: the buffer is this task's.
         let into = unsafe { Output::new(products) };
-        let (weights, epilogue) = (self.weights, Epilogue::default());
-        let (lda, lines, rows, ldc) = (x.c, [1, 0], x.w, columns);
-        Product { a, lda, rows, lines, weights, matrix: 0, columns: range, at: 0, ldc, epilogue }.run(into);
+        let (weights, matrix, epilogue) = (self.weights, group, Epilogue::default());
+        let (lda, parts, rows, ldc) = (x.c, &[0], x.w, columns);
+        Product { a, lda, rows, parts, weights, matrix, columns: range, channel: 0, at: 0, ldc, epilogue }.run(into);
     }
 }
 
@@ -166,6 +193,7 @@ vectorised! {
 }
 
 vectorised! {
+    /// Finishes a line of sums and writes it from `start` on.
     fn finish<S>(s: S, sums: &[f32], to: Output, start: usize, epilogue: &Epilogue<'_>) {
         for from in (0..sums.len()).step_by(S::LANES) {
             let (n, at) = ((sums.len() - from).min(S::LANES), start + from);
@@ -173,6 +201,24 @@ vectorised! {
             unsafe {
                 let v = s.load_up_to(place(sums, from, n), n);
                 epilogue.write::<S, 1, 1>(s, [[v]], to, Tile::one(0, at, n));
+            }
+        }
+    }
+}
+
+vectorised! {
+    /// The same where channels lie apart or are scaled and shifted; the line begins at `pixel`.
+    fn finish_pixels<S>(s: S, layer: &Layer<'_>, sums: &[f32], pixel: usize, group: usize) {
+        let (o, apart, first) = (layer.o, layer.groups * layer.o, group * layer.o);
+        for (pixel, sums) in (pixel..).zip(sums.chunks(o)) {
+            for channel in (0..o).step_by(S::LANES) {
+                let n = (o - channel).min(S::LANES);
+                let tile = Tile::one(first + channel, pixel * apart + first + channel, n);
+                // SAFETY: the pixel lies in the output, which `apply` has checked the epilogue against.
+                unsafe {
+                    let v = s.load_up_to(place(sums, channel, n), n);
+                    layer.epilogue.write::<S, 1, 1>(s, [[v]], layer.to, tile);
+                }
             }
         }
     }

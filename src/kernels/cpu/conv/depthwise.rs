@@ -10,7 +10,7 @@ use crate::kernels::cpu::nhwc::Nhwc;
 use crate::kernels::cpu::output::Output;
 use crate::kernels::cpu::simd::lanes;
 use crate::kernels::cpu::simd::{Simd, place, vectorised};
-use crate::kernels::geometry::{Axis, Window};
+use crate::kernels::geometry::{Axis, Window, gcd};
 use rayon::prelude::*;
 
 /// Outputs whose sums stay in registers together: the sides of most feature maps are its multiples.
@@ -21,6 +21,13 @@ const TASK: usize = 128 * 1024;
 pub(super) const LARGEST: usize = 16;
 /// Inputs of a line that a tile reads at most.
 const SPAN: usize = TILE * LARGEST;
+
+/// Whether a window is one that this serves.
+pub(super) fn serves(window: &Window) -> bool {
+    let (y, x) = (&window.y, &window.x);
+    let taps = Taps::of(x, 0);
+    y.kernel.max(x.kernel).max(x.stride) <= LARGEST && taps.span(x.stride, x.kernel) <= SPAN
+}
 
 /// `[kH·kW, C]` as [`apply`] reads it: vector after vector of channels, tap after tap, zeros behind the last channel.
 pub(super) fn pack(taps: usize, c: usize, weight: impl Fn(usize, usize) -> f32) -> Vec<f32> {
@@ -35,7 +42,7 @@ pub(super) fn apply(x: &Nhwc, weights: &[f32], epilogue: Epilogue<'_>, window: &
     let (out_h, out_w, c) = (window.y.output, window.x.output, x.c);
     let taps = window.y.kernel * window.x.kernel;
     assert_eq!(weights.len(), taps * c.next_multiple_of(lanes()), "a weight for every tap and channel");
-    assert!(window.x.kernel.max(window.x.stride) <= LARGEST && window.y.kernel <= LARGEST, "the kernel is served");
+    assert!(serves(window), "the window is served");
     let mut y = Buffer::any(x.n * out_h * out_w * c);
     epilogue.check(y.len(), c);
     // SAFETY: each task has its own lines and channels.
@@ -69,13 +76,15 @@ struct Layer<'a> {
     to: Output,
 }
 
-/// The taps that output `phase` and those `spread` after it read: they read neighbouring inputs.
+/// The taps that output `phase` and those `spread` after it read.
 #[derive(Clone, Copy)]
 struct Taps {
     /// Index of the first, and how far the next one is from it.
     first: usize,
     apart: usize,
     count: usize,
+    /// Inputs from what one tap reads to what the next one does.
+    step: usize,
     /// The input that the phase's first output reads through the first tap.
     place: isize,
 }
@@ -85,10 +94,19 @@ impl Taps {
     fn of(a: &Axis, phase: usize) -> Self {
         let spread = a.spread.cast_signed();
         let start = (phase * a.stride).cast_signed() - a.pad;
-        // The first tap with start + tap ≡ 0 (mod spread).
-        let first = (-start).rem_euclid(spread).cast_unsigned();
-        let count = if first < a.kernel { (a.kernel - first).div_ceil(a.spread) } else { 0 };
-        Self { first, apart: a.spread, count, place: (start + first.cast_signed()).div_euclid(spread) }
+        // The first tap with start + tap · dilation ≡ 0 (mod spread); others follow where their dilations are whole spreads.
+        let common = gcd(a.dilation, a.spread);
+        let (apart, step) = (a.spread / common, a.dilation / common);
+        let reads = |tap: &usize| (start + (tap * a.dilation).cast_signed()).rem_euclid(spread) == 0;
+        let first = (0..apart.min(a.kernel)).find(reads).unwrap_or(a.kernel);
+        let place = (start + (first * a.dilation).cast_signed()).div_euclid(spread);
+        Self { first, apart, count: (a.kernel - first).div_ceil(apart), step, place }
+    }
+
+    /// Inputs from the first to the last that a tile reads, if this many of them are `stride` apart.
+    #[inline(always)]
+    fn span(&self, stride: usize, count: usize) -> usize {
+        (TILE - 1) * stride + count.saturating_sub(1) * self.step + 1
     }
 }
 
@@ -120,7 +138,7 @@ vectorised! {
             let outputs = (ax.output - phase).div_ceil(ax.spread);
             for first in (0..outputs).step_by(TILE) {
                 let left = taps.place + (first * ax.stride).cast_signed();
-                let span = (TILE - 1) * ax.stride + taps.count;
+                let span = taps.span(ax.stride, taps.count);
                 for (start, pixels) in starts[..inputs.count].iter().zip(&mut inputs.pixels) {
                     for (ix, pixel) in (left..).zip(&mut pixels[..span]) {
                         *pixel = if ix >= 0 && ix < l.x.w.cast_signed() {
@@ -141,11 +159,12 @@ vectorised! {
                 };
                 // SAFETY: the inputs are the tile's, and it lies in the output.
                 unsafe {
-                    match (taps.count, ax.stride) {
+                    match (if taps.step == 1 { taps.count } else { 0 }, ax.stride) {
                         (1, 1) => all_channels::<S, 1, 1>(s, l, &inputs, taps, tile, channels),
                         (2, 1) => all_channels::<S, 2, 1>(s, l, &inputs, taps, tile, channels),
                         (3, 1) => all_channels::<S, 3, 1>(s, l, &inputs, taps, tile, channels),
                         (5, 1) => all_channels::<S, 5, 1>(s, l, &inputs, taps, tile, channels),
+                        (7, 1) => all_channels::<S, 7, 1>(s, l, &inputs, taps, tile, channels),
                         (3, 2) => all_channels::<S, 3, 2>(s, l, &inputs, taps, tile, channels),
                         (5, 2) => all_channels::<S, 5, 2>(s, l, &inputs, taps, tile, channels),
                         _ => all_channels::<S, 0, 0>(s, l, &inputs, taps, tile, channels),
@@ -156,7 +175,7 @@ vectorised! {
     }
 }
 
-/// A tile of outputs, vector after vector of channels. K taps and a stride of STEP, or any where they are 0.
+/// A tile of outputs, vector after vector of channels. K taps side by side and a stride of STEP, or any where they are 0.
 ///
 /// # Safety
 /// `inputs` are what the tile reads through `taps`, and the tile lies in the output.
@@ -219,7 +238,7 @@ unsafe fn one_vector<S: Simd, const K: usize, const STEP: usize, const FULL: boo
                 for tap in 0..taps.count {
                     let w = weight(tap);
                     for (t, sum) in sums.iter_mut().enumerate() {
-                        *sum = s.fma(input(t * l.window.x.stride + tap), w, *sum);
+                        *sum = s.fma(input(t * l.window.x.stride + tap * taps.step), w, *sum);
                     }
                 }
             } else {

@@ -11,7 +11,7 @@ use crate::kernels::cpu::gemm::{Panels, Product};
 use crate::kernels::cpu::nhwc::Nhwc;
 use crate::kernels::cpu::output::Output;
 use crate::kernels::cpu::simd::{Simd, place, vectorised};
-use crate::kernels::geometry::Window;
+use crate::kernels::geometry::{Axis, Window};
 use rayon::prelude::*;
 
 /// Pixels of a tile's side in the output.
@@ -34,7 +34,8 @@ const NOWHERE: usize = usize::MAX;
 
 /// Whether a window is one that this serves.
 pub(super) fn serves(window: &Window, channels: usize) -> bool {
-    let axis = [window.y, window.x].iter().all(|a| a.kernel == 3 && a.stride == 1 && a.spread == 1 && a.pad >= 0);
+    let every = |a: &Axis| a.kernel == 3 && a.stride == 1 && a.dilation == 1 && a.spread == 1 && a.pad >= 0;
+    let axis = every(&window.y) && every(&window.x);
     // Tiles that mostly lie outside cost more than they save.
     axis && channels >= 8 && window.y.output >= 3 && window.x.output >= 3
 }
@@ -154,10 +155,11 @@ impl Layer<'_> {
             a: &spread[part * before..],
             lda: c,
             rows: count,
-            lines: [1, 0],
+            parts: &[0],
             weights: self.weights,
             matrix: part,
             columns,
+            channel: 0,
             at: part * after,
             ldc: self.weights.columns(),
             epilogue: Epilogue::default(),

@@ -1,0 +1,167 @@
+//! Frozen weights slid over a map: what convolutions, their gradients and transposed convolutions are made of.
+
+use super::geometry::Window;
+use super::{Activation, Gate, Map, candle_ops, cpu};
+use candle_core::{Result, Tensor};
+use rand_distr::{Distribution, StandardNormal};
+use std::sync::OnceLock;
+
+/// Weights `[O, I/groups, kH, kW]` with a scale and a bias `[O]`, and what the kernels make of them.
+#[derive(Debug)]
+pub(super) struct Filter {
+    pub weight: Tensor,
+    /// Multiplies each output channel before the bias is added.
+    pub scale: Option<Tensor>,
+    pub bias: Option<Tensor>,
+    pub groups: usize,
+    packed: OnceLock<cpu::PackedConv>,
+    /// Carries gradients back.
+    back: OnceLock<Box<Self>>,
+}
+
+/// What is done to a filter's sums: `onto` is added, then the rectifier or, on the way back, its gate.
+#[derive(Default)]
+pub(super) struct Finish<'a> {
+    pub onto: Option<&'a Map>,
+    pub activation: Option<Activation>,
+    pub gate: Option<Gate<'a>>,
+}
+
+impl Filter {
+    /// # Errors
+    /// If the shapes do not fit each other.
+    pub fn new(weight: Tensor, scale: Option<Tensor>, bias: Option<Tensor>, groups: usize) -> Result<Self> {
+        let (out, per_group, kh, kw) = weight.dims4()?;
+        if groups == 0 || !out.is_multiple_of(groups) || out * per_group * kh * kw == 0 {
+            candle_core::bail!("weights of shape {:?} cannot be a convolution of {groups} groups", weight.shape());
+        }
+        for (name, vector) in [("scale", &scale), ("bias", &bias)] {
+            if let Some(vector) = vector
+                && vector.dims1()? != out
+            {
+                candle_core::bail!("a {name} of shape {:?} does not fit {out} outputs", vector.shape());
+            }
+        }
+        Ok(Self { weight, scale, bias, groups, packed: OnceLock::new(), back: OnceLock::new() })
+    }
+
+    /// Channels of the output.
+    pub fn outputs(&self) -> usize {
+        self.weight.dims()[0]
+    }
+
+    /// Channels of the input.
+    pub fn inputs(&self) -> usize {
+        self.weight.dims()[1] * self.groups
+    }
+
+    /// Height and width of the kernel.
+    pub fn kernel(&self) -> [usize; 2] {
+        [self.weight.dims()[2], self.weight.dims()[3]]
+    }
+
+    /// The weights with the scale folded in.
+    fn effective(&self) -> Result<Tensor> {
+        match &self.scale {
+            Some(scale) => self.weight.broadcast_mul(&scale.reshape(((), 1, 1, 1))?),
+            None => Ok(self.weight.clone()),
+        }
+    }
+
+    /// With each output channel multiplied by `scale` `[O]` before the bias is added.
+    pub fn scaled(self, scale: Tensor) -> Result<Self> {
+        Self::new(self.weight, Some(scale), self.bias, self.groups)
+    }
+
+    /// With the same bias, and weights drawn from a normal distribution of the same mean and standard deviation.
+    pub fn randomised(&self, rng: &mut impl rand::Rng) -> Result<Self> {
+        let old = self.effective()?.flatten_all()?.to_vec1::<f32>()?;
+        let count = old.len() as f64;
+        let mean = old.iter().map(|w| f64::from(*w)).sum::<f64>() / count;
+        let variance = old.iter().map(|w| (f64::from(*w) - mean).powi(2)).sum::<f64>() / count;
+        let normal = StandardNormal.sample_iter(rng).take(old.len());
+        let new: Vec<f32> = normal.map(|z: f64| (mean + z * variance.sqrt()) as f32).collect();
+        let weight = Tensor::from_vec(new, self.weight.shape(), self.weight.device())?;
+        Self::new(weight, None, self.bias.clone(), self.groups)
+    }
+
+    /// The positive part of the weights, without a bias.
+    pub fn positive_part(&self) -> Result<Self> {
+        Self::new(self.effective()?.relu()?, None, None, self.groups)
+    }
+
+    /// The negative part of the weights, without a bias.
+    pub fn negative_part(&self) -> Result<Self> {
+        Self::new(self.effective()?.neg()?.relu()?.neg()?, None, None, self.groups)
+    }
+
+    /// The filter that carries gradients back: rotated by 180°, input and output channels swapped within each group.
+    pub fn back(&self) -> Result<&Self> {
+        let transposed = || Self::new(transposed_kernel(&self.effective()?, self.groups)?, None, None, self.groups);
+        cached(&self.back, || Ok(Box::new(transposed()?))).map(|back| &**back)
+    }
+
+    /// scale · (x ∗ w) + bias over `window`, finished.
+    ///
+    /// # Errors
+    /// If a map does not have the shape that the filter and the window ask for.
+    pub fn apply(&self, x: &Map, window: &Window, finish: Finish<'_>) -> Result<Map> {
+        let n = x.shape()[0];
+        x.must_be([n, self.inputs(), window.y.input, window.x.input])?;
+        window.fits(n, self.inputs(), self.outputs())?;
+        let Finish { onto, activation, gate } = finish;
+        for map in onto.into_iter().chain(gate.map(|g| g.y)) {
+            map.must_be([n, self.outputs(), window.y.output, window.x.output])?;
+        }
+        match x {
+            Map::Cpu(x) => {
+                let add = onto.map(Map::cpu).transpose()?.map(cpu::Nhwc::data);
+                let gate = gate.map(Gate::cpu).transpose()?;
+                let epilogue = cpu::Epilogue { add, activation, gate, ..cpu::Epilogue::default() };
+                Ok(Map::Cpu(self.packed()?.apply(x, window, epilogue)?))
+            }
+            Map::Candle(x) => {
+                let y = candle_ops::conv2d(x, &self.weight, window, self.groups)?;
+                let y = Map::Candle(candle_ops::scale_and_shift(y, self.scale.as_ref(), self.bias.as_ref())?);
+                let y = match onto {
+                    Some(onto) => y.accumulate(onto)?,
+                    None => y,
+                };
+                let y = match activation {
+                    Some(activation) => activation.forward(y)?,
+                    None => y,
+                };
+                match gate {
+                    Some(gate) => gate.activation.vjp(gate.y, y, gate.rule),
+                    None => Ok(y),
+                }
+            }
+        }
+    }
+
+    fn packed(&self) -> Result<&cpu::PackedConv> {
+        cached(&self.packed, || {
+            cpu::PackedConv::new(&self.weight, self.scale.as_ref(), self.bias.as_ref(), self.groups)
+        })
+    }
+}
+
+/// Rotated by 180°, input and output channels swapped within each group.
+pub(super) fn transposed_kernel(weight: &Tensor, groups: usize) -> Result<Tensor> {
+    let (out, per_group, kh, kw) = weight.dims4()?;
+    weight.reshape((groups, out / groups, per_group, kh * kw))?.flip(&[3])?.transpose(1, 2)?.contiguous()?.reshape((
+        groups * per_group,
+        out / groups,
+        kh,
+        kw,
+    ))
+}
+
+/// What is in the cell, made first if nothing is.
+fn cached<T>(cell: &OnceLock<T>, make: impl FnOnce() -> Result<T>) -> Result<&T> {
+    if let Some(value) = cell.get() {
+        return Ok(value);
+    }
+    let value = make()?;
+    Ok(cell.get_or_init(|| value))
+}
