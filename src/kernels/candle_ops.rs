@@ -5,7 +5,7 @@
 //! with zeros, which leaves a forward convolution.
 
 use super::geometry::{Axis, Window, gcd};
-use super::{Activation, ReluRule};
+use super::rectifier::{Activation, ReluRule};
 use candle_core::{DType, Result, Tensor};
 
 /// x `[N, I, H, W]` ∗ weight `[O, I/groups, kH, kW]` over `window`.

@@ -2,7 +2,8 @@
 
 use super::filter::{Filter, Finish};
 use super::geometry::{Window, WindowShape};
-use super::{Activation, Gate, Map, Padding};
+use super::rectifier::Activation;
+use super::{Gate, Map, Padding};
 use candle_core::{Result, Tensor};
 
 /// How a convolution's kernel moves over its input; each pair is `[vertical, horizontal]`.

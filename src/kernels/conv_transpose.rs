@@ -3,7 +3,8 @@
 use super::conv::ConvShape;
 use super::filter::{Filter, Finish, transposed_kernel};
 use super::geometry::Window;
-use super::{Activation, Gate, Map, Padding};
+use super::rectifier::Activation;
+use super::{Gate, Map, Padding};
 use candle_core::{Result, Tensor};
 
 /// A transposed convolution ("deconvolution") whose weights never change: each input pixel adds the kernel, weighted by

@@ -1,7 +1,8 @@
 //! Frozen weights slid over a map: what convolutions, their gradients and transposed convolutions are made of.
 
 use super::geometry::Window;
-use super::{Activation, Gate, Map, candle_ops, cpu};
+use super::rectifier::Activation;
+use super::{Gate, Map, candle_ops, cpu};
 use candle_core::{Result, Tensor};
 use rand_distr::{Distribution, StandardNormal};
 use std::sync::OnceLock;
@@ -20,7 +21,7 @@ pub(super) struct Filter {
 }
 
 /// What is done to a filter's sums: `onto` is added, then the rectifier or, on the way back, its gate.
-#[derive(Default)]
+#[derive(Clone, Copy, Default)]
 pub(super) struct Finish<'a> {
     pub onto: Option<&'a Map>,
     pub activation: Option<Activation>,

@@ -17,6 +17,7 @@ mod gram;
 mod join;
 mod map;
 mod pool;
+mod rectifier;
 
 /// Runs `work` on a thread of the pool that the kernels share: from there, handing parts of a layer to the other
 /// threads costs no switch.
@@ -24,10 +25,11 @@ pub fn in_pool<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     if rayon::current_thread_index().is_some() { work() } else { rayon::scope(|_| work()) }
 }
 
-pub use activation::{Activation, Gate, ReluRule};
+pub use activation::Gate;
 pub use conv::{Conv2d, ConvShape};
 pub use conv_transpose::ConvTranspose2d;
 pub use geometry::{Padding, WindowShape};
 pub use join::{add, concat, concat_vjp};
 pub use map::{KernelSet, Map};
 pub use pool::{AvgPool, GlobalAvgPool, MaxPool};
+pub use rectifier::{Activation, ReluRule};

@@ -5,7 +5,7 @@ use super::epilogue::{Epilogue, Mask, Tile};
 use super::nhwc::{Elements, Nhwc};
 use super::output::Output;
 use super::simd::{place, vectorised};
-use crate::kernels::{Activation, ReluRule};
+use crate::kernels::rectifier::{Activation, ReluRule};
 use candle_core::Result;
 use rayon::prelude::*;
 

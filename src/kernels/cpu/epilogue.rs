@@ -2,7 +2,7 @@
 
 use super::output::Output;
 use super::simd::{Simd, place};
-use crate::kernels::{Activation, ReluRule};
+use crate::kernels::rectifier::{Activation, ReluRule};
 
 /// scale · sum + bias, then the rectifier; or, on the way back, the sum of gradients and the rectifier's gate.
 #[derive(Clone, Copy, Default)]

@@ -197,11 +197,11 @@ vectorised! {
             // SAFETY: places lie inside the map, and the buffer has a row for each tile in each part.
             unsafe {
                 let (from, to) = (x.data(), into);
-                let at = at + channel;
+                let at = [at + channel, step];
                 match (all, n == S::LANES) {
-                    (true, true) => spread_tile::<S, true, true>(s, from, &places, channel, to, at, step, n),
-                    (false, true) => spread_tile::<S, false, true>(s, from, &places, channel, to, at, step, n),
-                    _ => spread_tile::<S, false, false>(s, from, &places, channel, to, at, step, n),
+                    (true, true) => spread_tile::<S, true, true>(s, from, &places, channel, to, at, n),
+                    (false, true) => spread_tile::<S, false, true>(s, from, &places, channel, to, at, n),
+                    _ => spread_tile::<S, false, false>(s, from, &places, channel, to, at, n),
                 }
             }
         }
@@ -216,11 +216,11 @@ vectorised! {
             let n = (o - channel).min(S::LANES);
             // SAFETY: the products have a row for each tile in each part.
             unsafe {
-                let at = at + channel;
+                let at = [at + channel, step];
                 if n == S::LANES {
-                    gather_tile::<S, true>(s, layer, tile, products, at, step, channel, n);
+                    gather_tile::<S, true>(s, layer, tile, products, at, channel, n);
                 } else {
-                    gather_tile::<S, false>(s, layer, tile, products, at, step, channel, n);
+                    gather_tile::<S, false>(s, layer, tile, products, at, channel, n);
                 }
             }
         }
@@ -238,8 +238,7 @@ unsafe fn spread_tile<S: Simd, const ALL: bool, const FULL: bool>(
     places: &[usize; PARTS],
     channel: usize,
     to: Output,
-    at: usize,
-    step: usize,
+    [at, step]: [usize; 2],
     n: usize,
 ) {
     let mut half = [[s.splat(0.0); SPAN]; SPAN];
@@ -276,8 +275,7 @@ unsafe fn gather_tile<S: Simd, const FULL: bool>(
     layer: &Layer<'_>,
     tile: usize,
     from: &[f32],
-    at: usize,
-    step: usize,
+    [at, step]: [usize; 2],
     channel: usize,
     n: usize,
 ) {

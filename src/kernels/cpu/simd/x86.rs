@@ -27,15 +27,15 @@ impl Avx2 {
     pub(super) fn detect() -> Option<Self> {
         (is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")).then_some(Self(()))
     }
+}
 
-    /// The mask of the first `n` floats.
-    /// # Safety
-    /// `n` ≤ 8.
-    #[inline(always)]
-    unsafe fn first(self, n: usize) -> __m256i {
-        debug_assert!(n <= Self::LANES);
-        unsafe { _mm256_loadu_si256(MASK.as_ptr().add(8 - n).cast()) }
-    }
+/// The mask of the first `n` floats.
+/// # Safety
+/// `n` ≤ 8.
+#[inline(always)]
+unsafe fn first(_: Avx2, n: usize) -> __m256i {
+    debug_assert!(n <= Avx2::LANES);
+    unsafe { _mm256_loadu_si256(MASK.as_ptr().add(8 - n).cast()) }
 }
 
 impl Simd for Avx2 {
@@ -53,7 +53,7 @@ impl Simd for Avx2 {
     }
     #[inline(always)]
     unsafe fn load_part(self, from: *const f32, n: usize) -> Self::V {
-        unsafe { _mm256_maskload_ps(from, self.first(n)) }
+        unsafe { _mm256_maskload_ps(from, first(self, n)) }
     }
     #[inline(always)]
     unsafe fn store(self, to: *mut f32, v: Self::V) {
@@ -61,7 +61,7 @@ impl Simd for Avx2 {
     }
     #[inline(always)]
     unsafe fn store_part(self, to: *mut f32, v: Self::V, n: usize) {
-        unsafe { _mm256_maskstore_ps(to, self.first(n), v) }
+        unsafe { _mm256_maskstore_ps(to, first(self, n), v) }
     }
     #[inline(always)]
     fn add(self, a: Self::V, b: Self::V) -> Self::V {
