@@ -4,8 +4,9 @@ mod support {
     pub mod gradients;
 }
 
-use gradlens::kernels::{Function, KernelSet};
-use support::gradients::{BOTH, check, close, map, random, tensor, values};
+use gradlens::kernels::{Binary, Function, KernelSet, Map, Side};
+use proptest::prelude::*;
+use support::gradients::{BOTH, alike, check, close, map, random, tensor, values};
 
 #[rustfmt::skip]
 mod pytorch {
@@ -125,4 +126,121 @@ fn wrong_gradients_are_errors() {
     let [fast, candle] = BOTH.map(|set| map(&random(1, [1, 2, 3, 4]), set));
     assert!(Function::Gelu.vjp(&fast, candle).is_err(), "another set of kernels");
     assert_ne!(KernelSet::Fast, KernelSet::Candle);
+}
+
+/// a `[1, 1, 2, 3]`, b `[1, 1, 1, 3]`.
+const A: [f32; 6] = [0.0, 1.5, -2.0, 3.0, 2.0, 0.5];
+const B: [f32; 3] = [0.0, 2.0, 3.0];
+
+#[test]
+fn functions_of_two_maps_are_those_of_pytorch() {
+    // y, ∂a and ∂b for ∂y = 1, 2, …, 6: torch.add, …, torch.maximum (2.15).
+    #[rustfmt::skip]
+    let cases: [(Binary, &[f32], &[f32], &[f32]); 7] = [
+        (Binary::Add, &[0.0, 3.5, 1.0, 3.0, 4.0, 3.5], &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], &[5.0, 7.0, 9.0]),
+        (Binary::Sub, &[0.0, -0.5, -5.0, 3.0, 0.0, -2.5], &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], &[-5.0, -7.0, -9.0]),
+        (Binary::Mul, &[0.0, 3.0, -6.0, 0.0, 4.0, 1.5], &[0.0, 4.0, 9.0, 0.0, 10.0, 18.0], &[12.0, 13.0, -3.0]),
+        (Binary::Div, &[f32::NAN, 0.75, -0.6666667, f32::INFINITY, 1.0, 0.16666667], &[f32::INFINITY, 1.0, 1.0, f32::INFINITY, 2.5, 2.0], &[f32::NAN, -3.25, 0.33333334]),
+        (Binary::Pow, &[1.0, 2.25, -8.0, 1.0, 4.0, 0.125], &[0.0, 6.0, 36.0, 0.0, 20.0, 4.5], &[4.394449, 15.687536, f32::NAN]),
+        (Binary::Min, &[0.0, 1.5, -2.0, 0.0, 2.0, 0.5], &[0.5, 2.0, 3.0, 0.0, 2.5, 6.0], &[4.5, 2.5, 0.0]),
+        (Binary::Max, &[0.0, 2.0, 3.0, 3.0, 2.0, 3.0], &[0.5, 0.0, 0.0, 4.0, 2.5, 0.0], &[0.5, 4.5, 9.0]),
+    ];
+    for set in BOTH {
+        let [a, b] = [map(&tensor([1, 1, 2, 3], &A), set), map(&tensor([1, 1, 1, 3], &B), set)];
+        let dy = map(&tensor([1, 1, 2, 3], &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]), set);
+        for (binary, y, by_a, by_b) in cases {
+            let name = format!("{binary:?} on {set:?}");
+            close(&name, &values(&binary.forward(&a, &b).expect("forward")), y, 1e-6);
+            let by = |side| values(&binary.vjp(side, &a, &b, dy.clone()).expect("vjp"));
+            close(&format!("{name}, ∂a"), &by(Side::Left), by_a, 1e-6);
+            close(&format!("{name}, ∂b"), &by(Side::Right), by_b, 1e-6);
+        }
+    }
+}
+
+const ALL: [Binary; 7] = [Binary::Add, Binary::Sub, Binary::Mul, Binary::Div, Binary::Pow, Binary::Min, Binary::Max];
+
+#[test]
+fn gradients_of_functions_of_two_maps() {
+    let shapes = [
+        ([2, 5, 6, 7], [2, 5, 6, 7]),
+        // Squeeze and excitation, both ways round; a constant a channel; a number; a map for all channels.
+        ([2, 5, 6, 7], [2, 5, 1, 1]),
+        ([2, 5, 1, 1], [2, 5, 6, 7]),
+        ([2, 5, 6, 7], [1, 5, 1, 1]),
+        ([2, 5, 6, 7], [1, 1, 1, 1]),
+        ([2, 5, 6, 7], [2, 1, 6, 7]),
+        ([1, 5, 6, 1], [2, 1, 6, 7]),
+        ([1, 1, 6, 1], [1, 5, 1, 7]),
+    ];
+    for (a, b) in shapes {
+        // Positive, and never so near to each other that a step goes past a tie.
+        let a = random(5, a).affine(0.1, 1.5).expect("a");
+        let b = random(6, b).affine(0.1, 3.0).expect("b");
+        for binary in ALL {
+            let name = format!("{binary:?} of {:?} and {:?}", a.dims(), b.dims());
+            for (side, x, other) in [(Side::Left, &a, &b), (Side::Right, &b, &a)] {
+                let pair = |x: &Map| {
+                    let other = map(other, if matches!(x, Map::Cpu(_)) { BOTH[0] } else { BOTH[1] });
+                    if side == Side::Left { (x.clone(), other) } else { (other, x.clone()) }
+                };
+                let forward = |x: &Map| {
+                    let (a, b) = pair(x);
+                    binary.forward(&a, &b)
+                };
+                check(&format!("{name}, {side:?}"), x, forward, |x, _, dy| {
+                    let (a, b) = pair(x);
+                    binary.vjp(side, &a, &b, dy)
+                });
+            }
+        }
+    }
+}
+
+#[test]
+fn extremes_of_what_is_not_a_number() {
+    let [a, b] = [[f32::NAN, 1.0, f32::NAN], [1.0, f32::NAN, f32::NAN]].map(|v| tensor([1, 1, 1, 3], &v));
+    for set in BOTH {
+        for binary in [Binary::Min, Binary::Max] {
+            let y = values(&binary.forward(&map(&a, set), &map(&b, set)).expect("forward"));
+            assert!(y.iter().all(|v| v.is_nan()), "{binary:?} on {set:?}: {y:?}");
+        }
+    }
+}
+
+#[test]
+fn shapes_that_do_not_stretch_are_errors() {
+    for set in BOTH {
+        let [a, b] = [[1, 2, 3, 4], [1, 3, 3, 4]].map(|shape| map(&random(1, shape), set));
+        assert!(Binary::Add.forward(&a, &b).is_err(), "two and three channels");
+        assert!(a.broadcast_to([1, 2, 1, 4]).is_err(), "three rows into one");
+        assert!(a.clone().sum_to([1, 2, 3, 2]).is_err(), "four columns into two");
+        let one = map(&random(1, [1, 1, 1, 1]), set);
+        assert!(one.broadcast_to([1 << 20, 1 << 20, 1 << 20, 1 << 20]).is_err(), "more than there is memory");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    /// Both sets, over shapes and over axes that are stretched on either side.
+    #[test]
+    fn functions_of_two_maps_agree(
+        shape in [1usize..4, 1usize..40, 1usize..9, 1usize..9], stretch: [[bool; 4]; 2], which in 0usize..7, seed in 0u64..1000,
+    ) {
+        let of = |stretch: [bool; 4]| std::array::from_fn(|i| if stretch[i] { 1 } else { shape[i] });
+        let a = random(seed, of(stretch[0])).abs().expect("a");
+        let b = random(seed + 1, of(stretch[1])).abs().and_then(|b| b + 0.1).expect("b");
+        let [fast, candle] = BOTH.map(|set| {
+            let [a, b] = [map(&a, set), map(&b, set)];
+            let y = ALL[which].forward(&a, &b).expect("forward");
+            let dy = map(&random(seed + 2, y.shape()), set);
+            let [by_a, by_b] = [Side::Left, Side::Right].map(|side| ALL[which].vjp(side, &a, &b, dy.clone()).expect("vjp"));
+            assert_eq!([by_a.shape(), by_b.shape()], [a.shape(), b.shape()]);
+            [y, by_a, by_b].map(|map| values(&map))
+        });
+        for (part, (fast, candle)) in ["y", "∂a", "∂b"].iter().zip(fast.iter().zip(&candle)) {
+            alike(part, fast, candle);
+        }
+    }
 }

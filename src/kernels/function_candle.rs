@@ -82,6 +82,11 @@ fn sign(x: &Tensor) -> Result<Tensor> {
     either(&x.eq(x)?, &sign, x)
 }
 
+/// p x^(p−1), 0 for p = 0 wherever x is.
+fn power_slope(x: &Tensor, exponent: f64) -> Result<Tensor> {
+    if exponent == 0.0 { x.zeros_like() } else { x.powf(exponent - 1.0)? * exponent }
+}
+
 /// f(x).
 pub(super) fn value(function: Function, x: &Tensor) -> Result<Tensor> {
     match function {
@@ -165,9 +170,7 @@ pub(super) fn slope(function: Function, x: &Tensor) -> Result<Tensor> {
         Function::Abs => sign(x),
         Function::Neg => constant(x, -1.0),
         Function::Erf => x.sqr()?.neg()?.exp()? * std::f64::consts::FRAC_2_SQRT_PI,
-        // Whatever x is, 0⁻¹ included, where PyTorch says so, too.
-        Function::Power { exponent } if exponent == 0.0 => x.zeros_like(),
-        Function::Power { exponent } => x.powf(f64::from(exponent) - 1.0)? * f64::from(exponent),
+        Function::Power { exponent } => power_slope(x, f64::from(exponent)),
         Function::Square => x * 2.0,
         Function::Sin => x.cos(),
         Function::Cos => x.sin()?.neg(),

@@ -6,7 +6,9 @@
 //! device (CUDA, Metal, or the CPU to check one set against the other).
 
 mod activation;
+mod broadcast;
 mod candle_ops;
+mod channel;
 mod conv;
 mod conv_transpose;
 mod cpu;
@@ -18,8 +20,15 @@ mod geometry;
 mod gram;
 mod join;
 mod map;
+mod normalise;
 mod pool;
 mod rectifier;
+mod rearrange;
+mod reduce;
+mod resize;
+mod separable;
+mod size;
+mod softmax;
 
 /// Runs `work` on a thread of the pool that the kernels share: from there, handing parts of a layer to the other
 /// threads costs no switch.
@@ -32,6 +41,8 @@ pub use conv::{Conv2d, ConvShape};
 pub use conv_transpose::ConvTranspose2d;
 pub use geometry::{Padding, WindowShape};
 pub use activation::{Activation, Gate, ReluRule};
+pub use broadcast::{Binary, Side, broadcast_shape};
+pub use channel::{ChannelAffine, ParametricRelu};
 pub use conv::Conv2d;
 pub use function::Function;
 pub use geometry::Padding;
@@ -39,3 +50,12 @@ pub use join::{add, concat, concat_vjp};
 pub use map::{KernelSet, Map};
 pub use pool::{AvgPool, GlobalAvgPool, MaxPool};
 pub use rectifier::{Activation, ReluRule};
+pub use normalise::{LocalResponseNorm, Normalise, NormalisedOver};
+pub use pool::{GlobalAvgPool, MaxPool};
+pub use rearrange::{
+    BlockOrder, DepthToSpace, Pad, PadMode, Slice, Steps, gather_channels, shuffled_channels,
+};
+pub use reduce::{Axes, Reduction};
+pub use resize::{Coordinates, Interpolation, Resize, Rounding, Target};
+pub use separable::Separable;
+pub use softmax::{DivideByNorm, Norm, Softmax};

@@ -3,7 +3,10 @@
 //! Work is cut into blocks whose sizes depend on the shapes alone, never on the number of threads, and every
 //! output is summed in one fixed order: results are the same bits with one thread and with many.
 
+mod broadcast;
 mod buffer;
+mod channel;
+mod col2im;
 mod conv;
 mod elementwise;
 mod epilogue;
@@ -11,12 +14,15 @@ mod depthwise;
 mod elementary;
 mod elementwise;
 mod ending;
+mod fold;
 mod function;
 mod gemm;
 mod gram;
 mod nhwc;
 mod output;
+mod normalise;
 mod pool;
+mod rearrange;
 mod simd;
 
 pub(super) use conv::PackedConv;
