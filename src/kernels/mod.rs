@@ -52,9 +52,7 @@ pub use pool::{AvgPool, GlobalAvgPool, MaxPool};
 pub use rectifier::{Activation, ReluRule};
 pub use normalise::{LocalResponseNorm, Normalise, NormalisedOver};
 pub use pool::{GlobalAvgPool, MaxPool};
-pub use rearrange::{
-    BlockOrder, DepthToSpace, Pad, PadMode, Slice, Steps, gather_channels, shuffled_channels,
-};
+pub use rearrange::{BlockOrder, DepthToSpace, Pad, PadMode, Slice, Steps, gather_channels, shuffled_channels};
 pub use reduce::{Axes, Reduction};
 pub use resize::{Coordinates, Interpolation, Resize, Rounding, Target};
 pub use separable::Separable;

@@ -1,8 +1,8 @@
 //! Padding, slices, gathers of channels, and blocks of places that become channels.
 
+use super::Map;
 use super::separable::{AxisMap, Separable, axis_length};
 use super::size::checked_len;
-use super::Map;
 use candle_core::{Result, Tensor};
 
 /// What lies outside a map.
@@ -145,7 +145,7 @@ pub fn gather_channels([c, h, w]: [usize; 3], indices: &[usize]) -> Result<Separ
 /// # Errors
 /// If the channels do not make as many groups of one size.
 pub fn shuffled_channels(channels: usize, groups: usize) -> Result<Vec<usize>> {
-    if groups == 0 || channels % groups != 0 {
+    if !channels.is_multiple_of(groups) {
         candle_core::bail!("{channels} channels do not make {groups} groups of one size");
     }
     let each = channels / groups;

@@ -31,8 +31,7 @@ impl AxisMap {
             candle_core::bail!("there is no index {index} along an axis of {input}");
         }
         let copied = |output: usize| match taps[starts[output]..starts[output + 1]] {
-            #[expect(clippy::float_cmp, reason = "a weight of 1 is given, not computed")]
-            [(index, weight)] if weight == 1.0 => Some(index),
+            [(index, 1.0)] => Some(index),
             _ => None,
         };
         let mut runs = vec![0; starts.len() - 1];
@@ -193,10 +192,13 @@ impl Separable {
         let n = due(x, self.from)?;
         checked_len([n, self.to[0], self.to[1], self.to[2]])?;
         match x {
-            Map::Cpu(x) => Ok(Map::Cpu(along_each(x.clone(), &self.axes, |x, axis, map| x.mapped(axis, map, self.fill)))),
+            Map::Cpu(x) => {
+                Ok(Map::Cpu(along_each(x.clone(), &self.axes, |x, axis, map| x.mapped(axis, map, self.fill))))
+            }
             Map::Candle(x) => {
                 let x = x.contiguous()?;
-                let apply = |x: Result<Tensor>, axis, map: &AxisMap| map.applied(&x?, axis + 1, self.fill)?.contiguous();
+                let apply =
+                    |x: Result<Tensor>, axis, map: &AxisMap| map.applied(&x?, axis + 1, self.fill)?.contiguous();
                 Ok(Map::Candle(along_each(Ok(x), &self.axes, apply)?))
             }
         }
@@ -210,7 +212,9 @@ impl Separable {
         let n = due(dy, self.to)?;
         checked_len([n, self.from[0], self.from[1], self.from[2]])?;
         match dy {
-            Map::Cpu(dy) => Ok(Map::Cpu(along_each(dy.clone(), &self.transposed, |dy, axis, map| dy.mapped(axis, map, 0.0)))),
+            Map::Cpu(dy) => {
+                Ok(Map::Cpu(along_each(dy.clone(), &self.transposed, |dy, axis, map| dy.mapped(axis, map, 0.0))))
+            }
             Map::Candle(dy) => {
                 let dy = dy.contiguous()?;
                 let apply = |dy: Result<Tensor>, axis, map: &AxisMap| map.applied_transposed(&dy?, axis + 1);
@@ -231,7 +235,8 @@ fn due(map: &Map, due: [usize; 3]) -> Result<usize> {
 
 /// Applies what there is along the axes, first what leaves least to do.
 fn along_each<T>(x: T, axes: &[Option<AxisMap>; 3], mut apply: impl FnMut(T, usize, &AxisMap) -> T) -> T {
-    let mut order: Vec<(usize, &AxisMap)> = axes.iter().enumerate().filter_map(|(i, a)| Some((i, a.as_ref()?))).collect();
+    let mut order: Vec<(usize, &AxisMap)> =
+        axes.iter().enumerate().filter_map(|(i, a)| Some((i, a.as_ref()?))).collect();
     order.sort_by(|(_, a), (_, b)| (a.output() * b.input()).cmp(&(b.output() * a.input())));
     order.into_iter().fold(x, |x, (axis, map)| apply(x, axis, map))
 }

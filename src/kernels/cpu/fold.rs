@@ -77,7 +77,8 @@ impl Nhwc {
             dims[first..=last].fill(1);
             end = first;
         }
-        y.map_or_else(|| self.clone(), |y| Self::new(dims, y))
+        let y = y.unwrap_or_else(|| folded(self.data(), [self.data().len(), 1, 1], fold));
+        Self::new(dims, y)
     }
 }
 
