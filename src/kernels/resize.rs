@@ -113,10 +113,7 @@ impl Axis {
         match coordinates {
             Coordinates::PytorchHalfPixel | Coordinates::AlignCorners if self.output == 1 => 0.0,
             Coordinates::HalfPixel | Coordinates::PytorchHalfPixel => half_pixel,
-            Coordinates::HalfPixelSymmetric => {
-                let whole = output * self.stretch() / input;
-                0.5 * input * (1.0 - whole) + half_pixel
-            }
+            Coordinates::HalfPixelSymmetric => 0.5 * input + self.unscaled(i + 0.5 - 0.5 * output) - 0.5,
             Coordinates::AlignCorners => i * (input - 1.0) / (output - 1.0),
             Coordinates::Asymmetric => self.unscaled(i),
             Coordinates::TfHalfPixelForNn => self.unscaled(i + 0.5),

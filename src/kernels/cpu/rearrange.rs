@@ -42,7 +42,7 @@ impl Nhwc {
         let b = blocks.block;
         let (c, row) = (self.c / (b * b), self.row());
         let mut y = Buffer::any(self.data().len());
-        y.par_chunks_mut((row * b).max(1)).zip(self.data().par_chunks(row.max(1))).for_each(|(block, line)| {
+        y.par_chunks_mut(row.max(1)).zip(self.data().par_chunks(row.max(1))).for_each(|(block, line)| {
             for (i, to) in block.chunks_mut(row / b).enumerate() {
                 for (at, to) in to.chunks_mut(c).enumerate() {
                     let (x, j) = (at / b, at % b);
