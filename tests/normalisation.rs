@@ -1,5 +1,6 @@
 //! Normalisations, reductions, softmax and what has parameters for each channel: against PyTorch, finite differences and
 //! each other.
+#![expect(clippy::unreadable_literal, reason = "reference figures as they were printed")]
 
 mod support {
     pub mod gradients;
@@ -16,6 +17,8 @@ use support::gradients::{BOTH, alike, check, close, map, random, tensor, values}
 type Forward = Box<dyn Fn(&Map) -> Result<Map>>;
 /// From x, y and ∂y.
 type Vjp = Box<dyn Fn(&Map, &Map, Map) -> Result<Map>>;
+/// Name, layer, output and ∂x.
+type Case = (&'static str, (Forward, Vjp), &'static [f32], &'static [f32]);
 
 fn vector(values: &[f32]) -> Tensor {
     Tensor::new(values, &Device::Cpu).expect("a vector")
@@ -63,9 +66,9 @@ fn affine() -> (Forward, Vjp) {
 /// `[1, 4, 2, 2]`.
 const X: [f32; 16] = [0.5, -1.0, 2.0, 0.25, 1.5, 1.5, -0.5, 3.0, -2.0, 0.75, 1.0, -1.25, 0.3, 2.5, -0.8, 1.1];
 
-/// Name, layer, its output for X, and ∂x for ∂y = −1, −½, 0, ½, 1, −1, …: by PyTorch 2.15, with the call before each.
+/// Outputs for X, and ∂x for ∂y = −1, −½, 0, ½, 1, −1, …: by PyTorch 2.15, with the call before each.
 #[rustfmt::skip]
-fn pytorch() -> Vec<(&'static str, (Forward, Vjp), &'static [f32], &'static [f32])> {
+fn pytorch() -> Vec<Case> {
     vec![
         // F.layer_norm over the channels of each place, ε 1e-6
         ("layer norm", normalise(NormalisedOver::Channels, 1e-6), &[0.4316796, -1.4144486, 1.4857031, -0.24188173, 2.2242043, 0.8793573, -1.6276511, 2.897854, -1.0096885, -0.2732798, 0.052945808, -0.8593433, 0.12440491, -0.92132956, 1.377769, 0.08835897], &[-1.1205764, -0.14084625, 0.050439477, 0.14271499, 0.99417007, -1.0055128, -0.036605775, -0.2908667, 0.4212557, 0.8562715, -0.0723598, -0.28678918, -0.29484943, 0.2900875, 0.05852616, 0.43494093]),

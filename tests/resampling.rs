@@ -1,4 +1,5 @@
 //! Padding, slices, gathers, depth to space and resizing: against PyTorch and ONNX, as transposes, and each other.
+#![expect(clippy::unreadable_literal, reason = "reference figures as they were printed")]
 
 mod support {
     pub mod gradients;

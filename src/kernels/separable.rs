@@ -72,6 +72,16 @@ impl AxisMap {
         self.runs[output]
     }
 
+    /// What each output is a copy of, if all are copies.
+    pub(super) fn copies(&self) -> Option<&[(usize, f32)]> {
+        if self.runs.contains(&0) { None } else { Some(&self.taps) }
+    }
+
+    /// How many runs of copies there are.
+    pub(super) fn breaks(&self) -> usize {
+        self.runs.iter().filter(|run| **run == 1).count()
+    }
+
     fn is_identity(&self) -> bool {
         self.output() == self.input
             && (self.input == 0 || self.runs[0] == self.input && self.taps.first() == Some(&(0, 1.0)))

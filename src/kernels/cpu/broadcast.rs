@@ -182,7 +182,8 @@ impl Nhwc {
     /// This gradient, of the shape of the result, times ∂f/∂a or ∂f/∂b.
     pub(in crate::kernels) fn times_slope_of(mut self, binary: Binary, side: Side, a: &Self, b: &Self) -> Self {
         let lines = Lines::new(self.dims(), a.dims(), b.dims());
-        if binary.reads_operands() || side == Side::Right {
+        let passes = matches!((binary, side), (Binary::Add, _) | (Binary::Sub, Side::Left));
+        if !passes {
             let from = [a.data(), b.data()];
             let values = self.make_mut().0;
             lines.share(values, |first, values| times_slope(binary, side, from, &lines, first, values));

@@ -39,9 +39,9 @@ pub(super) fn exp_m1(x: f64) -> f64 {
     scale * rest + (scale - 1.0)
 }
 
-/// ln x of a number that a float32 can be.
+/// ln x of a positive, normal number.
 #[inline(always)]
-pub(super) fn ln(x: f64) -> f64 {
+fn ln_of_positive(x: f64) -> f64 {
     let bits = x.to_bits().wrapping_add(ONE - ROOT_HALF);
     let exponent = f64::from_bits(bits >> 52 | TWO_52) - (f64::from_bits(TWO_52) + 1023.0);
     let m = f64::from_bits((bits & ((1 << 52) - 1)) + ROOT_HALF);
@@ -49,18 +49,23 @@ pub(super) fn ln(x: f64) -> f64 {
     let s = (m - 1.0) / (m + 1.0);
     let t = s * s;
     let tail = 1.0 / 7.0 + t * (1.0 / 9.0 + t * (1.0 / 11.0 + t * (1.0 / 13.0)));
-    let y = exponent * std::f64::consts::LN_2 + 2.0 * s * (1.0 + t * (1.0 / 3.0 + t * (0.2 + t * tail)));
+    exponent * std::f64::consts::LN_2 + 2.0 * s * (1.0 + t * (1.0 / 3.0 + t * (0.2 + t * tail)))
+}
+
+/// ln x of a number that a float32 can be.
+#[inline(always)]
+pub(super) fn ln(x: f64) -> f64 {
+    let y = ln_of_positive(x);
     let y = if x < f64::INFINITY { y } else { x };
     let y = if x == 0.0 { f64::NEG_INFINITY } else { y };
     if x < 0.0 { f64::NAN } else { y }
 }
 
-/// ln(1 + t) for 0 ≤ t ≤ 1, precise near 0 (Kahan).
+/// ln(1 + t) for 0 ≤ t ≤ 1, with what the sum has lost of t.
 #[inline(always)]
 fn ln_1p(t: f64) -> f64 {
     let u = 1.0 + t;
-    let rounded = u - 1.0;
-    if rounded == 0.0 { t } else { ln(u) * (t / rounded) }
+    ln_of_positive(u) + (t - (u - 1.0)) / u
 }
 
 /// 1 / (1 + e⁻ˣ).
@@ -120,7 +125,7 @@ pub(super) fn normal_density(x: f64) -> f64 {
 mod tests {
     use super::*;
 
-    /// Within 0.51 units in the last place of a float32, over all exponents and signs.
+    /// The same float32, or within a tenth of its last place before rounding; over all exponents and signs.
     fn holds(name: &str, of: fn(f64) -> f64, expected: fn(f64) -> f64, range: std::ops::RangeInclusive<f32>) {
         for bits in (0..=u32::MAX).step_by(9973) {
             let x = f32::from_bits(bits);
@@ -130,7 +135,7 @@ mod tests {
             let (y, e) = (of(f64::from(x)), expected(f64::from(x)));
             let (rounded, ulp) = (e as f32, f64::from((e as f32).abs().next_up()) - f64::from((e as f32).abs()));
             assert!(
-                (y as f32).to_bits() == rounded.to_bits() || y == e || (y - e).abs() <= 0.1 * ulp,
+                (y as f32).to_bits() == rounded.to_bits() || (y - e).abs() <= 0.1 * ulp,
                 "{name}({x}): {y} for {e}"
             );
         }
@@ -169,6 +174,6 @@ mod tests {
             assert!((erf(x) - expected).abs() < 3e-9 * expected, "erf({x})");
             assert!((erf(-x) + expected).abs() < 3e-9 * expected, "erf(−{x})");
         }
-        assert!(erf(f64::INFINITY) == 1.0 && erf(f64::NEG_INFINITY) == -1.0);
+        assert_eq!([f64::INFINITY, f64::NEG_INFINITY].map(|x| erf(x).to_bits()), [1f64, -1.0].map(f64::to_bits));
     }
 }

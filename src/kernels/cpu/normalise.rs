@@ -137,18 +137,27 @@ vectorised! {
     }
 }
 
+/// Sums over the channels from some before each to some behind it. `padded` holds as many zeros at both ends.
+#[inline(always)]
+fn window_sums(padded: &[f64], to: &mut [f64]) {
+    to.fill(0.0);
+    for offset in 0..=padded.len() - to.len() {
+        for (to, v) in to.iter_mut().zip(&padded[offset..]) {
+            *to += v;
+        }
+    }
+}
+
 /// Writes bias + weight · Σx² over each channel's neighbours.
 #[inline(always)]
-fn divisors(x: &[f32], norm: LocalResponseNorm, to: &mut [f64]) {
-    let [before, behind] = norm.sides();
+fn divisors(x: &[f32], norm: LocalResponseNorm, before: usize, padded: &mut [f64], to: &mut [f64]) {
+    for (square, x) in padded[before..].iter_mut().zip(x) {
+        *square = f64::from(*x) * f64::from(*x);
+    }
+    window_sums(padded, to);
     let (weight, bias) = (f64::from(norm.weight()), f64::from(norm.bias));
-    for (i, to) in to.iter_mut().enumerate() {
-        let (first, last) = (i.saturating_sub(before), i.saturating_add(behind).min(x.len() - 1));
-        let mut sum = 0.0;
-        for v in &x[first..=last] {
-            sum += f64::from(*v) * f64::from(*v);
-        }
-        *to = bias + weight * sum;
+    for to in to.iter_mut() {
+        *to = bias + weight * *to;
     }
 }
 
@@ -160,9 +169,11 @@ fn inverse_power(d: f64, beta: f64) -> f64 {
 
 vectorised! {
     fn responses<S>(pixels: &mut [f32], c: usize, norm: LocalResponseNorm) {
-        let (mut divided, beta) = (vec![0.0; c], f64::from(norm.beta));
+        let [before, behind] = norm.sides().map(|side| side.min(c));
+        let (mut padded, mut divided) = (vec![0.0; c + before + behind], vec![0.0; c]);
+        let beta = f64::from(norm.beta);
         for pixel in pixels.chunks_exact_mut(c) {
-            divisors(pixel, norm, &mut divided);
+            divisors(pixel, norm, before, &mut padded, &mut divided);
             for (v, d) in pixel.iter_mut().zip(&divided) {
                 *v = (f64::from(*v) * inverse_power(*d, beta)) as f32;
             }
@@ -172,24 +183,21 @@ vectorised! {
 
 vectorised! {
     fn responses_vjp<S>(pixels: &mut [f32], x: &[f32], c: usize, norm: LocalResponseNorm) {
-        let (mut divided, mut pull) = (vec![0.0; c], vec![0.0; c]);
-        let [before, behind] = norm.sides();
+        let [before, behind] = norm.sides().map(|side| side.min(c));
+        let (mut padded, mut divided) = (vec![0.0; c + before + behind], vec![0.0; c]);
+        // The windows that read a channel lie the other way round.
+        let (mut pulls, mut pulled) = (padded.clone(), divided.clone());
         let (beta, weight) = (f64::from(norm.beta), f64::from(norm.weight()));
         for (pixel, x) in pixels.chunks_exact_mut(c).zip(x.chunks_exact(c)) {
-            divisors(x, norm, &mut divided);
-            for (((v, x), d), pull) in pixel.iter_mut().zip(x).zip(&divided).zip(&mut pull) {
+            divisors(x, norm, before, &mut padded, &mut divided);
+            for (((v, x), d), pull) in pixel.iter_mut().zip(x).zip(&divided).zip(&mut pulls[behind..]) {
                 let direct = f64::from(*v) * inverse_power(*d, beta);
                 *v = direct as f32;
                 *pull = direct * f64::from(*x) / d;
             }
-            for (i, (v, x)) in pixel.iter_mut().zip(x).enumerate() {
-                // The windows that read this channel.
-                let (first, last) = (i.saturating_sub(behind), i.saturating_add(before).min(c - 1));
-                let mut sum = 0.0;
-                for pull in &pull[first..=last] {
-                    sum += pull;
-                }
-                *v -= (2.0 * beta * weight * f64::from(*x) * sum) as f32;
+            window_sums(&pulls, &mut pulled);
+            for ((v, x), pulled) in pixel.iter_mut().zip(x).zip(&pulled) {
+                *v -= (2.0 * beta * weight * f64::from(*x) * pulled) as f32;
             }
         }
     }

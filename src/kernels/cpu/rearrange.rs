@@ -29,7 +29,12 @@ impl Nhwc {
         } else {
             let rows = (CHUNK / to.max(1)).max(1);
             let tasks = y.par_chunks_mut((rows * to).max(1)).zip(self.data().par_chunks((rows * from).max(1)));
+            // A shuffle of channels: single values, where copying runs of them would cost more than the values.
+            let shuffle = map.copies().filter(|copies| inner == 1 && copies.len() < 8 * map.breaks());
             tasks.for_each(|(y, x)| {
+                if let Some(copies) = shuffle {
+                    return gather(copies, x, from, y);
+                }
                 for (y, x) in y.chunks_mut(to.max(1)).zip(x.chunks(from.max(1))) {
                     product(map, x, inner, fill, 0, y);
                 }
@@ -81,6 +86,15 @@ fn each_of_place(blocks: DepthToSpace, [i, j]: [usize; 2], c: usize, mut visit: 
     };
     for channel in 0..c {
         visit(channel, first + channel * step);
+    }
+}
+
+/// For each row of `from` values, the copies.
+fn gather(copies: &[(usize, f32)], x: &[f32], from: usize, y: &mut [f32]) {
+    for (y, x) in y.chunks_mut(copies.len()).zip(x.chunks(from)) {
+        for (y, (index, _)) in y.iter_mut().zip(copies) {
+            *y = x[*index];
+        }
     }
 }
 
