@@ -1,7 +1,7 @@
 //! Functions of two maps whose axes of length 1 stretch to the other's (numpy's broadcasting).
 
 use super::size::checked_len;
-use super::{Axes, Map, function_candle::indicator, map::mixed};
+use super::{Axes, Map, apply::indicator, map::mixed};
 use candle_core::{Result, Tensor};
 
 /// A function z = f(a, b) of every pair of values.

@@ -1,6 +1,6 @@
 //! Functions with parameters of their own for each channel.
 
-use super::function_candle::indicator;
+use super::apply::indicator;
 use super::{Map, map::mixed};
 use candle_core::{DType, Result, Tensor};
 

@@ -1,7 +1,4 @@
-//! Functions of one variable, applied to every value of a map.
-
-use super::{Map, function_candle, map::mixed};
-use candle_core::Result;
+//! Which functions of one variable there are; `apply.rs` and `cpu/function.rs` have their formulas.
 
 /// A function y = f(x) of every value. Where f has a kink its derivative is PyTorch's; what each says about that stands
 /// beside it.
@@ -106,34 +103,4 @@ impl Function {
     pub const HARD_SIGMOID: Self = Self::HardSigmoid { alpha: 1.0 / 6.0, beta: 0.5 };
     /// The sigmoid linear unit.
     pub const SILU: Self = Self::Silu { beta: 1.0 };
-
-    /// f(x), in place where no other map shares the values.
-    ///
-    /// # Errors
-    /// If candle cannot allocate the result.
-    pub fn forward(self, x: Map) -> Result<Map> {
-        Ok(match x {
-            Map::Cpu(mut x) => {
-                x.make_mut().apply(self);
-                Map::Cpu(x)
-            }
-            Map::Candle(x) => Map::Candle(function_candle::value(self, &x)?),
-        })
-    }
-
-    /// ∂x = f′(x) ∂y from the input and the gradient at the output, in place where no other map shares ∂y.
-    ///
-    /// # Errors
-    /// If `x` and `dy` differ in shape or kernel set.
-    pub fn vjp(self, x: &Map, dy: Map) -> Result<Map> {
-        dy.must_be(x.shape())?;
-        match (x, dy) {
-            (Map::Cpu(x), Map::Cpu(mut dy)) => {
-                dy.make_mut().apply_slope(self, x);
-                Ok(Map::Cpu(dy))
-            }
-            (Map::Candle(x), Map::Candle(dy)) => Ok(Map::Candle((dy * function_candle::slope(self, x)?)?)),
-            _ => Err(mixed()),
-        }
-    }
 }

@@ -6,6 +6,8 @@
 //! device (CUDA, Metal, or the CPU to check one set against the other).
 
 mod activation;
+mod apply;
+mod axes;
 mod broadcast;
 mod candle_ops;
 mod channel;
@@ -15,7 +17,6 @@ mod cpu;
 mod distance;
 mod filter;
 mod function;
-mod function_candle;
 mod geometry;
 mod gram;
 mod join;
@@ -41,6 +42,7 @@ pub use conv::{Conv2d, ConvShape};
 pub use conv_transpose::ConvTranspose2d;
 pub use geometry::{Padding, WindowShape};
 pub use activation::{Activation, Gate, ReluRule};
+pub use axes::Axes;
 pub use broadcast::{Binary, Side, broadcast_shape};
 pub use channel::{ChannelAffine, ParametricRelu};
 pub use conv::Conv2d;
@@ -53,7 +55,7 @@ pub use rectifier::{Activation, ReluRule};
 pub use normalise::{LocalResponseNorm, Normalise, NormalisedOver};
 pub use pool::{GlobalAvgPool, MaxPool};
 pub use rearrange::{BlockOrder, DepthToSpace, Pad, PadMode, Slice, Steps, gather_channels, shuffled_channels};
-pub use reduce::{Axes, Reduction};
+pub use reduce::Reduction;
 pub use resize::{Coordinates, Interpolation, Resize, Rounding, Target};
 pub use separable::Separable;
 pub use softmax::{DivideByNorm, Norm, Softmax};

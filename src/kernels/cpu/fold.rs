@@ -3,7 +3,7 @@
 use super::buffer::Buffer;
 use super::nhwc::{Elements, Nhwc};
 use super::simd::vectorised;
-use crate::kernels::reduce::Fold;
+use crate::kernels::axes::Fold;
 use rayon::prelude::*;
 
 /// Values a task takes at once, about.

@@ -5,7 +5,7 @@ use super::fold::{sum, sum_of_products};
 use super::nhwc::Nhwc;
 use super::simd::vectorised;
 use crate::kernels::LocalResponseNorm;
-use crate::kernels::reduce::Fold;
+use crate::kernels::axes::Fold;
 use rayon::prelude::*;
 
 /// Mean and 1/√(variance + ε).

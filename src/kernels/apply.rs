@@ -1,7 +1,39 @@
-//! Functions of one variable in candle operations.
+//! Functions of one variable on every value of a map, and their formulas in candle operations.
 
-use super::Function;
+use super::{Function, Map, map::mixed};
 use candle_core::{DType, Result, Tensor};
+
+impl Function {
+    /// f(x), in place where no other map shares the values.
+    ///
+    /// # Errors
+    /// If candle cannot allocate the result.
+    pub fn forward(self, x: Map) -> Result<Map> {
+        Ok(match x {
+            Map::Cpu(mut x) => {
+                x.make_mut().apply(self);
+                Map::Cpu(x)
+            }
+            Map::Candle(x) => Map::Candle(value(self, &x)?),
+        })
+    }
+
+    /// ∂x = f′(x) ∂y from the input and the gradient at the output, in place where no other map shares ∂y.
+    ///
+    /// # Errors
+    /// If `x` and `dy` differ in shape or kernel set.
+    pub fn vjp(self, x: &Map, dy: Map) -> Result<Map> {
+        dy.must_be(x.shape())?;
+        match (x, dy) {
+            (Map::Cpu(x), Map::Cpu(mut dy)) => {
+                dy.make_mut().apply_slope(self, x);
+                Ok(Map::Cpu(dy))
+            }
+            (Map::Candle(x), Map::Candle(dy)) => Ok(Map::Candle((dy * slope(self, x)?)?)),
+            _ => Err(mixed()),
+        }
+    }
+}
 
 /// 1 where the condition (a tensor of bytes) holds, 0 elsewhere.
 pub(super) fn indicator(condition: &Tensor) -> Result<Tensor> {
@@ -88,7 +120,7 @@ fn power_slope(x: &Tensor, exponent: f64) -> Result<Tensor> {
 }
 
 /// f(x).
-pub(super) fn value(function: Function, x: &Tensor) -> Result<Tensor> {
+fn value(function: Function, x: &Tensor) -> Result<Tensor> {
     match function {
         Function::Sigmoid => sigmoid(x),
         Function::HardSigmoid { alpha, beta } => clip(&x.affine(f64::from(alpha), f64::from(beta))?, 0.0, 1.0),
@@ -124,7 +156,7 @@ pub(super) fn value(function: Function, x: &Tensor) -> Result<Tensor> {
 }
 
 /// f′(x).
-pub(super) fn slope(function: Function, x: &Tensor) -> Result<Tensor> {
+fn slope(function: Function, x: &Tensor) -> Result<Tensor> {
     let ones = || x.ones_like();
     match function {
         Function::Sigmoid => sigmoid_slope(x),
