@@ -1,5 +1,5 @@
 //! Functions of one variable, and of two with broadcasting: against PyTorch, finite differences and each other.
-#![expect(clippy::unreadable_literal, reason = "reference figures as they were printed")]
+#![expect(clippy::unreadable_literal, clippy::approx_constant, reason = "reference figures as they were printed")]
 
 mod support {
     pub mod gradients;
@@ -16,8 +16,11 @@ mod pytorch {
     pub const X: [f32; 7] = [-4.0, -3.0, -0.7, 0.0, 0.6, 3.0, 7.0];
     pub const P: [f32; 6] = [0.0, 0.01, 0.5, 1.0, 2.0, 9.0];
 
-    /// f, x, f(x), f′(x): the function of that name in `torch` or `torch.nn.functional` (2.15), and its gradient by autograd.
-    pub const FUNCTIONS: &[(Function, &[f32], &[f32], &[f32])] = &[
+    /// f, x, f(x), f′(x).
+    type Case = (Function, &'static [f32], &'static [f32], &'static [f32]);
+
+    /// The function of that name in `torch` or `torch.nn.functional` (2.15), and its gradient by autograd.
+    pub const FUNCTIONS: &[Case] = &[
         (Function::Sigmoid, &X, &[0.01798621, 0.047425874, 0.33181223, 0.5, 0.6456563, 0.95257413, 0.999089], &[0.017662706, 0.04517666, 0.22171287, 0.25, 0.22878425, 0.045176655, 0.00091016747]),
         (Function::HARD_SIGMOID, &X, &[0.0, 0.0, 0.38333333, 0.5, 0.59999996, 1.0, 1.0], &[0.0, 0.0, 0.16666667, 0.16666667, 0.16666667, 0.0, 0.0]),
         (Function::HardSwish, &X, &[-0.0, -0.0, -0.26833332, 0.0, 0.36, 3.0, 7.0], &[0.0, 0.0, 0.26666665, 0.5, 0.7, 1.0, 1.0]),
