@@ -3,6 +3,7 @@
 
 mod support {
     pub mod gradients;
+    pub mod narrower;
 }
 
 use gradlens::kernels::{Binary, Function, Map, Side};
@@ -248,4 +249,9 @@ proptest! {
             alike(part, fast, candle);
         }
     }
+}
+
+#[test]
+fn narrower_vectors_agree_too() {
+    support::narrower::all_tests_pass();
 }

@@ -4,6 +4,7 @@
 
 mod support {
     pub mod gradients;
+    pub mod narrower;
 }
 
 use candle_core::{Device, Result, Tensor};
@@ -265,4 +266,9 @@ fn a_reduction_keeps_its_bits_for_any_number_of_threads() {
         })
     };
     assert_eq!(of(1), of(3));
+}
+
+#[test]
+fn narrower_vectors_agree_too() {
+    support::narrower::all_tests_pass();
 }

@@ -3,6 +3,7 @@
 
 mod support {
     pub mod gradients;
+    pub mod narrower;
 }
 
 use gradlens::kernels::{
@@ -355,4 +356,9 @@ proptest! {
         });
         prop_assert_eq!(fast, candle);
     }
+}
+
+#[test]
+fn narrower_vectors_agree_too() {
+    support::narrower::all_tests_pass();
 }

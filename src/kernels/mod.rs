@@ -23,8 +23,8 @@ mod join;
 mod map;
 mod normalise;
 mod pool;
-mod rectifier;
 mod rearrange;
+mod rectifier;
 mod reduce;
 mod resize;
 mod separable;
@@ -38,23 +38,19 @@ pub fn in_pool<T: Send>(work: impl FnOnce() -> T + Send) -> T {
 }
 
 pub use activation::Gate;
-pub use conv::{Conv2d, ConvShape};
-pub use conv_transpose::ConvTranspose2d;
-pub use geometry::{Padding, WindowShape};
-pub use activation::{Activation, Gate, ReluRule};
 pub use axes::Axes;
 pub use broadcast::{Binary, Side, broadcast_shape};
 pub use channel::{ChannelAffine, ParametricRelu};
-pub use conv::Conv2d;
+pub use conv::{Conv2d, ConvShape};
+pub use conv_transpose::ConvTranspose2d;
 pub use function::Function;
-pub use geometry::Padding;
+pub use geometry::{Padding, WindowShape};
 pub use join::{add, concat, concat_vjp};
 pub use map::{KernelSet, Map};
-pub use pool::{AvgPool, GlobalAvgPool, MaxPool};
-pub use rectifier::{Activation, ReluRule};
 pub use normalise::{LocalResponseNorm, Normalise, NormalisedOver};
-pub use pool::{GlobalAvgPool, MaxPool};
+pub use pool::{AvgPool, GlobalAvgPool, MaxPool};
 pub use rearrange::{BlockOrder, DepthToSpace, Pad, PadMode, Slice, Steps, gather_channels, shuffled_channels};
+pub use rectifier::{Activation, ReluRule};
 pub use reduce::Reduction;
 pub use resize::{Coordinates, Interpolation, Resize, Rounding, Target};
 pub use separable::Separable;

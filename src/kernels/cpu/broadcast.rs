@@ -101,14 +101,14 @@ macro_rules! each {
 macro_rules! table {
     ($($binary:pat, |$a:ident, $b:ident| $value:expr, $by_a:expr, $by_b:expr;)*) => {
         vectorised! {
-            fn values_of<S>(binary: Binary, from: [&[f32]; 2], lines: &Lines, first: usize, values: &mut [f32]) {
+            fn values_of<S>(_s: S, binary: Binary, from: [&[f32]; 2], lines: &Lines, first: usize, values: &mut [f32]) {
                 match binary {
                     $($binary => each!(lines, first, values, from, |to, $a, $b| $value),)*
                 }
             }
         }
         vectorised! {
-            fn times_slope<S>(
+            fn times_slope<S>(_s: S,
                 binary: Binary,
                 side: Side,
                 from: [&[f32]; 2],

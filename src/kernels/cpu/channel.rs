@@ -54,7 +54,7 @@ impl Nhwc {
 }
 
 vectorised! {
-    fn scale_and_shift<S>(pixels: &mut [f32], scale: &[f32], shift: &[f32]) {
+    fn scale_and_shift<S>(_s: S, pixels: &mut [f32], scale: &[f32], shift: &[f32]) {
         for pixel in pixels.chunks_exact_mut(scale.len()) {
             for ((v, scale), shift) in pixel.iter_mut().zip(scale).zip(shift) {
                 *v = *v * scale + shift;
@@ -64,7 +64,7 @@ vectorised! {
 }
 
 vectorised! {
-    fn mix_pixels<S>(pixels: &mut [f32], scale: &[f32], other: &[f32], mix: &[f32], shift: &[f32]) {
+    fn mix_pixels<S>(_s: S, pixels: &mut [f32], scale: &[f32], other: &[f32], mix: &[f32], shift: &[f32]) {
         let c = scale.len();
         for (pixel, other) in pixels.chunks_exact_mut(c).zip(other.chunks_exact(c)) {
             for ((((v, scale), other), mix), shift) in pixel.iter_mut().zip(scale).zip(other).zip(mix).zip(shift) {
@@ -75,7 +75,7 @@ vectorised! {
 }
 
 vectorised! {
-    fn rectify<S>(pixels: &mut [f32], slope: &[f32]) {
+    fn rectify<S>(_s: S, pixels: &mut [f32], slope: &[f32]) {
         for pixel in pixels.chunks_exact_mut(slope.len()) {
             for (v, slope) in pixel.iter_mut().zip(slope) {
                 *v = if *v > 0.0 { *v } else { *v * slope };
@@ -85,7 +85,7 @@ vectorised! {
 }
 
 vectorised! {
-    fn gate<S>(pixels: &mut [f32], x: &[f32], slope: &[f32]) {
+    fn gate<S>(_s: S, pixels: &mut [f32], x: &[f32], slope: &[f32]) {
         let c = slope.len();
         for (pixel, x) in pixels.chunks_exact_mut(c).zip(x.chunks_exact(c)) {
             for ((v, x), slope) in pixel.iter_mut().zip(x).zip(slope) {

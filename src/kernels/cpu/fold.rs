@@ -164,7 +164,7 @@ pub(super) fn sum_of_products(a: &[f32], b: &[f32]) -> f64 {
 
 vectorised! {
     /// Folds each of the rows of `along` values into one.
-    fn fold_rows<S>(data: &[f32], along: usize, fold: Fold, to: &mut [f32]) {
+    fn fold_rows<S>(_s: S, data: &[f32], along: usize, fold: Fold, to: &mut [f32]) {
         for (i, to) in to.iter_mut().enumerate() {
             let row = &data[i * along..][..along];
             let folded = match fold {
@@ -185,7 +185,7 @@ vectorised! {
 
 vectorised! {
     /// Folds rows as long as `folded` into it, column by column.
-    fn fold_columns<S>(data: &[f32], fold: Fold, folded: &mut [f64]) {
+    fn fold_columns<S>(_s: S, data: &[f32], fold: Fold, folded: &mut [f64]) {
         for row in data.chunks_exact(folded.len().max(1)) {
             match fold {
                 Fold::Sum => for (to, v) in folded.iter_mut().zip(row) { *to += f64::from(*v); },

@@ -94,7 +94,7 @@ fn power_slope(x: f32, exponent: f32) -> f32 {
 macro_rules! table {
     ($($function:pat, |$x:ident, $wide:ident| $value:expr, $slope:expr;)*) => {
         vectorised! {
-            fn values_of<S>(function: Function, values: &mut [f32]) {
+            fn values_of<S>(_s: S, function: Function, values: &mut [f32]) {
                 match function {
                     $($function => {
                         for v in values.iter_mut() {
@@ -107,7 +107,7 @@ macro_rules! table {
             }
         }
         vectorised! {
-            fn times_slope<S>(function: Function, values: &mut [f32], x: &[f32]) {
+            fn times_slope<S>(_s: S, function: Function, values: &mut [f32], x: &[f32]) {
                 match function {
                     $($function => {
                         for (v, x) in values.iter_mut().zip(x) {

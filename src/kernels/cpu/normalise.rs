@@ -110,7 +110,7 @@ fn grouped(values: &[f64], width: usize) -> Vec<f64> {
 }
 
 vectorised! {
-    fn normalise_pixels<S>(pixels: &mut [f32], c: usize, epsilon: f64) {
+    fn normalise_pixels<S>(_s: S, pixels: &mut [f32], c: usize, epsilon: f64) {
         for pixel in pixels.chunks_exact_mut(c) {
             let moments = Moments::new(sum(pixel), sum_of_products(pixel, pixel), c as f64, epsilon);
             let (mean, inverse) = (moments.mean as f32, moments.inverse as f32);
@@ -122,7 +122,7 @@ vectorised! {
 }
 
 vectorised! {
-    fn normalise_pixels_vjp<S>(pixels: &mut [f32], x: &[f32], c: usize, epsilon: f64) {
+    fn normalise_pixels_vjp<S>(_s: S, pixels: &mut [f32], x: &[f32], c: usize, epsilon: f64) {
         for (pixel, x) in pixels.chunks_exact_mut(c).zip(x.chunks_exact(c)) {
             let count = c as f64;
             let moments = Moments::new(sum(x), sum_of_products(x, x), count, epsilon);
@@ -168,7 +168,7 @@ fn inverse_power(d: f64, beta: f64) -> f64 {
 }
 
 vectorised! {
-    fn responses<S>(pixels: &mut [f32], c: usize, norm: LocalResponseNorm) {
+    fn responses<S>(_s: S, pixels: &mut [f32], c: usize, norm: LocalResponseNorm) {
         let [before, behind] = norm.sides().map(|side| side.min(c));
         let (mut padded, mut divided) = (vec![0.0; c + before + behind], vec![0.0; c]);
         let beta = f64::from(norm.beta);
@@ -182,7 +182,7 @@ vectorised! {
 }
 
 vectorised! {
-    fn responses_vjp<S>(pixels: &mut [f32], x: &[f32], c: usize, norm: LocalResponseNorm) {
+    fn responses_vjp<S>(_s: S, pixels: &mut [f32], x: &[f32], c: usize, norm: LocalResponseNorm) {
         let [before, behind] = norm.sides().map(|side| side.min(c));
         let (mut padded, mut divided) = (vec![0.0; c + before + behind], vec![0.0; c]);
         // The windows that read a channel lie the other way round.

@@ -100,7 +100,7 @@ fn gather(copies: &[(usize, f32)], x: &[f32], from: usize, y: &mut [f32]) {
 
 vectorised! {
     /// Outputs of a matrix from `first` on, as many as `y` holds, each of `inner` values.
-    fn product<S>(map: &AxisMap, x: &[f32], inner: usize, fill: f32, first: usize, y: &mut [f32]) {
+    fn product<S>(_s: S, map: &AxisMap, x: &[f32], inner: usize, fill: f32, first: usize, y: &mut [f32]) {
         let outputs = y.len() / inner;
         let mut at = 0;
         while at < outputs {
