@@ -107,6 +107,13 @@ impl Conv2d {
         self.filter.inputs()
     }
 
+    /// Numbers it has learned: weights, scale and bias.
+    #[must_use]
+    pub fn parameters(&self) -> usize {
+        let tensors = [Some(&self.weight), self.scale.as_ref(), self.bias.as_ref()];
+        tensors.into_iter().flatten().map(Tensor::elem_count).sum()
+    }
+
     /// Channels of the output.
     #[must_use]
     pub fn out_channels(&self) -> usize {

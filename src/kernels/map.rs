@@ -47,6 +47,31 @@ impl Map {
         }
     }
 
+    /// Takes rows of channels `[N, T, C]` (float32), tokens or whatever else has its channels last, as a map of height T
+    /// and width 1: in main memory both lie alike.
+    ///
+    /// # Errors
+    /// If the tensor does not have three dimensions or is not float32.
+    pub fn from_rows(rows: &Tensor, set: KernelSet) -> Result<Self> {
+        let (_n, _t, _c) = rows.dims3()?;
+        if set == KernelSet::Fast && rows.device().is_cpu() {
+            Ok(Self::Cpu(Nhwc::from_rows(rows)?))
+        } else {
+            Ok(Self::Candle(rows.transpose(1, 2)?.unsqueeze(3)?.contiguous()?))
+        }
+    }
+
+    /// The pixels as rows of channels, a contiguous tensor `[N, H·W, C]`.
+    ///
+    /// # Errors
+    /// If candle cannot allocate the tensor.
+    pub fn to_rows(&self) -> Result<Tensor> {
+        match self {
+            Self::Cpu(map) => map.to_rows(),
+            Self::Candle(tensor) => tensor.flatten_from(2)?.transpose(1, 2)?.contiguous(),
+        }
+    }
+
     /// `[N, C, H, W]`.
     #[must_use]
     pub fn shape(&self) -> [usize; 4] {
