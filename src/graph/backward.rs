@@ -213,7 +213,7 @@ impl Graph {
         let record = trail.get();
         let wanted =
             wrt.iter().map(|name| Ok((name, self.node(name)?))).collect::<Result<Vec<(&LayerName, usize)>>>()?;
-        let leads = self.leading(&wanted);
+        let leads = self.leading(&wanted.iter().map(|(_, i)| *i).collect::<Vec<_>>());
         let mut arrived = Arrived { grads: vec![None; self.nodes.len()], seeds: vec![] };
         for (name, seed) in seeds {
             let i = self.node(&name)?;
@@ -267,10 +267,10 @@ impl Graph {
     }
 
     /// Whether a wanted layer can be reached backwards from a node: only those carry gradients.
-    fn leading(&self, wanted: &[(&LayerName, usize)]) -> Vec<bool> {
+    pub(super) fn leading(&self, wanted: &[usize]) -> Vec<bool> {
         let mut leads = vec![false; self.nodes.len()];
         for (i, node) in self.nodes.iter().enumerate() {
-            leads[i] = wanted.iter().any(|(_, w)| *w == i) || node.inputs.iter().any(|&j| leads[j]);
+            leads[i] = wanted.contains(&i) || node.inputs.iter().any(|&j| leads[j]);
         }
         leads
     }

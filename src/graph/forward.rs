@@ -236,7 +236,9 @@ impl Graph {
                 }
                 Step::Alone => {
                     let inputs = node.inputs.iter().map(|&input| take(input)).collect::<candle_core::Result<_>>()?;
-                    node.op.forward(inputs)?
+                    let value = node.op.forward(inputs)?;
+                    // A constant does not know who reads it.
+                    if node.inputs.is_empty() { value.for_kernels(self.kernels) } else { value }
                 }
             };
             let value = if schedule.tapped[i] { value.settled()? } else { value };

@@ -61,10 +61,11 @@ impl Graph {
     pub fn lrp(&self, at: &Activations, seeds: &[(LayerName, Tensor)], rule: LrpRule) -> Result<(Tensor, f64)> {
         let at = at.single()?;
         let mut biases = 0.0;
+        let constant = self.constants();
         let gradients = self.walk(at, seeds, |i, relevance| {
             let op = &self.nodes[i].op;
             let here = at.point(&self.nodes, i, ReluRule::Standard);
-            Ok(match op.rules().lrp {
+            let passed = match op.rules().lrp {
                 Lrp::Identity => vec![relevance],
                 Lrp::Origin => op.vjp(&here, relevance)?,
                 Lrp::Contributions => {
@@ -81,7 +82,13 @@ impl Graph {
                     shared.inputs
                 }
                 Lrp::Unknown => return Err(self.no_rule("LRP", i)),
-            })
+            };
+            for (&input, relevance) in self.nodes[i].inputs.iter().zip(&passed) {
+                if constant[input] {
+                    biases += f64::from(relevance.to_tensor()?.sum_all()?.to_scalar::<f32>()?);
+                }
+            }
+            Ok(passed)
         })?;
         Ok((gradients.input()?.clone(), biases))
     }
@@ -96,6 +103,7 @@ impl Graph {
     pub fn bias_terms(&self, at: &Activations, seeds: &[(LayerName, Tensor)]) -> Result<(Vec<Tensor>, Gradients)> {
         let at = at.single()?;
         let mut terms = vec![];
+        let constant = self.constants();
         let gradients = self.walk(at, seeds, |i, dy| {
             let op = &self.nodes[i].op;
             let here = at.point(&self.nodes, i, ReluRule::Standard);
@@ -109,6 +117,9 @@ impl Graph {
             };
             if let Some(term) = term {
                 terms.push(dy.with(term).to_maps()?.to_tensor()?);
+            }
+            for (k, dx) in dx.iter().enumerate().filter(|(k, _)| constant[self.nodes[i].inputs[*k]]) {
+                terms.push(dy.with(product(dx, here.input(k)?)?).to_maps()?.to_tensor()?);
             }
             Ok(dx)
         })?;
@@ -127,6 +138,11 @@ impl Graph {
         self.pull(Trail::Lent(at), self.imported(seeds)?, &wrt, false, &mut |i, dy, _, _| {
             Ok(self.nodes[i].inputs.iter().copied().zip(pass(i, dy)?).collect())
         })
+    }
+
+    /// Whether a node does not depend on the picture: what comes to it counts as a bias's.
+    fn constants(&self) -> Vec<bool> {
+        self.leading(&[0]).into_iter().map(|leads| !leads).collect()
     }
 
     fn no_rule(&self, method: &'static str, node: usize) -> Error {

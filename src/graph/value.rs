@@ -63,6 +63,11 @@ impl Value {
         Ok(Self { storage: Storage::Rows(rows, shape), kernels: self.kernels })
     }
 
+    /// The same tensor for other kernels.
+    pub(super) fn for_kernels(self, kernels: KernelSet) -> Self {
+        Self { kernels, ..self }
+    }
+
     /// The size along each axis.
     #[must_use]
     pub fn shape(&self) -> Shape {
@@ -116,9 +121,30 @@ impl Value {
             Storage::Rows(map, _) => Ok(map),
             _ => {
                 let [n, c, t, _] = rows_of(&self.shape());
-                Map::from_rows(&self.to_tensor()?.reshape((n, t, c))?, self.kernels)
+                Map::from_channels_last(&self.to_tensor()?.reshape((n, t, 1, c))?, self.kernels)
             }
         }
+    }
+
+    /// A map `[N, C, H, W]` as the value `[N, H, W, C]`: it lies so in memory already.
+    ///
+    /// # Errors
+    /// If it has another rank than 4.
+    pub fn channels_last(self) -> Result<Self> {
+        let kernels = self.kernels;
+        let map = self.into_map()?;
+        let [n, c, h, w] = map.shape();
+        Ok(Self { storage: Storage::Rows(map.in_lines(h * w, 1)?, vec![n, h, w, c]), kernels })
+    }
+
+    /// A value `[N, H, W, C]` as a map `[N, C, H, W]`, the way back from [`Value::channels_last`].
+    ///
+    /// # Errors
+    /// If it has another rank than 4.
+    pub fn channels_first(self) -> Result<Self> {
+        let [_, h, w, _] = self.shape()[..] else { bail!("a value of shape {:?} is no map", self.shape()) };
+        let kernels = self.kernels;
+        Ok(Self { storage: Storage::Map(self.into_rows()?.in_lines(h, w)?), kernels })
     }
 
     /// The value as layers are tapped: of rank 4 itself, of any other rank its rows.
@@ -133,7 +159,7 @@ impl Value {
     pub fn to_tensor(&self) -> Result<Tensor> {
         match &self.storage {
             Storage::Map(map) => map.to_tensor(),
-            Storage::Rows(map, shape) => map.to_rows()?.reshape(shape.as_slice()),
+            Storage::Rows(map, shape) => map.to_channels_last()?.reshape(shape.as_slice()),
             Storage::Tensor(tensor) => tensor.contiguous(),
         }
     }

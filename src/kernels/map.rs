@@ -47,28 +47,43 @@ impl Map {
         }
     }
 
-    /// Takes rows of channels `[N, T, C]` (float32), tokens or whatever else has its channels last, as a map of height T
-    /// and width 1: in main memory both lie alike.
+    /// Takes a tensor `[N, H, W, C]` (float32), channels last: tokens, or whatever else the fast kernels lay in memory as
+    /// it lies already.
     ///
     /// # Errors
-    /// If the tensor does not have three dimensions or is not float32.
-    pub fn from_rows(rows: &Tensor, set: KernelSet) -> Result<Self> {
-        let (_n, _t, _c) = rows.dims3()?;
-        if set == KernelSet::Fast && rows.device().is_cpu() {
-            Ok(Self::Cpu(Nhwc::from_rows(rows)?))
+    /// If the tensor does not have four dimensions or is not float32.
+    pub fn from_channels_last(tensor: &Tensor, set: KernelSet) -> Result<Self> {
+        let (_n, _h, _w, _c) = tensor.dims4()?;
+        if set == KernelSet::Fast && tensor.device().is_cpu() {
+            Ok(Self::Cpu(Nhwc::from_channels_last(tensor)?))
         } else {
-            Ok(Self::Candle(rows.transpose(1, 2)?.unsqueeze(3)?.contiguous()?))
+            Ok(Self::Candle(tensor.permute((0, 3, 1, 2))?.contiguous()?))
         }
     }
 
-    /// The pixels as rows of channels, a contiguous tensor `[N, H·W, C]`.
+    /// The map as a contiguous tensor `[N, H, W, C]`.
     ///
     /// # Errors
     /// If candle cannot allocate the tensor.
-    pub fn to_rows(&self) -> Result<Tensor> {
+    pub fn to_channels_last(&self) -> Result<Tensor> {
         match self {
-            Self::Cpu(map) => map.to_rows(),
-            Self::Candle(tensor) => tensor.flatten_from(2)?.transpose(1, 2)?.contiguous(),
+            Self::Cpu(map) => map.to_channels_last(),
+            Self::Candle(tensor) => tensor.permute((0, 2, 3, 1))?.contiguous(),
+        }
+    }
+
+    /// The same pixels, in reading order, in lines of `w`, without a copy.
+    ///
+    /// # Errors
+    /// If there are not `h` · `w` of them.
+    pub fn in_lines(self, h: usize, w: usize) -> Result<Self> {
+        let [n, c, height, width] = self.shape();
+        if h * w != height * width {
+            candle_core::bail!("{height} lines of {width} pixels are not {h} lines of {w}");
+        }
+        match self {
+            Self::Cpu(map) => Ok(Self::Cpu(map.in_lines(h, w))),
+            Self::Candle(tensor) => Ok(Self::Candle(tensor.reshape((n, c, h, w))?)),
         }
     }
 

@@ -41,15 +41,20 @@ impl Nhwc {
         Ok(Self::new([n, h, w, c], data))
     }
 
-    /// Rows of channels `[N, T, C]` as a map of height T and width 1.
-    pub fn from_rows(rows: &Tensor) -> Result<Self> {
-        let (n, t, c) = rows.dims3()?;
-        Ok(Self::new([n, t, 1, c], with_values(rows, Buffer::from_slice)?))
+    pub fn from_channels_last(tensor: &Tensor) -> Result<Self> {
+        let (n, h, w, c) = tensor.dims4()?;
+        Ok(Self::new([n, h, w, c], with_values(tensor, Buffer::from_slice)?))
     }
 
-    /// `[N, H·W, C]`.
-    pub fn to_rows(&self) -> Result<Tensor> {
-        Tensor::from_slice(&self.data, (self.n, self.h * self.w, self.c), &Device::Cpu)
+    pub fn to_channels_last(&self) -> Result<Tensor> {
+        Tensor::from_slice(&self.data, (self.n, self.h, self.w, self.c), &Device::Cpu)
+    }
+
+    /// The same pixels in other lines.
+    pub fn in_lines(mut self, h: usize, w: usize) -> Self {
+        assert_eq!(h * w, self.h * self.w, "pixels may move to other lines only");
+        (self.h, self.w) = (h, w);
+        self
     }
 
     pub fn to_tensor(&self) -> Result<Tensor> {
