@@ -249,11 +249,17 @@ fn moving_values() {
     check([
         Case::of("reshaping", [4, 3, 2], Reshape::new(vec![1, 6, 4])),
         Case::of("flattening", [4, 3, 2], Reshape::new(vec![1, 24])),
-        Case::of("heads to the front", [4, 3, 2], Reshape::new(vec![4, 6])),
+        Case::new("heads to the front", [4, 3, 2], |graph, input| {
+            let heads = add(graph, Reshape::new(vec![4, 6]), &[input]);
+            add(graph, Reshape::new(vec![1, 2, 12]), &[heads])
+        }),
         Case::of("channels last", [4, 3, 2], Transpose::new(vec![0, 2, 3, 1])),
         Case::reshaped("channels first", &[1, 3, 2, 4], Transpose::new(vec![0, 3, 1, 2])),
         Case::reshaped("transposed heads", &[1, 3, 2, 4], Transpose::new(vec![0, 2, 1, 3])),
-        Case::reshaped("transposed pictures", &[2, 3, 4], Transpose::new(vec![1, 0, 2])),
+        Case::new("transposed pictures", [2, 3, 4], |graph, input| {
+            let heads = add(graph, Transpose::new(vec![1, 2, 0, 3]), &[input]);
+            add(graph, Transpose::new(vec![2, 0, 1, 3]), &[heads])
+        }),
         Case::of("channels", [5, 3, 4], Slice::part(1, 1, 3)),
         Case::of(
             "every other line, backwards",
@@ -334,9 +340,10 @@ fn a_graph_that_does_not_fit_together_is_refused() {
     refused(graph.add(Rectifier::RELU, &[far]), "comes after");
     let first = add(&mut graph, Rectifier::RELU, &[input]);
     let second = add(&mut graph, Rectifier::RELU, &[first]);
-    refused(graph.add(Sum, &[second, far]), "comes after");
     graph.name(first, "first").expect("a new name");
     assert!(graph.name(second, "first").is_err() && graph.name(second, "input").is_err(), "names are used once");
+    let heads = add(&mut graph, Transpose::new(vec![1, 0, 2, 3]), &[second]);
+    assert!(graph.name(heads, "heads").is_err(), "a layer is of one picture after the other");
     assert_eq!(graph.shape(second).expect("a shape"), [1, 3, 8, 8]);
     assert!(GraphBuilder::new(3, [8, 8]).build(Device::Cpu).is_err(), "a network has an end");
 }

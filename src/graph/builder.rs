@@ -85,7 +85,8 @@ impl GraphBuilder {
     /// Names a layer, so that it can be tapped. A layer has one name, the last that it was given.
     ///
     /// # Errors
-    /// [`Error::BadGraph`] if another layer has that name, or the node is not of this graph.
+    /// [`Error::BadGraph`] if another layer has that name, the node is not of this graph, or the first axis of its output
+    /// is not that of the pictures.
     pub fn name(&mut self, node: NodeId, name: impl Into<LayerName>) -> Result<()> {
         let name = name.into();
         if let Some(other) = self.nodes.iter().position(|n| n.name.as_ref() == Some(&name))
@@ -94,7 +95,12 @@ impl GraphBuilder {
             let reason = format!("node {other} has that name already; layers are told apart by their names");
             return Err(Error::BadGraph { node: format!("layer \"{name}\""), reason });
         }
-        self.nodes.get_mut(node.0).ok_or_else(|| not_there(node))?.name = Some(name);
+        let shape = self.shape(node)?;
+        if shape.first() != Some(&1) {
+            let reason = format!("its output of shape {shape:?} does not keep pictures apart; name another node");
+            return Err(Error::BadGraph { node: format!("layer \"{name}\""), reason });
+        }
+        self.nodes[node.0].name = Some(name);
         Ok(())
     }
 

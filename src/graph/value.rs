@@ -233,9 +233,9 @@ impl Value {
         let kernels = self.kernels;
         let shape = self.shape();
         let storage = match self.storage {
-            Storage::Tensor(_) if shape.len() == 4 => Storage::Map(self.into_map()?),
-            Storage::Tensor(_) => Storage::Rows(self.into_rows()?, shape),
-            stored => stored,
+            Storage::Map(map) => Storage::Map(map),
+            _ if shape.len() == 4 => Storage::Map(self.into_map()?),
+            _ => Storage::Rows(self.into_rows()?, shape),
         };
         Ok(Self { storage, kernels })
     }
