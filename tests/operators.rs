@@ -7,7 +7,7 @@ use candle_core::{Device, Tensor};
 use gradlens::Error;
 use gradlens::graph::ops::*;
 use gradlens::graph::{Graph, GraphBuilder, LayerName, LrpRule, NodeId, Operator};
-use gradlens::kernels::{Conv2d, KernelSet, MaxPool, Padding, ReluRule};
+use gradlens::kernels::{Conv2d, ConvShape, KernelSet, MaxPool, Padding, ReluRule, WindowShape};
 use gradlens::optim::{noise, step_rng};
 use support::{add, relative_error, values};
 
@@ -209,7 +209,8 @@ fn halves(x: Tensor) -> candle_core::Result<Tensor> {
 
 fn conv(shape: [usize; 4], stride: usize) -> Convolution {
     let bias = random(21, &shape[..1]);
-    Convolution::new(Conv2d::new(random(20, &shape), Some(bias), stride, Padding::Same, 1).expect("a convolution"))
+    let geometry = ConvShape { stride: [stride; 2], padding: Padding::SameUpper, ..ConvShape::default() };
+    Convolution::new(Conv2d::new(random(20, &shape), Some(bias), geometry).expect("a convolution"))
 }
 
 #[test]
@@ -228,7 +229,7 @@ fn layers_with_weights() {
 
 #[test]
 fn rectifiers_sums_and_pooling() {
-    let pool = MaxPool { kernel: 3, stride: 2, padding: 0, ceil: true };
+    let pool = MaxPool { window: WindowShape { ceil: true, ..WindowShape::square(3, 2) } };
     check([
         Case::of("ReLU", [3, 4, 5], Rectifier::RELU).prepared(halves),
         Case::of("ReLU6", [3, 4, 5], Rectifier::RELU6).prepared(|x| halves((x * 3.0)?)),

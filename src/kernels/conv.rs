@@ -110,8 +110,7 @@ impl Conv2d {
     /// Numbers it has learned: weights, scale and bias.
     #[must_use]
     pub fn parameters(&self) -> usize {
-        let tensors = [Some(&self.weight), self.scale.as_ref(), self.bias.as_ref()];
-        tensors.into_iter().flatten().map(Tensor::elem_count).sum()
+        self.filter.parameters()
     }
 
     /// Channels of the output.

@@ -2,7 +2,7 @@
 
 use super::prelude::*;
 use super::weighted;
-use crate::kernels::{Conv2d, Padding};
+use crate::kernels::{Conv2d, ConvShape};
 use rand::RngCore;
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ impl Linear {
     pub fn new(weight: &Tensor, bias: Option<Tensor>, axis: usize) -> Result<Self> {
         let (outputs, inputs) = weight.dims2()?;
         let kernel = weight.reshape((outputs, inputs, 1, 1))?;
-        Ok(Self { conv: Conv2d::new(kernel, bias, 1, Padding::Explicit(0), 1)?, axis })
+        Ok(Self { conv: Conv2d::new(kernel, bias, ConvShape::default())?, axis })
     }
 
     /// Whether the axis is that of the channels of maps, not the last.
