@@ -61,6 +61,27 @@ pub enum Error {
         /// Why, and what to do.
         reason: String,
     },
+    /// A network that does not fit together.
+    #[error("cannot build the network: {node}: {reason}")]
+    BadGraph {
+        /// The node.
+        node: String,
+        /// Why.
+        reason: String,
+    },
+    /// An operator that a method cannot pass.
+    #[error(
+        "{method} has no rule for {operator} in {layer}; use a method that takes any network, such as \
+             integrated-gradients"
+    )]
+    NoRule {
+        /// The method.
+        method: &'static str,
+        /// The operator's kind in words.
+        operator: &'static str,
+        /// Where it is.
+        layer: String,
+    },
     /// A file or folder that cannot be written.
     #[error("cannot write {}: {source}; choose another folder with --out or free some space", .path.display())]
     Output {

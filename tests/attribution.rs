@@ -308,23 +308,24 @@ fn gradient_shap_tends_to_integrated_gradients() {
 #[test]
 fn smoothgrad_tends_to_the_gradient_of_the_smoothed_network() {
     // z = relu(w·x + b) has E[∂z/∂x] = w·Φ((w·x + b)/(σ‖w‖)) under normal noise.
-    use gradlens::graph::{GraphBuilder, Op};
-    use gradlens::kernels::{Activation, Conv2d, ConvShape};
+    use gradlens::graph::GraphBuilder;
+    use gradlens::graph::ops::{Convolution, Rectifier};
+    use gradlens::kernels::{Conv2d, ConvShape};
     use gradlens::model::{Labels, Output, Provenance, Roles, Scores};
     let side = 2;
     let weight: Vec<f32> = (0..12).map(|i| 0.3 * (i as f32 - 4.0)).collect();
     let size = weight.iter().map(|w| f64::from(*w).powi(2)).sum::<f64>().sqrt();
     let kernel = Tensor::from_vec(weight.clone(), (1, 3, side, side), &Device::Cpu).expect("a kernel");
     let bias = Tensor::new(&[-1.0f32], &Device::Cpu).expect("a bias");
-    let mut graph = GraphBuilder::new(3);
+    let mut graph = GraphBuilder::new(3, [side, side]);
     let input = graph.input();
     let conv = Conv2d::new(kernel, Some(bias), ConvShape::default()).expect("a convolution");
-    let z = graph.add(Op::conv(conv), &[input]);
-    let z = graph.add(Op::Activation(Activation::Relu), &[z]);
-    graph.name(z, LayerName::LOGITS);
+    let z = support::add(&mut graph, Convolution::new(conv), &[input]);
+    let z = support::add(&mut graph, Rectifier::RELU, &[z]);
+    graph.name(z, LayerName::LOGITS).expect("a new name");
     let output = Output { scores: Scores::Softmax, labels: Labels::indices(1) };
     let roles = Roles { cam: Some(LayerName::LOGITS.into()), ..Roles::default() };
-    let graph = graph.build(Device::Cpu);
+    let graph = graph.build(Device::Cpu).expect("a network");
     let net = Model::new("unit", graph, support::rgb_input(side, 128.0), Some(output), roles, Provenance::default());
     let net = Arc::new(net.expect("a model"));
     let subject = || Context { picture: Some(patches(2)), class: Some(0), ..context(&net) };

@@ -1,32 +1,45 @@
 //! The forward pass with taps.
 
-use super::graph::{Graph, LayerName, Op};
+use super::fuse::{self, Step};
+use super::layer::LayerName;
+use super::network::{Graph, Node, of};
+use super::point::Point;
+use super::value::{Shape, Value};
 use crate::error::{Error, Result};
-use crate::kernels::{Map, add, concat, in_pool};
+use crate::kernels::{Map, ReluRule, in_pool};
 use candle_core::Tensor;
 
 /// What a forward pass left behind: the tapped layers, and what a backward pass needs.
 #[derive(Debug)]
 pub struct Activations {
-    pub(super) maps: Vec<Option<Map>>,
-    pub(super) shapes: Vec<[usize; 4]>,
+    /// One of all pictures, or one of each where the network runs picture by picture.
+    pub(super) records: Vec<Record>,
     taps: Vec<(LayerName, usize)>,
-    pub(super) keep: Keep,
+    /// Of each tap, all pictures together, where there are several records.
+    joined: Vec<Map>,
+    pub(super) purpose: Purpose,
 }
 
-/// What a forward pass keeps beside the taps.
+/// What one run over the nodes left behind.
+#[derive(Debug)]
+pub(super) struct Record {
+    pub values: Vec<Option<Value>>,
+    pub shapes: Vec<Shape>,
+}
+
+/// What a forward pass is for: what it keeps beside the taps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Keep {
-    /// Nothing.
-    Taps,
-    /// What the derivatives of rectifiers and pooling need.
-    Gates,
-    /// Every layer's output, before and after its rectifier.
-    Everything,
+pub(super) enum Purpose {
+    /// The taps alone.
+    Inference,
+    /// What derivatives need.
+    Gradient,
+    /// Every node's output.
+    Relevance,
 }
 
 impl Activations {
-    /// The output of a tapped layer, `[N, C, H, W]`.
+    /// The output of a tapped layer, `[N, C, H, W]`; tokens `[N, T, C]` are maps of height T and width 1.
     ///
     /// # Errors
     /// If the layer was not tapped.
@@ -39,15 +52,12 @@ impl Activations {
     /// # Errors
     /// If the layer was not tapped.
     pub fn map(&self, layer: &LayerName) -> Result<&Map> {
-        let map = self.taps.iter().find(|(name, _)| name == layer).and_then(|(_, i)| self.maps[*i].as_ref());
+        let tap = self.taps.iter().position(|(name, _)| name == layer);
+        let map = tap.and_then(|tap| match self.records.as_slice() {
+            [record] => record.values[self.taps[tap].1].as_ref().and_then(Value::as_map),
+            _ => self.joined.get(tap),
+        });
         map.ok_or_else(|| Error::unknown("tapped layer", layer.as_str(), "tap it in the forward pass"))
-    }
-
-    /// What a layer's derivative needs of the forward pass.
-    pub(super) fn saved(&self, node: usize) -> candle_core::Result<&Map> {
-        self.maps[node]
-            .as_ref()
-            .ok_or_else(|| candle_core::Error::Msg(format!("layer {node} was not kept for the backward pass")))
     }
 
     /// The class logits `[N, classes]`, if they were tapped.
@@ -57,6 +67,31 @@ impl Activations {
     pub fn logits(&self) -> Result<Tensor> {
         Ok(self.get(&LayerName::LOGITS.into())?.flatten_from(1)?)
     }
+
+    /// The record of a pass over one picture, or over several that the network takes at once.
+    pub(super) fn single(&self) -> Result<&Record> {
+        match self.records.as_slice() {
+            [record] => Ok(record),
+            records => Err(candle_core::Error::Msg(format!("one picture was due, not {}", records.len())).into()),
+        }
+    }
+}
+
+impl Record {
+    /// Where node `i` is differentiated.
+    pub(super) fn point<'a>(&'a self, nodes: &'a [Node], i: usize, rule: ReluRule) -> Point<'a> {
+        Point { values: &self.values, shapes: &self.shapes, inputs: &nodes[i].inputs, node: i, rule }
+    }
+}
+
+/// What a pass does, whatever the pictures are.
+struct Schedule {
+    steps: Vec<Step>,
+    /// Whether a node's value outlives its last reader.
+    kept: Vec<bool>,
+    tapped: Vec<bool>,
+    /// How many nodes read it.
+    readers: Vec<usize>,
 }
 
 impl Graph {
@@ -66,7 +101,7 @@ impl Graph {
     /// # Errors
     /// If a tap does not exist or the input is too small.
     pub fn forward(&self, x: &Tensor, taps: &[LayerName]) -> Result<Activations> {
-        self.run(x, taps, Keep::Gates, None)
+        self.run(x, taps, Purpose::Gradient, None)
     }
 
     /// The forward pass that keeps nothing but the taps.
@@ -74,7 +109,7 @@ impl Graph {
     /// # Errors
     /// As [`Graph::forward`].
     pub fn infer(&self, x: &Tensor, taps: &[LayerName]) -> Result<Activations> {
-        self.run(x, taps, Keep::Taps, None)
+        self.run(x, taps, Purpose::Inference, None)
     }
 
     /// [`Graph::infer`] with the output of `layer` replaced by `value` `[N, C, H, W]`. Only what depends on it
@@ -89,8 +124,8 @@ impl Graph {
         value: &Tensor,
         taps: &[LayerName],
     ) -> Result<Activations> {
-        let replaced = (self.node(layer)?, self.import(value)?);
-        self.run(x, taps, Keep::Taps, Some(replaced))
+        let replaced = (self.node(layer)?, value);
+        self.run(x, taps, Purpose::Inference, Some(replaced))
     }
 
     /// The forward pass to the logits that keeps every layer's output, for [`Graph::deeplift`],
@@ -103,7 +138,7 @@ impl Graph {
     }
 
     pub(super) fn keep_everything(&self, x: &Tensor, taps: &[LayerName]) -> Result<Activations> {
-        self.run(x, taps, Keep::Everything, None)
+        self.run(x, taps, Purpose::Relevance, None)
     }
 
     /// The class logits `[N, classes]` of `x` `[N, C, H, W]`.
@@ -114,121 +149,123 @@ impl Graph {
         self.infer(x, &[LayerName::LOGITS.into()])?.logits()
     }
 
-    fn run(&self, x: &Tensor, taps: &[LayerName], keep: Keep, replaced: Option<(usize, Map)>) -> Result<Activations> {
-        in_pool(|| self.run_here(x, taps, keep, replaced))
-    }
-
-    fn run_here(
+    fn run(
         &self,
         x: &Tensor,
         taps: &[LayerName],
-        keep: Keep,
-        replaced: Option<(usize, Map)>,
+        purpose: Purpose,
+        replaced: Option<(usize, &Tensor)>,
     ) -> Result<Activations> {
-        let taps = taps
-            .iter()
-            .map(|name| Ok((name.clone(), self.node(name)?)))
-            .collect::<Result<Vec<(LayerName, usize)>>>()?;
-        let given = replaced.as_ref().map(|(i, _)| *i);
-        let needed = self.ancestors(taps.iter().map(|(_, i)| *i), given);
-        let everything = keep == Keep::Everything;
-        let tapped = |i| taps.iter().any(|(_, tap)| *tap == i);
-        let mut kept: Vec<bool> = (0..self.nodes.len()).map(|i| everything || tapped(i)).collect();
-        let mut reads_left = vec![0usize; self.nodes.len()];
-        for (i, node) in self.nodes.iter().enumerate().filter(|(i, _)| needed[*i] && Some(*i) != given) {
-            for &input in &node.inputs {
-                reads_left[input] += 1;
+        let named = |name: &LayerName| Ok((name.clone(), self.node(name)?));
+        let taps = taps.iter().map(named).collect::<Result<Vec<(LayerName, usize)>>>()?;
+        let schedule = self.schedule(&taps, purpose, replaced.map(|(i, _)| i));
+        let pictures = replaced.map_or(x, |(_, value)| value).dims4()?.0;
+        in_pool(|| {
+            if pictures <= 1 || self.nodes.iter().all(|node| node.any_batch) {
+                let records = vec![self.record(x, &schedule, replaced)?];
+                return Ok(Activations { records, taps, joined: vec![], purpose });
             }
-            if keep >= Keep::Gates && matches!(node.op, Op::Activation(_)) {
-                kept[i] = true;
+            let mut records = vec![];
+            for n in 0..pictures {
+                let x = if x.dim(0)? == pictures { x.narrow(0, n, 1)? } else { x.clone() };
+                let value = replaced.map(|(_, value)| value.narrow(0, n, 1)).transpose()?;
+                let replaced = replaced.map(|(i, _)| i).zip(value.as_ref());
+                records.push(self.record(&x, &schedule, replaced)?);
             }
-            if keep >= Keep::Gates && matches!(node.op, Op::MaxPool(_)) {
-                kept[node.inputs[0]] = true;
+            let joined = taps.iter().map(|(_, i)| self.joined(&records, *i)).collect::<Result<_>>()?;
+            Ok(Activations { records, taps, joined, purpose })
+        })
+    }
+
+    /// The output of node `i` of all records together.
+    fn joined(&self, records: &[Record], i: usize) -> Result<Map> {
+        let maps = records.iter().filter_map(|record| record.values[i].as_ref()?.as_map());
+        let tensors = maps.map(Map::to_tensor).collect::<candle_core::Result<Vec<_>>>()?;
+        Ok(self.import(&Tensor::cat(&tensors, 0)?)?)
+    }
+
+    fn schedule(&self, taps: &[(LayerName, usize)], purpose: Purpose, given: Option<usize>) -> Schedule {
+        let count = self.nodes.len();
+        let mut tapped = vec![false; count];
+        taps.iter().for_each(|(_, i)| tapped[*i] = true);
+        let mut runs = self.ancestors(&tapped, given);
+        let mut kept = if purpose == Purpose::Relevance { vec![true; count] } else { tapped.clone() };
+        let mut readers = vec![0usize; count];
+        if let Some(given) = given {
+            (runs[given], kept[given]) = (false, true);
+        }
+        for (i, node) in self.nodes.iter().enumerate().filter(|(i, _)| runs[*i]) {
+            node.inputs.iter().for_each(|&input| readers[input] += 1);
+            if purpose >= Purpose::Gradient {
+                let saves = node.op.saves();
+                kept[i] |= saves.output();
+                node.inputs.iter().for_each(|&input| kept[input] |= saves.inputs());
             }
         }
-        let mut maps: Vec<Option<Map>> = vec![None; self.nodes.len()];
-        let mut shapes = vec![[0; 4]; self.nodes.len()];
-        if let Some((i, value)) = replaced {
+        Schedule { steps: fuse::steps(&self.nodes, &runs, &kept, &readers), kept, tapped, readers }
+    }
+
+    fn record(&self, x: &Tensor, schedule: &Schedule, replaced: Option<(usize, &Tensor)>) -> Result<Record> {
+        let count = self.nodes.len();
+        let mut values: Vec<Option<Value>> = vec![None; count];
+        let mut shapes: Vec<Shape> = vec![vec![]; count];
+        if let Some((i, tensor)) = replaced {
+            shapes[i] = self.shape_of(i, x, tensor)?;
+            values[i] = Some(self.value(self.import(tensor)?, &shapes[i])?);
+        }
+        let mut reads_left = schedule.readers.clone();
+        for (i, node) in self.nodes.iter().enumerate() {
+            // The last reader of a value that nobody keeps takes it, so that it can work in place.
+            let mut take = |input: usize| {
+                reads_left[input] -= 1;
+                let last = reads_left[input] == 0 && !schedule.kept[input];
+                let value = if last { values[input].take() } else { values[input].clone() };
+                value.ok_or_else(|| candle_core::Error::Msg(format!("node {input} has not run")))
+            };
+            let value = match schedule.steps[i] {
+                Step::Idle => continue,
+                Step::Vanishes => {
+                    shapes[i] = node.op.output_shape(&of(&shapes, &node.inputs))?;
+                    continue;
+                }
+                Step::Fused(fused) => fused.run(&self.nodes, take)?,
+                Step::Alone if i == 0 => {
+                    let picture = Value::of_map(self.import(x)?, self.kernels);
+                    node.op.output_shape(&[&picture.shape()])?;
+                    picture
+                }
+                Step::Alone => {
+                    let inputs = node.inputs.iter().map(|&input| take(input)).collect::<candle_core::Result<_>>()?;
+                    let value = node.op.forward(inputs)?;
+                    // A constant does not know who reads it.
+                    if node.inputs.is_empty() { value.for_kernels(self.kernels) } else { value }
+                }
+            };
+            let value = if schedule.tapped[i] { value.settled()? } else { value };
             shapes[i] = value.shape();
-            maps[i] = Some(value);
+            values[i] = Some(value);
         }
-        for i in (0..self.nodes.len()).filter(|&i| needed[i] && Some(i) != given) {
-            if !everything && self.runs_in_its_reader(i) {
-                // Its rectifier runs it; only the shape is wanted here.
-                let [n, c, h, w] = shapes[self.nodes[i].inputs[0]];
-                if let Op::Conv(conv) = &self.nodes[i].op {
-                    let [c, h, w] = conv.output_shape([c, h, w])?;
-                    shapes[i] = [n, c, h, w];
-                }
-                continue;
-            }
-            let fused = self.nodes[i].fused.filter(|_| !everything);
-            let map = self.run_node((i, fused), x, &mut maps, &mut reads_left, &kept)?;
-            shapes[i] = map.shape();
-            maps[i] = Some(map);
-        }
-        Ok(Activations { maps, shapes, taps, keep })
+        Ok(Record { values, shapes })
     }
 
-    fn runs_in_its_reader(&self, i: usize) -> bool {
-        // A fused convolution stands right where its only reader can find it.
-        self.nodes[i + 1..].iter().any(|n| n.fused == Some(i))
-    }
-
-    fn run_node(
-        &self,
-        (i, fused): (usize, Option<usize>),
-        x: &Tensor,
-        maps: &mut [Option<Map>],
-        reads_left: &mut [usize],
-        kept: &[bool],
-    ) -> Result<Map> {
-        let node = &self.nodes[i];
-        // The last reader of a map that nobody keeps takes it, so that it can work in place.
-        let mut take = |input: usize| -> Result<Map> {
-            reads_left[input] -= 1;
-            let map = if reads_left[input] == 0 && !kept[input] { maps[input].take() } else { maps[input].clone() };
-            map.ok_or_else(|| candle_core::Error::Msg(format!("layer {input} has not run")).into())
-        };
-        let map = match (&node.op, fused) {
-            (Op::Input, _) => self.import(x)?,
-            (op, Some(fused)) => {
-                let Op::Conv(conv) = &self.nodes[fused].op else {
-                    return Err(candle_core::Error::Msg(format!("layer {fused} is no convolution")).into());
-                };
-                let input = take(self.nodes[fused].inputs[0])?;
-                match op {
-                    Op::Activation(activation) => conv.forward(&input, Some(*activation))?,
-                    _ => {
-                        let other = node.inputs.iter().copied().find(|j| *j != fused);
-                        let other = other.map(&mut take).transpose()?;
-                        conv.forward_onto(&input, other.as_ref(), None)?
-                    }
-                }
-            }
-            (Op::Activation(activation), None) => activation.forward(take(node.inputs[0])?)?,
-            (Op::Conv(conv), _) => conv.forward(&take(node.inputs[0])?, None)?,
-            (Op::MaxPool(pool), _) => pool.forward(&take(node.inputs[0])?)?,
-            (Op::GlobalAvgPool(pool), _) => pool.forward(&take(node.inputs[0])?)?,
-            (Op::Add, _) => add(take(node.inputs[0])?, &take(node.inputs[1])?)?,
-            (Op::Concat, _) => {
-                let inputs = node.inputs.iter().map(|&i| take(i)).collect::<Result<Vec<_>>>()?;
-                concat(&inputs.iter().collect::<Vec<_>>())?
-            }
-        };
-        Ok(map)
-    }
-
-    fn ancestors(&self, of: impl Iterator<Item = usize>, given: Option<usize>) -> Vec<bool> {
-        let mut needed = vec![false; self.nodes.len()];
-        for i in of {
-            needed[i] = true;
+    /// The shape of a layer whose value is handed in as maps.
+    fn shape_of(&self, i: usize, x: &Tensor, maps: &Tensor) -> Result<Shape> {
+        let (n, _, _, _) = maps.dims4()?;
+        let (_, _, h, w) = x.dims4()?;
+        let mut shape = self.shapes(h, w)?.swap_remove(i);
+        if shape.len() == 4 {
+            return Ok(maps.dims().to_vec());
         }
+        shape.splice(..1, [n]);
+        Ok(shape)
+    }
+
+    /// The nodes that the tapped ones depend on, and those themselves, except what only the `given` one depends on.
+    fn ancestors(&self, tapped: &[bool], given: Option<usize>) -> Vec<bool> {
+        let mut needed = tapped.to_vec();
         for i in (0..self.nodes.len()).rev() {
             if needed[i] && Some(i) != given {
-                for &input in &self.nodes[i].inputs {
-                    needed[input] = true;
-                }
+                self.nodes[i].inputs.iter().for_each(|&input| needed[input] = true);
             }
         }
         needed

@@ -1,16 +1,29 @@
 //! A frozen network as a graph of named layers: forward and backward passes, relevance, timing.
 
 mod backward;
+mod builder;
 mod forward;
-mod graph;
+mod fuse;
+mod layer;
+mod network;
+mod operator;
+pub mod ops;
+mod point;
 mod profile;
 mod relevance;
+mod rules;
+mod value;
 
 pub use backward::{Gradients, Seed};
+pub use builder::{GraphBuilder, NodeId};
 pub use forward::Activations;
-pub use graph::{Graph, GraphBuilder, LayerInfo, LayerName, NodeId, Op};
+pub use layer::{LayerInfo, LayerName};
+pub use network::Graph;
+pub use operator::{Operator, Saves, Weighted};
+pub use point::Point;
 pub use profile::LayerTiming;
-pub use relevance::LrpRule;
+pub use rules::{Biases, DeepLift, Lrp, LrpRule, OwnBiases, OwnDeepLift, OwnLrp, Rules, Shared};
+pub use value::{Shape, Value};
 
 use crate::error::{Error, Result};
 use candle_core::{DType, Device, Tensor};

@@ -1,6 +1,7 @@
 //! Where the time of a pass goes, layer by layer.
 
-use super::graph::{Graph, LayerName, Op};
+use super::layer::{LayerName, as_maps};
+use super::network::{Graph, of};
 use crate::error::Result;
 use crate::kernels::{ReluRule, in_pool};
 use candle_core::Tensor;
@@ -25,36 +26,33 @@ pub struct LayerTiming {
 }
 
 impl Graph {
-    /// Times every layer's forward pass and gradient for `x` `[N, C, H, W]`, `runs` times each.
+    /// Times every layer's forward pass and gradient for one picture `x` `[1, C, H, W]`, or for several that the network
+    /// takes at once, `runs` times each.
     ///
     /// # Errors
     /// As [`Graph::forward`].
     pub fn time_layers(&self, x: &Tensor, runs: usize) -> Result<Vec<LayerTiming>> {
         let last: LayerName = self.nodes.iter().rev().find_map(|n| n.name.clone()).unwrap_or(LayerName::INPUT.into());
-        let at = self.keep_everything(x, &[last])?;
+        let activations = self.keep_everything(x, &[last])?;
+        let record = activations.single()?;
         let mut timings = vec![];
-        for (i, node) in self.nodes.iter().enumerate().filter(|(_, node)| !matches!(node.op, Op::Input)) {
-            let inputs = node.inputs.iter().map(|&j| at.saved(j)).collect::<candle_core::Result<Vec<_>>>()?;
-            let [_, c, h, w] = at.shapes[i];
-            let macs = match &node.op {
-                Op::Conv(conv) => {
-                    let [_, c, h, w] = inputs[0].shape();
-                    conv.macs([c, h, w])
-                }
-                _ => 0,
-            };
-            let y = at.saved(i)?;
-            let name = self.nodes[i..].iter().find_map(|n| n.name.as_ref());
+        // What comes after the last named layer has not run.
+        for (i, node) in self.nodes.iter().enumerate().skip(1).filter(|(i, _)| record.values[*i].is_some()) {
+            let at = record.point(&self.nodes, i, ReluRule::Standard);
+            let inputs =
+                || (0..node.inputs.len()).map(|k| at.input(k).cloned()).collect::<candle_core::Result<Vec<_>>>();
+            let [_, c, h, w] = as_maps(at.output_shape());
+            let y = at.output()?;
             timings.push(LayerTiming {
-                layer: name.map_or_else(String::new, ToString::to_string),
+                layer: self.owner(i).map_or_else(String::new, ToString::to_string),
                 kind: node.op.kind(),
                 shape: [c, h, w],
-                macs,
+                macs: node.op.macs(&of(&record.shapes, &node.inputs)),
                 forward_ms: median(runs, || {
-                    let _: () = drop(node.op.forward(&inputs)?);
+                    let _: () = drop(node.op.forward(inputs()?)?);
                     Ok(())
                 })?,
-                gradient_ms: median(runs, || self.vjp_node(i, &at, y.clone(), ReluRule::Standard).map(drop))?,
+                gradient_ms: median(runs, || Ok(node.op.vjp(&at, y.clone()).map(drop)?))?,
             });
         }
         Ok(timings)

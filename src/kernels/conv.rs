@@ -107,6 +107,12 @@ impl Conv2d {
         self.filter.inputs()
     }
 
+    /// Numbers it has learned: weights, scale and bias.
+    #[must_use]
+    pub fn parameters(&self) -> usize {
+        self.filter.parameters()
+    }
+
     /// Channels of the output.
     #[must_use]
     pub fn out_channels(&self) -> usize {

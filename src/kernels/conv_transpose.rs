@@ -94,6 +94,12 @@ impl ConvTranspose2d {
         self.filter.bias.as_ref()
     }
 
+    /// Numbers it has learned: weights, scale and bias.
+    #[must_use]
+    pub fn parameters(&self) -> usize {
+        self.filter.parameters()
+    }
+
     /// Channels of the input.
     #[must_use]
     pub fn in_channels(&self) -> usize {

@@ -46,6 +46,12 @@ impl Filter {
         Ok(Self { weight, scale, bias, groups, packed: OnceLock::new(), back: OnceLock::new() })
     }
 
+    /// Numbers that were learned: weights, scale and bias.
+    pub fn parameters(&self) -> usize {
+        let tensors = [Some(&self.weight), self.scale.as_ref(), self.bias.as_ref()];
+        tensors.into_iter().flatten().map(Tensor::elem_count).sum()
+    }
+
     /// Channels of the output.
     pub fn outputs(&self) -> usize {
         self.weight.dims()[0]

@@ -47,6 +47,46 @@ impl Map {
         }
     }
 
+    /// Takes a tensor `[N, H, W, C]` (float32), channels last: tokens, or whatever else the fast kernels lay in memory as
+    /// it lies already.
+    ///
+    /// # Errors
+    /// If the tensor does not have four dimensions or is not float32.
+    pub fn from_channels_last(tensor: &Tensor, set: KernelSet) -> Result<Self> {
+        let (_n, _h, _w, _c) = tensor.dims4()?;
+        if set == KernelSet::Fast && tensor.device().is_cpu() {
+            Ok(Self::Cpu(Nhwc::from_channels_last(tensor)?))
+        } else {
+            Ok(Self::Candle(tensor.permute((0, 3, 1, 2))?.contiguous()?))
+        }
+    }
+
+    /// The map as a contiguous tensor `[N, H, W, C]`.
+    ///
+    /// # Errors
+    /// If candle cannot allocate the tensor.
+    pub fn to_channels_last(&self) -> Result<Tensor> {
+        match self {
+            Self::Cpu(map) => map.to_channels_last(),
+            Self::Candle(tensor) => tensor.permute((0, 2, 3, 1))?.contiguous(),
+        }
+    }
+
+    /// The same pixels, in reading order, in lines of `w`, without a copy.
+    ///
+    /// # Errors
+    /// If there are not `h` · `w` of them.
+    pub fn in_lines(self, h: usize, w: usize) -> Result<Self> {
+        let [n, c, height, width] = self.shape();
+        if h * w != height * width {
+            candle_core::bail!("{height} lines of {width} pixels are not {h} lines of {w}");
+        }
+        match self {
+            Self::Cpu(map) => Ok(Self::Cpu(map.in_lines(h, w))),
+            Self::Candle(tensor) => Ok(Self::Candle(tensor.reshape((n, c, h, w))?)),
+        }
+    }
+
     /// `[N, C, H, W]`.
     #[must_use]
     pub fn shape(&self) -> [usize; 4] {

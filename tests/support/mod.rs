@@ -4,9 +4,10 @@
 pub mod pty;
 
 use candle_core::{Device, Tensor};
-use gradlens::graph::{GraphBuilder, LayerName, Op};
+use gradlens::graph::ops::{Concat, Convolution, GlobalAveragePooling, MaxPooling, Rectifier, Sum};
+use gradlens::graph::{GraphBuilder, LayerName, NodeId, Operator};
 use gradlens::imaging::{Picture, decode};
-use gradlens::kernels::{Activation, Conv2d, ConvShape, GlobalAvgPool, MaxPool, Padding, WindowShape};
+use gradlens::kernels::{Conv2d, ConvShape, MaxPool, Padding, WindowShape};
 use gradlens::model::{
     BUILT_IN, ChannelOrder, Input, Labels, Model, Output, Provenance, Resize, Roles, Scores, UNTRAINED,
 };
@@ -159,7 +160,7 @@ pub fn fact(facts: &Facts, name: &str) -> f64 {
 /// A classifier of three classes for pictures of `side` × `side` pixels, with every kind of layer: convolutions with
 /// stride and without, ReLU and ReLU6, max-pooling, a residual sum, a concatenation, global pooling.
 pub fn tiny(side: usize) -> Arc<Model> {
-    let mut graph = GraphBuilder::new(3);
+    let mut graph = GraphBuilder::new(3, [side, side]);
     let mut stream = 0;
     let mut conv = |out: usize, input: usize, kernel: usize, stride: usize| {
         stream += 1;
@@ -169,31 +170,37 @@ pub fn tiny(side: usize) -> Arc<Model> {
         let weight = (noise(rng, &shape, &Device::Cpu).expect("weights") * scale).expect("weights");
         let bias = (noise(rng, &[out], &Device::Cpu).expect("biases") * 0.3).expect("biases");
         let shape = ConvShape { stride: [stride; 2], padding: Padding::SameUpper, ..ConvShape::default() };
-        Op::conv(Conv2d::new(weight, Some(bias), shape).expect("a convolution"))
+        Convolution::new(Conv2d::new(weight, Some(bias), shape).expect("a convolution"))
     };
     let input = graph.input();
-    let first = graph.add(conv(6, 3, 3, 1), &[input]);
-    let first = graph.add(Op::Activation(Activation::Relu), &[first]);
-    graph.name(first, "first");
-    let pooled = graph.add(Op::MaxPool(MaxPool { window: WindowShape::square(2, 2) }), &[first]);
-    let inner = graph.add(conv(6, 6, 3, 1), &[pooled]);
-    let inner = graph.add(Op::Activation(Activation::Relu6), &[inner]);
-    let sum = graph.add(Op::Add, &[inner, pooled]);
-    graph.name(sum, "sum");
-    let wide = graph.add(conv(4, 6, 1, 1), &[sum]);
-    let both = graph.add(Op::Concat, &[wide, sum]);
-    let last = graph.add(conv(8, 10, 3, 1), &[both]);
-    let last = graph.add(Op::Activation(Activation::Relu6), &[last]);
-    graph.name(last, "last");
-    let pool = graph.add(Op::GlobalAvgPool(GlobalAvgPool), &[last]);
-    let logits = graph.add(conv(3, 8, 1, 1), &[pool]);
-    graph.name(logits, LayerName::LOGITS);
-    let graph = graph.build(Device::Cpu);
+    let first = add(&mut graph, conv(6, 3, 3, 1), &[input]);
+    let first = add(&mut graph, Rectifier::RELU, &[first]);
+    graph.name(first, "first").expect("a new name");
+    let pool = MaxPooling::new(MaxPool { window: WindowShape::square(2, 2) });
+    let pooled = add(&mut graph, pool, &[first]);
+    let inner = add(&mut graph, conv(6, 6, 3, 1), &[pooled]);
+    let inner = add(&mut graph, Rectifier::RELU6, &[inner]);
+    let sum = add(&mut graph, Sum, &[inner, pooled]);
+    graph.name(sum, "sum").expect("a new name");
+    let wide = add(&mut graph, conv(4, 6, 1, 1), &[sum]);
+    let both = add(&mut graph, Concat::CHANNELS, &[wide, sum]);
+    let last = add(&mut graph, conv(8, 10, 3, 1), &[both]);
+    let last = add(&mut graph, Rectifier::RELU6, &[last]);
+    graph.name(last, "last").expect("a new name");
+    let pool = add(&mut graph, GlobalAveragePooling, &[last]);
+    let logits = add(&mut graph, conv(3, 8, 1, 1), &[pool]);
+    graph.name(logits, LayerName::LOGITS).expect("a new name");
+    let graph = graph.build(Device::Cpu).expect("a network");
     let output = Output { scores: Scores::Softmax, labels: Labels::indices(3) };
     let input = rgb_input(side, 64.0);
     Arc::new(
         Model::new("tiny", graph, input, Some(output), Roles::default(), Provenance::default()).expect("a model"),
     )
+}
+
+/// An operator that fits.
+pub fn add(graph: &mut GraphBuilder, op: impl Operator, inputs: &[NodeId]) -> NodeId {
+    graph.add(op, inputs).expect("an operator that fits its inputs")
 }
 
 /// An input of `side` × `side` pixels in red, green and blue: (255·x − 127) / `std`.

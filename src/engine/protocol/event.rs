@@ -30,10 +30,11 @@ impl From<&Error> for FailureKind {
             | Error::Ambiguous { .. }
             | Error::BadValue { .. }
             | Error::Missing { .. }
+            | Error::NoRule { .. }
             | Error::TooLarge { .. }
             | Error::Device { .. } => Self::Usage,
             Error::BadImage { .. } => Self::Image,
-            Error::BadWeights { .. } => Self::Weights,
+            Error::BadWeights { .. } | Error::BadGraph { .. } => Self::Weights,
             Error::NotKept { .. }
             | Error::Output { .. }
             | Error::Diverged { .. }

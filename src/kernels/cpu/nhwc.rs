@@ -29,19 +29,32 @@ impl Nhwc {
 
     pub fn from_tensor(tensor: &Tensor) -> Result<Self> {
         let (n, c, h, w) = tensor.dims4()?;
-        let flat = tensor.flatten_all()?;
-        let (storage, layout) = flat.storage_and_layout();
-        let candle_core::Storage::Cpu(storage) = &*storage else {
-            candle_core::bail!("only a tensor in main memory becomes a channels-last map");
-        };
-        let source = &storage.as_slice::<f32>()?[layout.start_offset()..][..flat.elem_count()];
-        let mut data = Buffer::any(source.len());
-        if h * w * c > 0 {
-            for (from, to) in source.chunks(c * h * w).zip(data.chunks_mut(c * h * w)) {
-                transpose(from, to, c, h * w);
+        let data = with_values(tensor, |source| {
+            let mut data = Buffer::any(source.len());
+            if h * w * c > 0 {
+                for (from, to) in source.chunks(c * h * w).zip(data.chunks_mut(c * h * w)) {
+                    transpose(from, to, c, h * w);
+                }
             }
-        }
+            data
+        })?;
         Ok(Self::new([n, h, w, c], data))
+    }
+
+    pub fn from_channels_last(tensor: &Tensor) -> Result<Self> {
+        let (n, h, w, c) = tensor.dims4()?;
+        Ok(Self::new([n, h, w, c], with_values(tensor, Buffer::from_slice)?))
+    }
+
+    pub fn to_channels_last(&self) -> Result<Tensor> {
+        Tensor::from_slice(&self.data, (self.n, self.h, self.w, self.c), &Device::Cpu)
+    }
+
+    /// The same pixels in other lines.
+    pub fn in_lines(mut self, h: usize, w: usize) -> Self {
+        assert_eq!(h * w, self.h * self.w, "pixels may move to other lines only");
+        (self.h, self.w) = (h, w);
+        self
     }
 
     pub fn to_tensor(&self) -> Result<Tensor> {
@@ -133,6 +146,16 @@ impl Nhwc {
             })
             .collect()
     }
+}
+
+/// What `read` makes of a tensor's values in reading order.
+fn with_values<T>(tensor: &Tensor, read: impl FnOnce(&[f32]) -> T) -> Result<T> {
+    let flat = tensor.flatten_all()?;
+    let (storage, layout) = flat.storage_and_layout();
+    let candle_core::Storage::Cpu(storage) = &*storage else {
+        candle_core::bail!("only a tensor in main memory becomes a channels-last map");
+    };
+    Ok(read(&storage.as_slice::<f32>()?[layout.start_offset()..][..flat.elem_count()]))
 }
 
 /// The values of a map, for elementwise work.

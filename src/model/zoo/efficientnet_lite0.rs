@@ -1,8 +1,9 @@
 //! EfficientNet-Lite0 (Tan & Le 2019, the "lite" variant without squeeze-and-excite), in timm's names.
 
 use crate::error::Result;
-use crate::graph::{GraphBuilder, LayerName, NodeId, Op};
-use crate::kernels::{Activation, Conv2d, ConvShape, GlobalAvgPool, Padding};
+use crate::graph::ops::{Convolution, GlobalAveragePooling, Rectifier, Sum};
+use crate::graph::{GraphBuilder, LayerName, NodeId};
+use crate::kernels::{Conv2d, ConvShape, Padding};
 use crate::model::{ChannelOrder, Input, Model, Output, Provenance, Resize, Roles, Store};
 use candle_core::Device;
 
@@ -31,6 +32,8 @@ const STAGES: [Stage; 7] = [
     stage(6, 5, 2, 192, 4),
     stage(6, 3, 1, 320, 1),
 ];
+/// Usual height and width.
+const SIZE: [usize; 2] = [224; 2];
 const STEM: usize = 32;
 const HEAD: usize = 1280;
 const CLASSES: usize = 1000;
@@ -42,10 +45,10 @@ const BATCH_NORM_EPSILON: f64 = 1e-3;
 /// # Errors
 /// [`crate::Error::BadWeights`] if a tensor is missing or misshapen.
 pub fn build(weights: &Store<'_>, provenance: Provenance, device: &Device) -> Result<Model> {
-    let mut net = Lite { graph: GraphBuilder::new(3), weights };
+    let mut net = Lite { graph: GraphBuilder::new(3, SIZE), weights };
     let input = net.graph.input();
     let mut x = net.conv(input, "conv_stem", "bn1", [STEM, 3, 3, 3], 2, 1, true)?;
-    net.graph.name(x, "stem");
+    net.graph.name(x, "stem")?;
     let mut channels = STEM;
     for (s, stage) in STAGES.iter().enumerate() {
         for b in 0..stage.blocks {
@@ -55,17 +58,17 @@ pub fn build(weights: &Store<'_>, provenance: Provenance, device: &Device) -> Re
         }
     }
     x = net.conv(x, "conv_head", "bn2", [HEAD, channels, 1, 1], 1, 1, true)?;
-    net.graph.name(x, "head");
-    x = net.graph.add(Op::GlobalAvgPool(GlobalAvgPool), &[x]);
-    net.graph.name(x, "pool");
+    net.graph.name(x, "head")?;
+    x = net.graph.add(GlobalAveragePooling, &[x])?;
+    net.graph.name(x, "pool")?;
     let kernel = weights.get("classifier.weight", &[CLASSES, HEAD])?.reshape((CLASSES, HEAD, 1, 1))?;
     let bias = weights.get("classifier.bias", &[CLASSES])?;
     let classifier = Conv2d::new(kernel, Some(bias), ConvShape::default())?;
-    x = net.graph.add(Op::conv(classifier), &[x]);
-    net.graph.name(x, LayerName::LOGITS);
+    x = net.graph.add(Convolution::new(classifier), &[x])?;
+    net.graph.name(x, LayerName::LOGITS)?;
     let input = Input {
         channels: ChannelOrder::Rgb,
-        size: [224, 224],
+        size: SIZE,
         any_size: true,
         range: 255.0,
         mean: vec![127.0; 3],
@@ -73,7 +76,7 @@ pub fn build(weights: &Store<'_>, provenance: Provenance, device: &Device) -> Re
         resize: Resize::default(),
     };
     let roles = Roles { dream: Some("blocks.4.1".into()), ..Roles::default() };
-    Model::new(ID, net.graph.build(device.clone()), input, Some(Output::imagenet()), roles, provenance)
+    Model::new(ID, net.graph.build(device.clone())?, input, Some(Output::imagenet()), roles, provenance)
 }
 
 struct Lite<'a> {
@@ -96,8 +99,8 @@ impl Lite<'_> {
         let (kernel, scale, bias) = self.weights.normalised(conv, norm, shape, BATCH_NORM_EPSILON)?;
         let shape = ConvShape { stride: [stride; 2], padding: Padding::SameUpper, groups, ..ConvShape::default() };
         let conv = Conv2d::new(kernel, Some(bias), shape)?.scaled(scale)?;
-        let x = self.graph.add(Op::conv(conv), &[x]);
-        Ok(if rectified { self.graph.add(Op::Activation(Activation::Relu6), &[x]) } else { x })
+        let x = self.graph.add(Convolution::new(conv), &[x])?;
+        if rectified { self.graph.add(Rectifier::RELU6, &[x]) } else { Ok(x) }
     }
 
     /// Expand (where the stage does), depthwise, project; the input is added where it fits.
@@ -115,9 +118,9 @@ impl Lite<'_> {
         y = self.conv(y, &at("conv_dw"), &at(dw_norm), [inner, 1, k, k], stride, inner, true)?;
         y = self.conv(y, &at(project), &at(project_norm), [stage.out, inner, 1, 1], 1, 1, false)?;
         if stride == 1 && channels == stage.out {
-            y = self.graph.add(Op::Add, &[y, x]);
+            y = self.graph.add(Sum, &[y, x])?;
         }
-        self.graph.name(y, name);
+        self.graph.name(y, name)?;
         Ok(y)
     }
 }

@@ -2,8 +2,9 @@
 //! torchvision's names.
 
 use crate::error::Result;
-use crate::graph::{GraphBuilder, LayerName, NodeId, Op};
-use crate::kernels::{Activation, Conv2d, ConvShape, GlobalAvgPool, MaxPool, Padding, WindowShape};
+use crate::graph::ops::{Concat, Convolution, GlobalAveragePooling, MaxPooling, Rectifier};
+use crate::graph::{GraphBuilder, LayerName, NodeId};
+use crate::kernels::{Conv2d, ConvShape, MaxPool, Padding, WindowShape};
 use crate::model::{ChannelOrder, Input, Model, Output, Provenance, Resize, Roles, Store};
 use candle_core::Device;
 
@@ -13,6 +14,8 @@ pub const ID: &str = "squeezenet1_1";
 /// Position in torchvision's `features`, channels squeezed to, channels of each expansion; poolings stand between.
 const FIRES: [(usize, usize, usize); 8] =
     [(3, 16, 64), (4, 16, 64), (6, 32, 128), (7, 32, 128), (9, 48, 192), (10, 48, 192), (11, 64, 256), (12, 64, 256)];
+/// Usual height and width.
+const SIZE: [usize; 2] = [224; 2];
 const STEM: usize = 64;
 const CLASSES: usize = 1000;
 
@@ -21,32 +24,32 @@ const CLASSES: usize = 1000;
 /// # Errors
 /// [`crate::Error::BadWeights`] if a tensor is missing or misshapen.
 pub fn build(weights: &Store<'_>, provenance: Provenance, device: &Device) -> Result<Model> {
-    let mut net = Squeeze { graph: GraphBuilder::new(3), weights };
+    let mut net = Squeeze { graph: GraphBuilder::new(3, SIZE), weights };
     let input = net.graph.input();
     let mut x = net.conv(input, "features.0", [STEM, 3, 3, 3], 2, 0)?;
-    net.graph.name(x, "stem");
+    net.graph.name(x, "stem")?;
     let mut channels = STEM;
     for (n, (index, squeezed, expanded)) in FIRES.into_iter().enumerate() {
         // A pooling stands wherever torchvision's numbers leave room for one.
         if n == 0 || index > FIRES[n - 1].0 + 1 {
             let pool = MaxPool { window: WindowShape { ceil: true, ..WindowShape::square(3, 2) } };
-            x = net.graph.add(Op::MaxPool(pool), &[x]);
+            x = net.graph.add(MaxPooling::new(pool), &[x])?;
         }
         let at = |part: &str| format!("features.{index}.{part}");
         let narrow = net.conv(x, &at("squeeze"), [squeezed, channels, 1, 1], 1, 0)?;
         let points = net.conv(narrow, &at("expand1x1"), [expanded, squeezed, 1, 1], 1, 0)?;
         let squares = net.conv(narrow, &at("expand3x3"), [expanded, squeezed, 3, 3], 1, 1)?;
-        x = net.graph.add(Op::Concat, &[points, squares]);
-        net.graph.name(x, format!("fire{}", n + 2));
+        x = net.graph.add(Concat::CHANNELS, &[points, squares])?;
+        net.graph.name(x, format!("fire{}", n + 2))?;
         channels = 2 * expanded;
     }
     x = net.conv(x, "classifier.1", [CLASSES, channels, 1, 1], 1, 0)?;
-    net.graph.name(x, "head");
-    x = net.graph.add(Op::GlobalAvgPool(GlobalAvgPool), &[x]);
-    net.graph.name(x, LayerName::LOGITS);
+    net.graph.name(x, "head")?;
+    x = net.graph.add(GlobalAveragePooling, &[x])?;
+    net.graph.name(x, LayerName::LOGITS)?;
     let input = Input {
         channels: ChannelOrder::Rgb,
-        size: [224, 224],
+        size: SIZE,
         any_size: true,
         range: 255.0,
         mean: vec![123.675, 116.28, 103.53],
@@ -55,7 +58,7 @@ pub fn build(weights: &Store<'_>, provenance: Provenance, device: &Device) -> Re
     };
     // What follows is a map for each class.
     let roles = Roles { cam: Some("fire9".into()), ..Roles::default() };
-    Model::new(ID, net.graph.build(device.clone()), input, Some(Output::imagenet()), roles, provenance)
+    Model::new(ID, net.graph.build(device.clone())?, input, Some(Output::imagenet()), roles, provenance)
 }
 
 struct Squeeze<'a> {
@@ -69,7 +72,7 @@ impl Squeeze<'_> {
         let bias = self.weights.get(&format!("{name}.bias"), &shape[..1])?;
         let shape = ConvShape { stride: [stride; 2], padding: Padding::uniform(padding), ..ConvShape::default() };
         let conv = Conv2d::new(kernel, Some(bias), shape)?;
-        let x = self.graph.add(Op::conv(conv), &[x]);
-        Ok(self.graph.add(Op::Activation(Activation::Relu), &[x]))
+        let x = self.graph.add(Convolution::new(conv), &[x])?;
+        self.graph.add(Rectifier::RELU, &[x])
     }
 }
