@@ -33,7 +33,7 @@ impl From<&Error> for FailureKind {
             | Error::TooLarge { .. }
             | Error::Device { .. } => Self::Usage,
             Error::BadImage { .. } => Self::Image,
-            Error::BadWeights { .. } => Self::Weights,
+            Error::BadWeights { .. } | Error::BadModel { .. } => Self::Weights,
             Error::NotKept { .. }
             | Error::Output { .. }
             | Error::Diverged { .. }

@@ -1,0 +1,50 @@
+//! The end of a network: a last softmax or sigmoid is cut off, since scores are explained before it.
+
+use super::ir::{Graph, Index, Node};
+use super::op::{Op, Unary};
+
+/// What scores are made into by a network's last layer, which the graph here is without.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scores {
+    /// Shares of one, over all classes.
+    Softmax,
+    /// A probability each.
+    Sigmoid,
+    /// Nothing: the file ends in plain numbers.
+    Plain,
+}
+
+/// Cuts off a last softmax or sigmoid, and makes scores that are one row `[1, N]`.
+pub fn cut(graph: &mut Graph) -> Scores {
+    let index = Index::new(graph);
+    let mut at = graph.output;
+    let mut scores = Scores::Plain;
+    while let Some(node) = index.node(graph, at) {
+        let source = node.inputs[0];
+        match node.op {
+            Op::Reshape => {}
+            // Of one axis only: a map of classes has a softmax at each place.
+            Op::Softmax { axis, .. } if graph.shape(source)[axis] == graph.shape(source).iter().product::<usize>() => {
+                scores = Scores::Softmax;
+            }
+            Op::Unary(Unary::Sigmoid) => scores = Scores::Sigmoid,
+            _ => break,
+        }
+        at = source;
+        if scores != Scores::Plain {
+            graph.output = at;
+            break;
+        }
+    }
+    let shape = graph.shape(graph.output).to_vec();
+    let len = shape.iter().product();
+    if shape != [1, len] && shape.iter().filter(|extent| **extent > 1).count() <= 1 {
+        let (row, from) = (graph.fresh(vec![1, len]), graph.output);
+        let origin = index.node(graph, from).map(|node| node.origin.clone()).unwrap_or_default();
+        let name = origin.name.clone();
+        graph.nodes.push(Node { op: Op::Reshape, name, inputs: vec![from], outputs: vec![row], origin });
+        graph.output = row;
+    }
+    graph.drop_dead();
+    scores
+}
