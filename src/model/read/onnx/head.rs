@@ -2,16 +2,11 @@
 
 use super::ir::{Graph, Index, Node};
 use super::op::{Op, Unary};
+use crate::model::Scores;
 
-/// What scores are made into by a network's last layer, which the graph here is without.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scores {
-    /// Shares of one, over all classes.
-    Softmax,
-    /// A probability each.
-    Sigmoid,
-    /// Nothing: the file ends in plain numbers.
-    Plain,
+/// What a sigmoid of a value of this shape says.
+fn sigmoid(shape: &[usize]) -> Scores {
+    if shape.iter().product::<usize>() == 1 { Scores::Binary } else { Scores::Sigmoid }
 }
 
 /// Cuts off a last softmax or sigmoid, and makes scores that are one row `[1, N]`.
@@ -27,7 +22,7 @@ pub fn cut(graph: &mut Graph) -> Scores {
             Op::Softmax { axis, .. } if graph.shape(source)[axis] == graph.shape(source).iter().product::<usize>() => {
                 scores = Scores::Softmax;
             }
-            Op::Unary(Unary::Sigmoid) => scores = Scores::Sigmoid,
+            Op::Unary(Unary::Sigmoid) => scores = sigmoid(graph.shape(source)),
             _ => break,
         }
         at = source;

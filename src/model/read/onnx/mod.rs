@@ -23,11 +23,11 @@ pub mod source;
 pub mod stored;
 pub mod wire;
 
-pub use head::Scores;
 pub use input::{Input, Options};
 pub use lower::operators;
 
 use crate::error::{Error, Result};
+use crate::model::Scores;
 use ir::Graph;
 use source::Source;
 use std::fmt::Display;

@@ -320,7 +320,7 @@ fn tensor(c: &mut Cursor) -> Result<Tensor, Refusal> {
             _ => {}
         }
     }
-    stored.message = c.span();
+    stored.message = Some(c.span());
     Ok(tensor)
 }
 

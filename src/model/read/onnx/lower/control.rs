@@ -9,7 +9,7 @@ use crate::model::read::onnx::proto::{self, Attribute, AttributeValue, Function,
 /// How deep functions may call each other.
 const DEEPEST: usize = 16;
 
-impl Lowering<'_> {
+impl<'m> Lowering<'m> {
     /// Lowers one node and gives its results their names.
     pub(super) fn node(
         &mut self,
@@ -90,7 +90,7 @@ impl Lowering<'_> {
         handler(&mut call)
     }
 
-    fn function(&self, domain: &str, op: &str) -> Option<&'_ Function> {
+    fn function(&self, domain: &str, op: &str) -> Option<&'m Function> {
         // Only the file's own domains: a function that defines a standard operator says the same, more slowly.
         self.model.functions.iter().find(|f| f.name == op && f.domain == domain && !is_standard(domain))
     }

@@ -65,10 +65,10 @@ fn round(graph: &mut Graph) -> bool {
         return false;
     }
     let nodes = std::mem::take(&mut graph.nodes);
-    graph.nodes = before.into_iter().zip(nodes).flat_map(|(mut run, node)| {
-        run.push(node);
-        run
-    });
+    for (run, node) in before.into_iter().zip(nodes) {
+        graph.nodes.extend(run);
+        graph.nodes.push(node);
+    }
     alias.extend((alias.len() as u32..graph.values.len() as u32).map(ValueId));
     graph.rename(&alias);
     true
