@@ -19,7 +19,9 @@ pub fn cut(graph: &mut Graph) -> Scores {
         match node.op {
             Op::Reshape => {}
             // Of one axis only: a map of classes has a softmax at each place.
-            Op::Softmax { axis, .. } if graph.shape(source)[axis] == graph.shape(source).iter().product::<usize>() => {
+            Op::Softmax { axis, .. }
+                if graph.shape(source)[axis] == graph.shape(source).iter().product::<usize>() =>
+            {
                 scores = Scores::Softmax;
             }
             Op::Unary(Unary::Sigmoid) => scores = sigmoid(graph.shape(source)),
@@ -37,7 +39,7 @@ pub fn cut(graph: &mut Graph) -> Scores {
         let (row, from) = (graph.fresh(vec![1, len]), graph.output);
         let origin = index.node(graph, from).map(|node| node.origin.clone()).unwrap_or_default();
         let name = origin.name.clone();
-        graph.nodes.push(Node { op: Op::Reshape, name, inputs: vec![from], outputs: vec![row], origin });
+        graph.nodes.push(Node { op: Op::Reshape, name, inputs: vec![from], output: row, origin });
         graph.output = row;
     }
     graph.drop_dead();

@@ -147,8 +147,7 @@ fn maps(
         )));
     }
     if size.iter().any(Option::is_none) {
-        assumptions
-            .push(format!("{USUAL_SIZE}×{USUAL_SIZE} pixels, since the file leaves them open (--input-size)"));
+        assumptions.push(format!("{USUAL_SIZE}×{USUAL_SIZE} pixels, since the file leaves them open (--input-size)"));
     }
     let size = size.map(|side| side.unwrap_or(USUAL_SIZE));
     if channels > 1024 || size.iter().any(|side| *side > LONGEST_SIDE) {

@@ -30,8 +30,8 @@ pub struct Node {
     pub name: String,
     /// What it reads.
     pub inputs: Vec<ValueId>,
-    /// What it computes; more than one only of a split.
-    pub outputs: Vec<ValueId>,
+    /// What it computes.
+    pub output: ValueId,
     /// What the file calls it: operator, operator set and name, for messages.
     pub origin: Origin,
 }
@@ -146,7 +146,7 @@ impl Graph {
         needed[self.output.0 as usize] = true;
         let mut kept: Vec<Node> = Vec::with_capacity(self.nodes.len());
         for node in std::mem::take(&mut self.nodes).into_iter().rev() {
-            if node.outputs.iter().any(|id| needed[id.0 as usize]) {
+            if needed[node.output.0 as usize] {
                 node.inputs.iter().for_each(|id| needed[id.0 as usize] = true);
                 kept.push(node);
             }
@@ -169,7 +169,7 @@ impl Index {
     pub fn new(graph: &Graph) -> Self {
         let mut index = Self { producer: vec![None; graph.values.len()], uses: vec![0; graph.values.len()] };
         for (i, node) in graph.nodes.iter().enumerate() {
-            node.outputs.iter().for_each(|id| index.producer[id.0 as usize] = Some(i as u32));
+            index.producer[node.output.0 as usize] = Some(i as u32);
             node.inputs.iter().for_each(|id| index.uses[id.0 as usize] += 1);
         }
         index.uses[graph.output.0 as usize] += 1;

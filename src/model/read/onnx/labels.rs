@@ -4,8 +4,17 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// Keys under which programs write them, the likeliest first.
-const KEYS: [&str; 9] =
-    ["names", "class_names", "classes", "labels", "label_names", "id2label", "categories", "character", "class_labels"];
+const KEYS: [&str; 9] = [
+    "names",
+    "class_names",
+    "classes",
+    "labels",
+    "label_names",
+    "id2label",
+    "categories",
+    "character",
+    "class_labels",
+];
 
 /// The first list of names among key–value pairs.
 #[must_use]

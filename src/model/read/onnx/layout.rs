@@ -33,7 +33,8 @@ struct Mover<'g> {
 /// Moves changes of layout as far back as they go. A picture that the file wants channels-last becomes channels-first.
 pub fn apply(graph: &mut Graph, input: &mut Input) {
     let nodes = std::mem::take(&mut graph.nodes);
-    let mut mover = Mover { graph, nodes: Vec::with_capacity(nodes.len()), kept: HashMap::new(), real: HashMap::new() };
+    let mut mover =
+        Mover { graph, nodes: Vec::with_capacity(nodes.len()), kept: HashMap::new(), real: HashMap::new() };
     if input.channels_last {
         let declared = mover.graph.input;
         let name = mover.graph.value(declared).name.clone();
@@ -89,7 +90,7 @@ impl Mover<'_> {
     fn push(&mut self, op: Op, inputs: Vec<ValueId>, shape: Vec<usize>, like: Option<&Node>) -> ValueId {
         let id = self.graph.fresh(shape);
         let origin = like.map(|node| node.origin.clone()).unwrap_or_default();
-        self.nodes.push(Node { op, name: origin.name.clone(), inputs, outputs: vec![id], origin });
+        self.nodes.push(Node { op, name: origin.name.clone(), inputs, output: id, origin });
         id
     }
 
@@ -97,7 +98,7 @@ impl Mover<'_> {
         if let Op::Transpose { perm } = &node.op {
             let kept = self.kept(node.inputs[0]);
             let perm = perm.iter().map(|axis| kept.perm[*axis]).collect();
-            self.kept.insert(node.outputs[0], Kept { id: kept.id, perm });
+            self.kept.insert(node.output, Kept { id: kept.id, perm });
             return;
         }
         match self.layout(&node) {
@@ -119,12 +120,11 @@ impl Mover<'_> {
 
     /// The layout in which an operator's operands are kept and its result can be, if that is another than their own.
     fn layout(&self, node: &Node) -> Option<Vec<usize>> {
-        if !follows(&node.op) || node.outputs.iter().any(|id| self.rank_of_result(node, *id) != 4) {
+        if !follows(&node.op) || self.rank_of_result(node) != 4 {
             return None;
         }
         let computed = node.inputs.iter().filter(|id| self.graph.constant(**id).is_none());
-        let perms: Vec<Vec<usize>> =
-            computed.map(|id| self.kept(*id).perm).filter(|perm| perm.len() == 4).collect();
+        let perms: Vec<Vec<usize>> = computed.map(|id| self.kept(*id).perm).filter(|perm| perm.len() == 4).collect();
         if perms.iter().any(|perm| *perm == LAST) {
             return Some(LAST.to_vec());
         }
@@ -134,8 +134,9 @@ impl Mover<'_> {
     }
 
     /// Axes of the result; a reduction that drops axes is looked at as if it kept them.
-    fn rank_of_result(&self, node: &Node, id: ValueId) -> usize {
-        if let Op::Reduce { .. } = node.op { self.graph.shape(node.inputs[0]).len() } else { self.graph.shape(id).len() }
+    fn rank_of_result(&self, node: &Node) -> usize {
+        let reduces = matches!(node.op, Op::Reduce { .. });
+        self.graph.shape(if reduces { node.inputs[0] } else { node.output }).len()
     }
 
     /// An operator with its operands as they are kept.
@@ -147,7 +148,7 @@ impl Mover<'_> {
                 node.inputs[i] = self.operand(*id, &inverse, &node);
             }
         }
-        let logical: Vec<Vec<usize>> = node.outputs.iter().map(|id| self.graph.shape(*id).to_vec()).collect();
+        let shape = self.graph.shape(node.output).to_vec();
         if let Op::Reduce { axes, keep: keep @ false, .. } = &mut node.op {
             // Kept, then dropped by another shape: what remains has to be in order.
             *keep = true;
@@ -157,24 +158,20 @@ impl Mover<'_> {
             axes.sort_unstable();
             let stored: Vec<usize> = inverse.iter().map(|axis| kept[*axis]).collect();
             let reduced = self.graph.fresh(stored.clone());
-            let out = std::mem::replace(&mut node.outputs, vec![reduced]);
+            let out = std::mem::replace(&mut node.output, reduced);
             let mut last = reduced;
             self.nodes.push(node.clone());
             if !only_ones_move(&stored, perm) {
                 last = self.push(Op::Transpose { perm: perm.to_vec() }, vec![reduced], kept, Some(&node));
             }
             let (name, origin) = (node.name, node.origin);
-            self.nodes.push(Node { op: Op::Reshape, name, inputs: vec![last], outputs: out, origin });
+            self.nodes.push(Node { op: Op::Reshape, name, inputs: vec![last], output: out, origin });
             return;
         }
         turn_axes(&mut node.op, perm, &inverse);
-        for (out, shape) in node.outputs.iter_mut().zip(logical) {
-            let stored = self.graph.fresh(inverse.iter().map(|axis| shape[*axis]).collect());
-            let name = self.graph.value(*out).name.clone();
-            self.graph.values[stored.0 as usize].name = name;
-            self.kept.insert(*out, Kept { id: stored, perm: perm.to_vec() });
-            *out = stored;
-        }
+        let stored = self.graph.fresh(inverse.iter().map(|axis| shape[*axis]).collect());
+        self.kept.insert(node.output, Kept { id: stored, perm: perm.to_vec() });
+        node.output = stored;
         self.nodes.push(node);
     }
 
@@ -215,7 +212,6 @@ fn follows(op: &Op) -> bool {
                 | Op::Linear { .. }
                 | Op::LpNorm { .. }
                 | Op::Concat { .. }
-                | Op::Split { .. }
                 | Op::Slice { .. }
                 | Op::Pad { .. }
                 | Op::Gather { .. }
@@ -237,7 +233,6 @@ fn turn_axes(op: &mut Op, perm: &[usize], inverse: &[usize]) {
         | Op::Linear { axis, .. }
         | Op::LpNorm { axis, .. }
         | Op::Concat { axis }
-        | Op::Split { axis }
         | Op::Gather { axis, .. } => *axis = perm[*axis],
         Op::Reduce { axes, .. } | Op::LayerNorm { axes, .. } | Op::RmsNorm { axes, .. } => {
             axes.iter_mut().for_each(|axis| *axis = perm[*axis]);

@@ -18,7 +18,7 @@ struct Parts {
 pub fn apply(graph: &mut Graph) {
     let mut parts: Vec<Parts> = Vec::with_capacity(graph.nodes.len());
     for node in &graph.nodes {
-        let fallback = || graph.value(node.outputs[0]).name.clone();
+        let fallback = || graph.value(node.output).name.clone();
         let file = if node.origin.name.is_empty() { fallback() } else { node.origin.name.clone() };
         parts.push(take_apart(&printable(&file), &node.origin.module, node.op.name()));
     }
@@ -34,21 +34,21 @@ pub fn apply(graph: &mut Graph) {
     for part in &parts {
         let module = part.module.as_str();
         let alone = !containers.contains(module) && actions.get(module).is_some_and(|set| set.len() == 1);
-        let name = match (module.is_empty(), alone) {
+        let mut name = match (module.is_empty(), alone) {
             (true, _) => part.action.clone(),
             (false, true) => module.to_owned(),
             (false, false) => format!("{module}.{}", part.action),
         };
-        let free = |name: &String| !taken.contains(name);
-        let name = std::iter::once(name.clone())
-            .chain((1..).map(|n| format!("{name}_{n}")))
-            .find(free)
-            .unwrap_or_default();
+        if taken.contains(&name) {
+            // As many tries as there are names find one that is free.
+            let numbered = (1..=parts.len()).map(|n| format!("{name}_{n}")).find(|name| !taken.contains(name));
+            name = numbered.unwrap_or(name);
+        }
         taken.insert(name.clone());
         names.push(name);
     }
     for (node, name) in graph.nodes.iter_mut().zip(names) {
-        graph.values[node.outputs[0].0 as usize].name.clone_from(&name);
+        graph.values[node.output.0 as usize].name.clone_from(&name);
         node.name = name;
     }
 }
@@ -77,7 +77,8 @@ fn take_apart(file: &str, scopes: &str, op: &str) -> Parts {
     let mut module = String::new();
     for step in steps {
         // "layer4" then "layer4.1": the second says it all.
-        let continues = step.strip_prefix(module.as_str()).is_some_and(|rest| rest.starts_with('.') || rest.is_empty());
+        let continues =
+            step.strip_prefix(module.as_str()).is_some_and(|rest| rest.starts_with('.') || rest.is_empty());
         if module.is_empty() || continues {
             step.clone_into(&mut module);
         } else {

@@ -120,11 +120,6 @@ pub enum Op {
         /// The axis.
         axis: usize,
     },
-    /// x in as many pieces as there are outputs, whose extents say where it is cut.
-    Split {
-        /// The axis.
-        axis: usize,
-    },
     /// x: elements `starts[a] + i · steps[a]` of every axis, as many as the output has.
     Slice {
         /// First element of every axis.
@@ -132,7 +127,7 @@ pub enum Op {
         /// Step along every axis; negative ones walk backwards.
         steps: Vec<isize>,
     },
-    /// x: these elements of an axis. The output has the indices' extents in the axis' place: one axis, or none.
+    /// x: these elements of an axis, in this order.
     Gather {
         /// The axis.
         axis: usize,
@@ -338,7 +333,6 @@ impl Op {
             Self::Reshape => "Reshape",
             Self::Transpose { .. } => "Transpose",
             Self::Concat { .. } => "Concat",
-            Self::Split { .. } => "Split",
             Self::Slice { .. } => "Slice",
             Self::Gather { .. } => "Gather",
             Self::Pad { .. } => "Pad",

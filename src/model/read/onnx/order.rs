@@ -56,7 +56,10 @@ pub fn order<'a>(nodes: &'a [Node], outputs: &[&str]) -> Result<Vec<&'a Node>, R
         None => Ok(sorted),
         Some(i) => {
             let name = nodes[i].outputs.first().map_or("", String::as_str);
-            Err(Refusal(format!("its nodes wait for each other in a circle, among them the one that computes \"{}\"", name.escape_debug())))
+            Err(Refusal(format!(
+                "its nodes wait for each other in a circle, among them the one that computes \"{}\"",
+                name.escape_debug()
+            )))
         }
     }
 }

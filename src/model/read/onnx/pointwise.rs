@@ -195,6 +195,9 @@ fn erf(x: f64) -> f64 {
         for n in 1..120 {
             term *= 2.0 * a * a / f64::from(2 * n + 1);
             sum += term;
+            if term < sum * 1e-17 {
+                break;
+            }
         }
         std::f64::consts::FRAC_2_SQRT_PI * (-a * a).exp() * sum
     } else if a.is_nan() {
@@ -288,10 +291,7 @@ impl Binary {
     /// Whether the order of its operands does not matter.
     #[must_use]
     pub fn commutes(self) -> bool {
-        matches!(
-            self,
-            Self::Add | Self::Mul | Self::Min | Self::Max | Self::Equal | Self::And | Self::Or | Self::Xor
-        )
+        matches!(self, Self::Add | Self::Mul | Self::Min | Self::Max | Self::Equal | Self::And | Self::Or | Self::Xor)
     }
 
     /// Its value of numbers.

@@ -151,7 +151,7 @@ pub fn read(source: &Source) -> Result<Model, Refusal> {
     let mut model = Model::default();
     let mut cursor = Cursor::new(source);
     let c = &mut cursor;
-    while let Some(field) = c.next()? {
+    while let Some(field) = c.field()? {
         match field {
             (2, Wire::Bytes(span)) => model.producer[0] = c.text(span)?,
             (3, Wire::Bytes(span)) => model.producer[1] = c.text(span)?,
@@ -179,7 +179,7 @@ fn graph(c: &mut Cursor, depth: u32) -> Result<Graph, Refusal> {
         return Err(Refusal::new("its graphs lie more than 16 deep inside each other"));
     }
     let mut graph = Graph::default();
-    while let Some((number, wire)) = c.next()? {
+    while let Some((number, wire)) = c.field()? {
         let Wire::Bytes(span) = wire else { continue };
         match number {
             1 => {
@@ -207,7 +207,7 @@ fn graph(c: &mut Cursor, depth: u32) -> Result<Graph, Refusal> {
 
 fn node(c: &mut Cursor, depth: u32) -> Result<Node, Refusal> {
     let mut node = Node::default();
-    while let Some((number, wire)) = c.next()? {
+    while let Some((number, wire)) = c.field()? {
         let Wire::Bytes(span) = wire else { continue };
         match number {
             1 => {
@@ -242,14 +242,16 @@ fn attribute(c: &mut Cursor, depth: u32) -> Result<Attribute, Refusal> {
     let (mut ints, mut floats, mut texts) = (Vec::new(), Vec::new(), Vec::new());
     // The type decides between a scalar left at its default, which proto3 does not write, and nothing.
     let mut kind = 0;
-    while let Some(field) = c.next()? {
+    while let Some(field) = c.field()? {
         match field {
             (1, Wire::Bytes(span)) => name = c.text(span)?,
             (2, Wire::Fixed32(bits)) => value = AttributeValue::Float(f32::from_bits(bits)),
             (3, Wire::Varint(bits)) => value = AttributeValue::Int(bits.cast_signed()),
             (4, Wire::Bytes(span)) => value = AttributeValue::Text(c.text(span)?),
             (5, Wire::Bytes(span)) => value = AttributeValue::Tensor(Box::new(c.enter(span, tensor)?)),
-            (6, Wire::Bytes(span)) => value = AttributeValue::Graph(Box::new(c.enter(span, |c| graph(c, depth + 1))?)),
+            (6, Wire::Bytes(span)) => {
+                value = AttributeValue::Graph(Box::new(c.enter(span, |c| graph(c, depth + 1))?))
+            }
             (7, Wire::Fixed32(bits)) => c.push(&mut floats, f32::from_bits(bits))?,
             (7, Wire::Bytes(span)) => {
                 c.enter(span, |c| {
@@ -304,7 +306,7 @@ fn integers(c: &mut Cursor, wire: Wire, into: &mut Vec<i64>) -> Result<(), Refus
 fn tensor(c: &mut Cursor) -> Result<Tensor, Refusal> {
     let mut tensor = Tensor::default();
     let stored = &mut tensor.stored;
-    while let Some((number, wire)) = c.next()? {
+    while let Some((number, wire)) = c.field()? {
         match (number, wire) {
             (1, wire) => integers(c, wire, &mut stored.dims)?,
             (2, Wire::Varint(number)) => stored.element = i32::try_from(number).unwrap_or(0),
@@ -326,7 +328,7 @@ fn tensor(c: &mut Cursor) -> Result<Tensor, Refusal> {
 
 fn value_info(c: &mut Cursor) -> Result<ValueInfo, Refusal> {
     let mut info = ValueInfo::default();
-    while let Some((number, wire)) = c.next()? {
+    while let Some((number, wire)) = c.field()? {
         match (number, wire) {
             (1, Wire::Bytes(span)) => info.name = c.text(span)?,
             (2, Wire::Bytes(span)) => {
@@ -334,7 +336,7 @@ fn value_info(c: &mut Cursor) -> Result<ValueInfo, Refusal> {
                 let tensor_type = c.enter(span, |c| find(c, 1))?;
                 let Some(span) = tensor_type else { continue };
                 c.enter(span, |c| {
-                    while let Some(field) = c.next()? {
+                    while let Some(field) = c.field()? {
                         match field {
                             (1, Wire::Varint(number)) => info.element = i32::try_from(number).unwrap_or(0),
                             (2, Wire::Bytes(span)) => info.shape = Some(c.enter(span, shape)?),
@@ -353,7 +355,7 @@ fn value_info(c: &mut Cursor) -> Result<ValueInfo, Refusal> {
 /// The last message-like field with a number.
 fn find(c: &mut Cursor, wanted: u32) -> Result<Option<Span>, Refusal> {
     let mut found = None;
-    while let Some(field) = c.next()? {
+    while let Some(field) = c.field()? {
         if let (number, Wire::Bytes(span)) = field
             && number == wanted
         {
@@ -365,11 +367,11 @@ fn find(c: &mut Cursor, wanted: u32) -> Result<Option<Span>, Refusal> {
 
 fn shape(c: &mut Cursor) -> Result<Vec<Dim>, Refusal> {
     let mut dims = Vec::new();
-    while let Some((number, wire)) = c.next()? {
+    while let Some((number, wire)) = c.field()? {
         let (1, Wire::Bytes(span)) = (number, wire) else { continue };
         let mut dim = Dim::Free(String::new());
         c.enter(span, |c| {
-            while let Some(field) = c.next()? {
+            while let Some(field) = c.field()? {
                 match field {
                     (1, Wire::Varint(number)) => dim = Dim::Fixed(number.cast_signed()),
                     (2, Wire::Bytes(span)) => dim = Dim::Free(c.text(span)?),
@@ -385,7 +387,7 @@ fn shape(c: &mut Cursor) -> Result<Vec<Dim>, Refusal> {
 
 fn opset(c: &mut Cursor) -> Result<(String, i64), Refusal> {
     let (mut domain, mut version) = (String::new(), 0);
-    while let Some(field) = c.next()? {
+    while let Some(field) = c.field()? {
         match field {
             (1, Wire::Bytes(span)) => domain = c.text(span)?,
             (2, Wire::Varint(number)) => version = number.cast_signed(),
@@ -397,7 +399,7 @@ fn opset(c: &mut Cursor) -> Result<(String, i64), Refusal> {
 
 fn entry(c: &mut Cursor) -> Result<(String, String), Refusal> {
     let (mut key, mut value) = (String::new(), String::new());
-    while let Some(field) = c.next()? {
+    while let Some(field) = c.field()? {
         match field {
             (1, Wire::Bytes(span)) => key = c.text(span)?,
             (2, Wire::Bytes(span)) => value = c.text(span)?,
@@ -409,7 +411,7 @@ fn entry(c: &mut Cursor) -> Result<(String, String), Refusal> {
 
 fn function(c: &mut Cursor) -> Result<Function, Refusal> {
     let mut function = Function::default();
-    while let Some((number, wire)) = c.next()? {
+    while let Some((number, wire)) = c.field()? {
         let Wire::Bytes(span) = wire else { continue };
         match number {
             1 => function.name = c.text(span)?,

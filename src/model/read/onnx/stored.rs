@@ -92,7 +92,8 @@ impl Stored {
     /// # Errors
     /// A [`Refusal`] for numbers that are none.
     pub fn external(&mut self, key: &str, value: String) -> Result<(), Refusal> {
-        let number = |value: &str| value.parse().map_err(|_| Refusal::new("a weight's place in its file is no number"));
+        let number =
+            |value: &str| value.parse().map_err(|_| Refusal::new("a weight's place in its file is no number"));
         match key {
             "location" => self.location = value,
             "offset" => self.offset = number(&value)?,
@@ -135,7 +136,7 @@ impl Stored {
         };
         if self.outside {
             let found = self.length.unwrap_or(dense);
-            let there = source.len().checked_sub(self.offset).unwrap_or(0);
+            let there = source.len().saturating_sub(self.offset);
             if found != dense || there < dense {
                 return Err(mismatch(found.min(there), "bytes"));
             }
@@ -326,7 +327,7 @@ impl Placed {
             Form::Raw => {}
             Form::Packed(field) => packed(c, field, |bits| numbers.push(convert(bits)))?,
             Form::Fields(field) => {
-                while let Some((number, wire)) = c.next()? {
+                while let Some((number, wire)) = c.field()? {
                     match wire {
                         _ if number != field => {}
                         Wire::Varint(bits) | Wire::Fixed64(bits) => numbers.push(convert(bits)),

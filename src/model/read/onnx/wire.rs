@@ -68,7 +68,16 @@ impl<'a> Cursor<'a> {
     #[must_use]
     pub fn over(source: &'a Source, span: Span) -> Self {
         let end = span.end().min(source.len());
-        Self { source, start: span.at.min(end), at: span.at.min(end), end, window: Vec::new(), window_at: 0, fields: 0, spent: 0 }
+        Self {
+            source,
+            start: span.at.min(end),
+            at: span.at.min(end),
+            end,
+            window: Vec::new(),
+            window_at: 0,
+            fields: 0,
+            spent: 0,
+        }
     }
 
     /// The next field's number and value, or `None` at the message's end. The caller goes into [`Wire::Bytes`] with
@@ -76,7 +85,7 @@ impl<'a> Cursor<'a> {
     ///
     /// # Errors
     /// A [`Refusal`] for bytes that are no field.
-    pub fn next(&mut self) -> Result<Option<(u32, Wire)>, Refusal> {
+    pub fn field(&mut self) -> Result<Option<(u32, Wire)>, Refusal> {
         if self.at >= self.end {
             return Ok(None);
         }
@@ -104,7 +113,7 @@ impl<'a> Cursor<'a> {
         Ok(Some((number, wire)))
     }
 
-    /// Goes into a message that [`Self::next`] has just given. `read` gets the cursor with the message as its whole world.
+    /// Goes into a message that [`Self::field`] has just given. `read` gets the cursor with the message as its whole world.
     ///
     /// # Errors
     /// What `read` returns.

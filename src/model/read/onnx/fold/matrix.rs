@@ -1,5 +1,6 @@
 //! Products of constant matrices: small networks that compute tables of positions.
 
+use super::movement::around;
 use super::{strides, walk};
 use crate::model::read::onnx::Refusal;
 use crate::model::read::onnx::constant::Constant;
@@ -26,18 +27,21 @@ pub fn matmul(x: &Constant, y: &Constant, shape: &[usize]) -> Result<Constant, R
     Ok(Constant::floats(shape.to_vec(), out))
 }
 
-/// A linear layer over the last axis.
-pub fn linear(transposed: bool, inputs: &[&Constant], shape: &[usize]) -> Result<Constant, Refusal> {
+/// A linear layer over an axis.
+pub fn linear(axis: usize, transposed: bool, inputs: &[&Constant], shape: &[usize]) -> Result<Constant, Refusal> {
     let (x, w) = (inputs[0].to_floats()?, inputs[1].to_floats()?);
     let bias = inputs.get(2).map(|c| c.to_floats()).transpose()?;
-    let n = shape[shape.len() - 1];
-    let k = inputs[0].shape[inputs[0].shape.len() - 1];
+    let (n, k) = (shape[axis], inputs[0].shape[axis]);
+    let (outer, inner) = around(shape, axis);
     let weight = |t: usize, column: usize| if transposed { w[column * k + t] } else { w[t * n + column] };
     let mut out = Vec::with_capacity(shape.iter().product());
-    for row in x.chunks_exact(k.max(1)) {
+    for o in 0..outer {
         for column in 0..n {
-            let sum: f64 = row.iter().enumerate().map(|(t, v)| f64::from(*v) * f64::from(weight(t, column))).sum();
-            out.push((sum + bias.as_ref().map_or(0.0, |b| f64::from(b[column]))) as f32);
+            let start = bias.as_ref().map_or(0.0, |b| f64::from(b[column]));
+            for i in 0..inner {
+                let terms = (0..k).map(|t| f64::from(x[(o * k + t) * inner + i]) * f64::from(weight(t, column)));
+                out.push((start + terms.sum::<f64>()) as f32);
+            }
         }
     }
     Ok(Constant::floats(shape.to_vec(), out))

@@ -20,7 +20,7 @@ pub fn cost(op: &Op, inputs: &[&Constant], len: usize) -> u64 {
         Op::Reshape => 0,
         _ if inputs.iter().all(|c| c.filling().is_some()) && moves_or_is_pointwise(op) => 0,
         Op::Linear { .. } | Op::MatMul => {
-            let summed = inputs[0].shape.last().copied().unwrap_or(1) as u64;
+            let summed = inputs[1].shape.iter().copied().max().unwrap_or(1) as u64;
             len.saturating_mul(4 + summed / 4)
         }
         Op::Reduce { .. } | Op::InstanceNorm { .. } => len.saturating_mul(4).saturating_add(read),
@@ -29,7 +29,8 @@ pub fn cost(op: &Op, inputs: &[&Constant], len: usize) -> u64 {
 }
 
 fn moves_or_is_pointwise(op: &Op) -> bool {
-    op.is_pointwise() || matches!(op, Op::Transpose { .. } | Op::Slice { .. } | Op::Gather { .. } | Op::Expand | Op::Tile)
+    op.is_pointwise()
+        || matches!(op, Op::Transpose { .. } | Op::Slice { .. } | Op::Gather { .. } | Op::Expand | Op::Tile)
 }
 
 /// The result of an operator with the shape and type that it is known to have; `None` for an operator that is not folded.
@@ -68,8 +69,10 @@ pub fn evaluate(
         Op::Reduce { kind, axes, .. } => reduce::reduce(*kind, axes, x, shape)?,
         Op::Softmax { axis, log: false } => reduce::softmax(*axis, x)?,
         Op::InstanceNorm { epsilon } => reduce::instance_norm(*epsilon, x, inputs[1], inputs[2])?,
+        Op::BatchNorm { epsilon } => reduce::batch_norm(*epsilon, inputs)?,
+        Op::LayerNorm { axes, epsilon } => reduce::layer_norm(axes, *epsilon, inputs)?,
         Op::MatMul => matrix::matmul(x, inputs[1], shape)?,
-        Op::Linear { transposed, .. } => matrix::linear(*transposed, inputs, shape)?,
+        Op::Linear { axis, transposed } => matrix::linear(*axis, *transposed, inputs, shape)?,
         _ => return Ok(None),
     };
     Ok(Some(out))
@@ -89,7 +92,12 @@ fn strides(shape: &[usize], rank: usize) -> Vec<isize> {
 }
 
 /// Goes through a shape in row-major order with offsets into several arrays.
-fn walk<const N: usize>(shape: &[usize], start: [isize; N], strides: [&[isize]; N], mut each: impl FnMut([usize; N])) {
+fn walk<const N: usize>(
+    shape: &[usize],
+    start: [isize; N],
+    strides: [&[isize]; N],
+    mut each: impl FnMut([usize; N]),
+) {
     let len: usize = shape.iter().product();
     let mut at = start;
     let mut place = vec![0; shape.len()];

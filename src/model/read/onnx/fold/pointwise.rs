@@ -19,12 +19,22 @@ pub fn unary(function: Unary, x: &Constant, element: Element) -> Result<Constant
     Ok(match element {
         Element::Float => Constant::floats(shape, x.to_floats()?.iter().map(|v| number(*v)).collect::<Vec<_>>()),
         // Integers beyond 2⁵³ lose their last digits, which no shape has.
-        _ => Constant::ints(shape, element, x.to_ints()?.iter().map(|v| function.apply(*v as f64) as i64).collect::<Vec<_>>()),
+        _ => Constant::ints(
+            shape,
+            element,
+            x.to_ints()?.iter().map(|v| function.apply(*v as f64) as i64).collect::<Vec<_>>(),
+        ),
     })
 }
 
 /// A function of two constants.
-pub fn binary(function: Binary, x: &Constant, y: &Constant, shape: &[usize], element: Element) -> Result<Constant, Refusal> {
+pub fn binary(
+    function: Binary,
+    x: &Constant,
+    y: &Constant,
+    shape: &[usize],
+    element: Element,
+) -> Result<Constant, Refusal> {
     let floats = x.element == Element::Float || y.element == Element::Float;
     if let (Some(a), Some(b), true) = (x.filling(), y.filling(), floats) {
         let value = function.apply(f64::from(a), f64::from(b)) as f32;

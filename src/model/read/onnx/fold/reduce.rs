@@ -117,3 +117,43 @@ pub fn instance_norm(epsilon: f32, x: &Constant, scale: &Constant, bias: &Consta
     }
     Ok(Constant::floats(x.shape.clone(), out))
 }
+
+/// Batch normalisation over axis 1 with its own mean and variance.
+pub fn batch_norm(epsilon: f32, inputs: &[&Constant]) -> Result<Constant, Refusal> {
+    let x = inputs[0];
+    let inner: usize = x.shape[2..].iter().product();
+    let [scale, bias, mean, variance] = [1, 2, 3, 4].map(|i| inputs[i].to_floats());
+    let (scale, bias, mean, variance) = (scale?, bias?, mean?, variance?);
+    let mut out = x.to_floats()?.into_owned();
+    for (i, v) in out.iter_mut().enumerate() {
+        let c = i / inner.max(1) % scale.len();
+        let deviation = (f64::from(variance[c]) + f64::from(epsilon)).sqrt();
+        *v = ((f64::from(*v) - f64::from(mean[c])) / deviation * f64::from(scale[c]) + f64::from(bias[c])) as f32;
+    }
+    Ok(Constant::floats(x.shape.clone(), out))
+}
+
+/// Layer normalisation over some axes.
+pub fn layer_norm(axes: &[usize], epsilon: f32, inputs: &[&Constant]) -> Result<Constant, Refusal> {
+    let x = inputs[0];
+    let rank = x.shape.len();
+    let groups: Vec<usize> = (0..rank).map(|a| if axes.contains(&a) { 1 } else { x.shape[a] }).collect();
+    let mut laid = vec![1; rank];
+    axes.iter().for_each(|a| laid[*a] = x.shape[*a]);
+    let (own, to, along) = (strides(&x.shape, rank), strides(&groups, rank), strides(&laid, rank));
+    let numbers = x.to_floats()?;
+    let count: usize = groups.iter().product();
+    let share = 1.0 / (numbers.len() / count.max(1)).max(1) as f64;
+    let (mut mean, mut variance) = (vec![0.0; count], vec![0.0; count]);
+    walk(&x.shape, [0, 0], [&own, &to], |[i, g]| mean[g] += f64::from(numbers[i]) * share);
+    walk(&x.shape, [0, 0], [&own, &to], |[i, g]| variance[g] += (f64::from(numbers[i]) - mean[g]).powi(2) * share);
+    let scale = inputs.get(1).map(|c| c.to_floats()).transpose()?;
+    let bias = inputs.get(2).map(|c| c.to_floats()).transpose()?;
+    let mut out = vec![0.0; numbers.len()];
+    walk(&x.shape, [0; 3], [&own, &to, &along], |[i, g, a]| {
+        let v = (f64::from(numbers[i]) - mean[g]) / (variance[g] + f64::from(epsilon)).sqrt();
+        let v = v * scale.as_ref().map_or(1.0, |s| f64::from(s[a])) + bias.as_ref().map_or(0.0, |b| f64::from(b[a]));
+        out[i] = v as f32;
+    });
+    Ok(Constant::floats(x.shape.clone(), out))
+}

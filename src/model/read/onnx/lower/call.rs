@@ -3,7 +3,7 @@
 use super::Lowering;
 use crate::model::read::onnx::Refusal;
 use crate::model::read::onnx::constant::{Constant, Element};
-use crate::model::read::onnx::ir::{Value, ValueId};
+use crate::model::read::onnx::ir::ValueId;
 use crate::model::read::onnx::op::Op;
 use crate::model::read::onnx::proto::{self, AttributeValue};
 
@@ -129,14 +129,6 @@ impl Call<'_, '_> {
         element: Element,
     ) -> Result<ValueId, Refusal> {
         self.lowering.emit(op, inputs, shape, element)
-    }
-
-    /// Adds a canonical node with several results, which are computed.
-    pub fn emit_several(&mut self, op: Op, inputs: Vec<ValueId>, shapes: Vec<Vec<usize>>) -> Vec<ValueId> {
-        let value = |shape| Value { name: String::new(), shape, element: Element::Float, constant: None };
-        let outputs: Vec<ValueId> = shapes.into_iter().map(|shape| self.lowering.graph.add(value(shape))).collect();
-        self.lowering.push(op, inputs, outputs.clone());
-        outputs
     }
 
     /// Adds a constant.

@@ -77,8 +77,7 @@ pub fn range(call: &mut Call) -> Lowers {
         }
         let [start, limit, delta] = bounds;
         let len = ((limit - start) / delta).ceil().max(0.0);
-        // Also holds for what is no number.
-        if !(len < 1e6) {
+        if len.is_nan() || len > 1e6 {
             return Err(too_long());
         }
         let values: Vec<f32> = (0..len as usize).map(|i| start + i as f32 * delta).collect();

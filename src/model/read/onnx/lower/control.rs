@@ -11,13 +11,7 @@ const DEEPEST: usize = 16;
 
 impl<'m> Lowering<'m> {
     /// Lowers one node and gives its results their names.
-    pub(super) fn node(
-        &mut self,
-        node: &Node,
-        opset: i64,
-        names: &mut Names,
-        depth: usize,
-    ) -> Result<(), Refusal> {
+    pub(super) fn node(&mut self, node: &Node, opset: i64, names: &mut Names, depth: usize) -> Result<(), Refusal> {
         self.steps += 1;
         if self.steps > MOST_NODES {
             return Err(Refusal(format!("its functions and branches grow to more than {MOST_NODES} nodes")));
@@ -66,11 +60,14 @@ impl<'m> Lowering<'m> {
     /// Makes a node the one at hand; returns the one before. Inside a function its call keeps the name.
     fn enter(&mut self, node: &Node, opset: i64) -> Origin {
         let outer = self.origin.clone();
-        let own = if node.name.is_empty() { outer.name.clone() } else { node.name.clone() };
-        let name = if outer.name.is_empty() || node.name.is_empty() {
-            own
-        } else {
-            format!("{}/{own}", outer.name)
+        // A converter that numbers its nodes ("Conv__6") often keeps the source's name in what they compute.
+        let result = node.outputs.first().map_or("", |name| name.split(':').next().unwrap_or(name));
+        let plain = !node.name.contains('/') && (node.name.is_empty() || result.contains('/'));
+        let own = if plain { result } else { &node.name };
+        let name = match (outer.name.is_empty(), own.is_empty()) {
+            (true, _) => own.to_owned(),
+            (false, true) => outer.name.clone(),
+            (false, false) => format!("{}/{own}", outer.name),
         };
         let scopes = node.metadata.iter().find(|(key, _)| key == "pkg.torch.onnx.name_scopes");
         let module = scopes.map_or_else(|| outer.module.clone(), |(_, list)| list.clone());
@@ -112,14 +109,7 @@ impl<'m> Lowering<'m> {
     }
 
     /// Takes the branch that is known to be taken.
-    fn branch(
-        &mut self,
-        node: &Node,
-        inputs: &[Option<ValueId>],
-        opset: i64,
-        names: &Names,
-        depth: usize,
-    ) -> Lowers {
+    fn branch(&mut self, node: &Node, inputs: &[Option<ValueId>], opset: i64, names: &Names, depth: usize) -> Lowers {
         let condition = inputs.first().copied().flatten().ok_or_else(|| Refusal::new("it has no condition"))?;
         let constant = self.graph.constant(condition).ok_or_else(|| depends("branches"))?;
         let taken = constant.to_ints()?.first().is_some_and(|v| *v != 0);
@@ -142,7 +132,9 @@ fn results(outputs: &[&str], names: &Names) -> Lowers {
     let find = |name: &&str| names.get(*name).copied();
     outputs
         .iter()
-        .map(|name| find(name).ok_or_else(|| Refusal(format!("\"{}\" inside it is never computed", name.escape_debug()))))
+        .map(|name| {
+            find(name).ok_or_else(|| Refusal(format!("\"{}\" inside it is never computed", name.escape_debug())))
+        })
         .collect()
 }
 

@@ -13,9 +13,8 @@ pub fn einsum(call: &mut Call) -> Lowers {
     let (left, result) = equation.split_once("->").ok_or_else(unclear)?;
     let (a, b) = left.split_once(',').ok_or_else(unclear)?;
     let [a, b, out] = [a, b, result].map(|letters| letters.chars().collect::<Vec<char>>());
-    let plain = |letters: &[char]| {
-        letters.iter().enumerate().all(|(i, c)| c.is_alphabetic() && !letters[..i].contains(c))
-    };
+    let plain =
+        |letters: &[char]| letters.iter().enumerate().all(|(i, c)| c.is_alphabetic() && !letters[..i].contains(c));
     let (x, y) = (call.input(0)?, call.input(1)?);
     let (xs, ys) = (call.shape(x), call.shape(y));
     if !(plain(&a) && plain(&b) && plain(&out)) || a.len() != xs.len() || b.len() != ys.len() {
@@ -27,7 +26,8 @@ pub fn einsum(call: &mut Call) -> Lowers {
             return Err(Refusal(format!("{xs:?} and {ys:?} do not fit the equation \"{equation}\"")));
         }
     }
-    let pick = |from: &[char], keep: &dyn Fn(&char) -> bool| from.iter().copied().filter(|c| keep(c)).collect::<Vec<_>>();
+    let pick =
+        |from: &[char], keep: &dyn Fn(&char) -> bool| from.iter().copied().filter(|c| keep(c)).collect::<Vec<_>>();
     let batch = pick(&a, &|c| b.contains(c) && out.contains(c));
     let summed = pick(&a, &|c| b.contains(c) && !out.contains(c));
     let rows = pick(&a, &|c| !b.contains(c));

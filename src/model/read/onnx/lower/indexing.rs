@@ -2,6 +2,7 @@
 
 use super::call::{Call, Lowers, axis};
 use crate::model::read::onnx::Refusal;
+use crate::model::read::onnx::ir::ValueId;
 use crate::model::read::onnx::op::{Op, PadMode};
 use crate::model::read::onnx::stored::count;
 
@@ -53,15 +54,53 @@ pub fn gather(call: &mut Call) -> Lowers {
         usize::try_from(n).ok().filter(|n| *n < extent)
     };
     let indices: Option<Vec<usize>> = picked.iter().map(from_front).collect();
-    let Some(indices) = indices else { return Err(Refusal(format!("it picks from outside axis {axis} of {shape:?}"))) };
+    let Some(indices) = indices else {
+        return Err(Refusal(format!("it picks from outside axis {axis} of {shape:?}")));
+    };
     let picks_shape = call.shape(picks);
     let around = |middle: &[usize]| [&shape[..axis], middle, &shape[axis + 1..]].concat();
     let target = around(&picks_shape);
-    if indices.iter().copied().eq(0..extent) {
-        return Ok(vec![call.reshape(x, target)?]);
+    let one_axis = around(&[indices.len()]);
+    let out = pick(call, x, axis, indices, one_axis)?;
+    Ok(vec![call.reshape(out, target)?])
+}
+
+/// These elements of an axis; a run of them is a slice.
+fn pick(
+    call: &mut Call,
+    x: ValueId,
+    axis: usize,
+    indices: Vec<usize>,
+    shape: Vec<usize>,
+) -> Result<ValueId, Refusal> {
+    match indices.first() {
+        Some(start) if indices.iter().copied().eq(*start..start + indices.len()) => run(call, x, axis, *start, shape),
+        _ => call.emit(Op::Gather { axis, indices }, vec![x], shape),
     }
-    let one_axis = if picks_shape.is_empty() { target.clone() } else { around(&[indices.len()]) };
-    let out = call.emit(Op::Gather { axis, indices }, vec![x], one_axis)?;
+}
+
+/// Parts that rows of indices name, one index for each of the first axes.
+pub fn gather_nd(call: &mut Call) -> Lowers {
+    let (x, picks) = (call.input(0)?, call.input(1)?);
+    let (shape, rows) = (call.shape(x), call.shape(picks));
+    let depth = rows.last().copied().filter(|n| (1..=shape.len()).contains(n));
+    let Some(depth) = depth.filter(|_| call.int("batch_dims", 0) == 0) else {
+        return Err(Refusal(format!("indices of shape {rows:?} do not fit {shape:?}")));
+    };
+    let picked = call.known_ints(picks, "picked elements")?;
+    let mut indices = Vec::with_capacity(picked.len() / depth);
+    for row in picked.chunks_exact(depth) {
+        let place = row.iter().zip(&shape).try_fold(0, |sum, (n, extent)| {
+            let n = if *n < 0 { n + *extent as i64 } else { *n };
+            usize::try_from(n).ok().filter(|n| n < extent).map(|n| sum * extent + n)
+        });
+        indices.push(place.ok_or_else(|| Refusal(format!("it picks from outside {shape:?}")))?);
+    }
+    let part = &shape[depth..];
+    let flat = call.reshape(x, [&[shape[..depth].iter().product()], part].concat())?;
+    let one_axis = [&[indices.len()], part].concat();
+    let out = pick(call, flat, 0, indices, one_axis)?;
+    let target = [&rows[..rows.len() - 1], part].concat();
     Ok(vec![call.reshape(out, target)?])
 }
 
@@ -82,27 +121,26 @@ pub fn split(call: &mut Call) -> Lowers {
     if lengths.len() != pieces || sum != Some(shape[axis]) || lengths.contains(&0) {
         return Err(Refusal(format!("pieces of {lengths:?} do not make up axis {axis} of {shape:?}")));
     }
-    if pieces == 1 {
-        return Ok(vec![x]);
-    }
-    let piece = |n: &usize| {
-        let mut piece = shape.clone();
-        piece[axis] = *n;
-        piece
-    };
-    if call.constant(x).is_none() {
-        let shapes = lengths.iter().map(piece).collect();
-        return Ok(call.emit_several(Op::Split { axis }, vec![x], shapes));
-    }
     let mut at = 0;
     let mut results = Vec::with_capacity(pieces);
     for n in &lengths {
-        let mut starts = vec![0; shape.len()];
-        starts[axis] = at;
+        let mut piece = shape.clone();
+        piece[axis] = *n;
+        results.push(run(call, x, axis, at, piece)?);
         at += n;
-        results.push(call.emit(Op::Slice { starts, steps: vec![1; shape.len()] }, vec![x], piece(n))?);
     }
     Ok(results)
+}
+
+/// A run of elements along an axis, in this shape.
+fn run(call: &mut Call, x: ValueId, axis: usize, start: usize, shape: Vec<usize>) -> Result<ValueId, Refusal> {
+    if call.shape(x) == shape {
+        return Ok(x);
+    }
+    let mut starts = vec![0; shape.len()];
+    starts[axis] = start;
+    let steps = vec![1; shape.len()];
+    call.emit(Op::Slice { starts, steps }, vec![x], shape)
 }
 
 /// A frame, given as attributes up to opset 10, as inputs since.

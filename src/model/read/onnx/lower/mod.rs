@@ -68,16 +68,11 @@ fn is_standard(domain: &str) -> bool {
 /// A [`Refusal`] that names the node, its operator and what would help.
 pub fn lower(source: Arc<Source>, model: &Model, input: &Input, target: &str) -> Result<Lowered, Refusal> {
     let Some(main) = &model.graph else { return Err(Refusal::new("it has no graph")) };
-    let mut values = Vec::new();
-    values.push(Value {
-        name: input.name.clone(),
-        shape: input.file_shape.clone(),
-        element: Element::Float,
-        constant: None,
-    });
+    let picture =
+        Value { name: input.name.clone(), shape: input.file_shape.clone(), element: Element::Float, constant: None };
     let budget = files_size(&source, main)?.saturating_mul(4).saturating_add(FOLDING);
     let mut lowering = Lowering {
-        graph: Graph { nodes: Vec::new(), values, input: ValueId(0), output: ValueId(0) },
+        graph: Graph { nodes: Vec::new(), values: vec![picture], input: ValueId(0), output: ValueId(0) },
         model,
         source,
         beside: HashMap::new(),
@@ -160,7 +155,8 @@ impl Lowering<'_> {
 
     /// A weight of the file; nothing is read but its place.
     fn weight(&mut self, tensor: &Tensor) -> Result<ValueId, Refusal> {
-        let constant = self.stored(tensor).map_err(|r| Refusal(format!("\"{}\": {r}", tensor.name.escape_debug())))?;
+        let constant =
+            self.stored(tensor).map_err(|r| Refusal(format!("\"{}\": {r}", tensor.name.escape_debug())))?;
         let id = self.graph.add_constant(constant);
         self.graph.values[id.0 as usize].name.clone_from(&tensor.name);
         Ok(id)
@@ -185,7 +181,13 @@ impl Lowering<'_> {
     ///
     /// # Errors
     /// A [`Refusal`] if the result is too large, or the operator can only be folded and its inputs are computed.
-    fn emit(&mut self, op: Op, inputs: Vec<ValueId>, shape: Vec<usize>, element: Element) -> Result<ValueId, Refusal> {
+    fn emit(
+        &mut self,
+        op: Op,
+        inputs: Vec<ValueId>,
+        shape: Vec<usize>,
+        element: Element,
+    ) -> Result<ValueId, Refusal> {
         let len = count(&shape)?;
         let constants: Option<Vec<&Constant>> = inputs.iter().map(|id| self.graph.constant(*id)).collect();
         if let Some(constants) = constants {
@@ -202,25 +204,22 @@ impl Lowering<'_> {
             _ => {}
         }
         if shape.contains(&0) {
-            return Err(Refusal(format!("nothing is left of the picture ({shape:?}); give it a larger --input-size")));
+            return Err(Refusal(format!(
+                "nothing is left of the picture ({shape:?}); give it a larger --input-size"
+            )));
         }
         let id = self.graph.add(Value { name: String::new(), shape, element, constant: None });
-        self.push(op, inputs, vec![id]);
+        let name = self.origin.name.clone();
+        self.graph.nodes.push(Node { op, name, inputs, output: id, origin: self.origin.clone() });
         Ok(id)
     }
 
     /// Counts bytes of a constant that is computed.
     fn spend(&mut self, bytes: u64) -> Result<(), Refusal> {
-        let too_much = || {
-            Refusal::new("it computes far more constants than the file is large; simplify it before exporting")
-        };
+        let too_much =
+            || Refusal::new("it computes far more constants than the file is large; simplify it before exporting");
         self.budget = self.budget.checked_sub(bytes).ok_or_else(too_much)?;
         Ok(())
-    }
-
-    fn push(&mut self, op: Op, inputs: Vec<ValueId>, outputs: Vec<ValueId>) {
-        let name = self.origin.name.clone();
-        self.graph.nodes.push(Node { op, name, inputs, outputs, origin: self.origin.clone() });
     }
 }
 

@@ -10,11 +10,12 @@ use crate::model::read::onnx::op::Op;
 /// Batch normalisation. In training mode, with the one picture that there is, it is normalisation of each channel.
 pub fn batch(call: &mut Call) -> Lowers {
     let x = call.input(0)?;
-    let (shape, c) = channels(call, x)?;
+    let shape = call.shape(x);
+    let c = *shape.get(1).ok_or_else(|| Refusal(format!("it works on a value of shape {shape:?}")))?;
     let epsilon = call.float("epsilon", 1e-5);
     let scale = call.weight(1, "scale", &[c])?;
     let bias = call.weight(2, "bias", &[c])?;
-    if call.int("training_mode", 0) != 0 {
+    if shape[0] == 1 && call.int("training_mode", 0) != 0 {
         return Ok(vec![call.emit(Op::InstanceNorm { epsilon }, vec![x, scale, bias], shape)?]);
     }
     let mean = call.weight(3, "mean", &[c])?;
@@ -69,8 +70,11 @@ pub fn rms(call: &mut Call) -> Lowers {
     Ok(vec![call.emit(Op::RmsNorm { axes, epsilon }, inputs, shape)?])
 }
 
+/// A value with scale and bias, the axes that are normalised, and its shape.
+type Trailing = (Vec<ValueId>, Vec<usize>, Vec<usize>);
+
 /// The value with its scale and bias, which have the extents of the axes that are normalised; those axes; the shape.
-fn trailing(call: &mut Call) -> Result<(Vec<ValueId>, Vec<usize>, Vec<usize>), Refusal> {
+fn trailing(call: &mut Call) -> Result<Trailing, Refusal> {
     let x = call.input(0)?;
     let shape = call.shape(x);
     let first = axis(call.int("axis", -1), shape.len())?;

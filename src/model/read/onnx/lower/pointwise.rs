@@ -59,8 +59,7 @@ pub fn clip(call: &mut Call) -> Lowers {
         None => Some(call.float(name, open)),
         Some(id) => call.constant(id).and_then(|c| c.scalar()),
     };
-    let bounds =
-        number(call, low, "min", f32::NEG_INFINITY).zip(number(call, high, "max", f32::INFINITY));
+    let bounds = number(call, low, "min", f32::NEG_INFINITY).zip(number(call, high, "max", f32::INFINITY));
     if let Some((min, max)) = bounds {
         return apply(call, Unary::Clip { min, max }, x).map(|id| vec![id]);
     }

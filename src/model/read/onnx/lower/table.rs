@@ -1,7 +1,9 @@
 //! The operators of the file that are understood, by name.
 
 use super::call::{Call, Lowers};
-use super::{constants, convolution, einsum, indexing, is_standard, matrix, movement, norms, pointwise, pooling, quantised};
+use super::{
+    constants, convolution, einsum, indexing, is_standard, matrix, movement, norms, pointwise, pooling, quantised,
+};
 use super::{reduce, resize};
 use crate::model::read::onnx::Refusal;
 
@@ -40,6 +42,7 @@ const STANDARD: &[(&str, Handler)] = &[
     ("Flatten", movement::flatten),
     ("Floor", pointwise::unary),
     ("Gather", indexing::gather),
+    ("GatherND", indexing::gather_nd),
     ("Gelu", pointwise::unary),
     ("Gemm", matrix::gemm),
     ("GlobalAveragePool", pooling::global_average),
@@ -151,7 +154,7 @@ pub fn unsupported(domain: &str, op: &str) -> Refusal {
             "it comes from ONNX Runtime's optimiser; give the file from before that"
         }
         ("ai.onnx.ml", _) => "it is no layer of a network; take the scores before it with --output",
-        (_, "NonMaxSuppression" | "TopK" | "ArgMax" | "ArgMin" | "RoiAlign" | "GatherND" | "GatherElements") => {
+        (_, "NonMaxSuppression" | "TopK" | "ArgMax" | "ArgMin" | "RoiAlign" | "GatherElements") => {
             "it belongs to what follows a network; take the scores before it with --output"
         }
         (_, "Loop" | "Scan" | "LSTM" | "GRU" | "RNN" | "SequenceAt" | "SequenceConstruct" | "SplitToSequence") => {
@@ -160,9 +163,10 @@ pub fn unsupported(domain: &str, op: &str) -> Refusal {
         (_, "ConvInteger" | "MatMulInteger" | "QLinearConv" | "QLinearMatMul" | "DynamicQuantizeLinear") => {
             "it computes in integers; give the float model, or quantise in the QDQ format"
         }
-        (_, "RandomNormal" | "RandomUniform" | "RandomNormalLike" | "RandomUniformLike" | "Bernoulli" | "Multinomial") => {
-            "it draws lots; export the model in evaluation mode"
-        }
+        (
+            _,
+            "RandomNormal" | "RandomUniform" | "RandomNormalLike" | "RandomUniformLike" | "Bernoulli" | "Multinomial",
+        ) => "it draws lots; export the model in evaluation mode",
         _ => "this operator is not understood; export with opset 17 or 18, or take an earlier output with --output",
     };
     Refusal::new(help)

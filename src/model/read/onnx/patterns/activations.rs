@@ -5,8 +5,9 @@
 //! at many places and compared with the functions that have names.
 
 use super::Scene;
+use crate::model::read::onnx::constant::Constant;
 use crate::model::read::onnx::ir::ValueId;
-use crate::model::read::onnx::op::{Op, Unary};
+use crate::model::read::onnx::op::{Binary, Op, Unary};
 use std::collections::HashMap;
 
 /// The most nodes that a function is written with.
@@ -58,6 +59,31 @@ pub fn recognise(scene: &mut Scene, i: usize) -> bool {
     }
 }
 
+/// relu(x) + slope · relu(−x), as Keras' exporter writes slopes that differ from channel to channel.
+pub fn parametric(scene: &mut Scene, i: usize) -> bool {
+    if !matches!(scene.op(i), Op::Binary(Binary::Add)) {
+        return false;
+    }
+    let is_relu = |op: &Op| matches!(op, Op::Unary(Unary::Relu));
+    let found = scene.either_way(i).into_iter().find_map(|(above, below)| {
+        let x = scene.input(scene.made_by(above, is_relu)?, 0);
+        let m = scene.made_by(below, |op| matches!(op, Op::Binary(Binary::Mul)))?;
+        let (negative, slope) = scene.either_way(m).into_iter().find(|(_, s)| scene.constant(*s).is_some())?;
+        let n = scene.made_by(negative, is_relu)?;
+        let flipped = scene.made_by(scene.input(n, 0), |op| matches!(op, Op::Unary(Unary::Neg)))?;
+        (scene.input(flipped, 0) == x).then_some((x, slope))
+    });
+    let Some((x, slope)) = found else { return false };
+    let Some(Ok(slopes)) =
+        scene.constant(slope).map(|c| c.to_floats().map(|v| v.iter().map(|s| -s).collect::<Vec<_>>()))
+    else {
+        return false;
+    };
+    let shape = scene.shape(slope).to_vec();
+    let slope = scene.graph.add_constant(Constant::floats(shape, slopes));
+    scene.replace(i, Op::PRelu, vec![x, slope])
+}
+
 /// Nodes that are taken together, the last one first, and the values that they read from elsewhere.
 struct Part {
     nodes: Vec<usize>,
@@ -85,7 +111,7 @@ impl Part {
 
     /// Whether the part, as a function of x, is this one.
     fn is(&self, scene: &Scene, x: ValueId, out: ValueId, known: Unary) -> bool {
-        let places = (-240..=240).map(|n| f64::from(n) * 0.0625 + 0.003).chain([-60.0, -30.0, 30.0, 60.0]);
+        let places = (-40..=40).map(|n| f64::from(n) * 0.23 + 0.003).chain([-60.0, -30.0, 30.0, 60.0]);
         places.into_iter().all(|at| {
             let (found, wanted) = (self.value(scene, x, out, at), known.apply(at));
             found.is_some_and(|found| (found - wanted).abs() <= TOLERANCE * (1.0 + wanted.abs()))

@@ -25,6 +25,25 @@ pub fn neutral(scene: &mut Scene, i: usize) -> bool {
     false
 }
 
+/// A value broadcast before an operator that broadcasts by itself.
+pub fn broadcast(scene: &mut Scene, i: usize) -> bool {
+    if !matches!(scene.op(i), Op::Binary(_)) {
+        return false;
+    }
+    let out = scene.shape(scene.output(i)).to_vec();
+    for (expanded, other) in scene.either_way(i) {
+        let Some(j) = scene.made_by(expanded, |op| matches!(op, Op::Expand)) else { continue };
+        let source = scene.input(j, 0);
+        let whole = scene.shape(other) == out && scene.shape(source).len() <= out.len();
+        if whole {
+            let inputs = scene.inputs(i).into_iter().map(|id| if id == expanded { source } else { id }).collect();
+            let op = scene.op(i).clone();
+            return scene.replace(i, op, inputs);
+        }
+    }
+    false
+}
+
 /// Bounds and powers with a name of their own; several bounds as one.
 pub fn simpler(scene: &mut Scene, i: usize) -> bool {
     let (x, y) = (scene.input(i, 0), scene.input(i, 1));

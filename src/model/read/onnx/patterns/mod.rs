@@ -18,18 +18,21 @@ use super::op::Op;
 /// What may be made of a node; whether something was.
 type Rule = fn(&mut Scene, usize) -> bool;
 
-const RULES: [Rule; 14] = [
+const RULES: [Rule; 17] = [
     moves::reshape,
     moves::transpose,
     moves::shuffle,
     arithmetic::neutral,
     arithmetic::simpler,
+    arithmetic::broadcast,
     norms::layer_norm,
     norms::group_norm,
     norms::affine,
+    norms::batch_affine,
     linear::bias,
     linear::map_matrix,
     activations::recognise,
+    activations::parametric,
     pooling::global,
     padding::convolution,
     padding::pooling,
@@ -100,7 +103,7 @@ impl Scene<'_> {
     }
 
     fn output(&self, i: usize) -> ValueId {
-        self.graph.nodes[i].outputs[0]
+        self.graph.nodes[i].output
     }
 
     /// What a value has turned out to be in this round.
@@ -143,7 +146,7 @@ impl Scene<'_> {
     fn insert(&mut self, i: usize, op: Op, inputs: Vec<ValueId>, shape: Vec<usize>) -> ValueId {
         let out = self.graph.fresh(shape);
         let like = &self.graph.nodes[i];
-        let node = Node { op, name: like.name.clone(), inputs, outputs: vec![out], origin: like.origin.clone() };
+        let node = Node { op, name: like.name.clone(), inputs, output: out, origin: like.origin.clone() };
         self.before[i].push(node);
         out
     }

@@ -29,10 +29,8 @@ pub fn layer_norm(scene: &mut Scene, i: usize) -> bool {
 /// axes and ε.
 fn normalised(scene: &Scene, centred: ValueId, root: usize) -> Option<(ValueId, Vec<usize>, f32)> {
     let sum = scene.made_by(scene.input(root, 0), |op| matches!(op, Op::Binary(Binary::Add)))?;
-    let (variance, epsilon) = scene
-        .either_way(sum)
-        .into_iter()
-        .find_map(|(v, e)| Some((v, scene.constant(e)?.scalar()?)))?;
+    let (variance, epsilon) =
+        scene.either_way(sum).into_iter().find_map(|(v, e)| Some((v, scene.constant(e)?.scalar()?)))?;
     let (squares, axes) = mean(scene, variance)?;
     let square = scene.made_by(squares, |op| matches!(op, Op::Binary(Binary::Mul)))?;
     // Some exporters compute the deviation twice.
@@ -99,6 +97,35 @@ pub fn affine(scene: &mut Scene, i: usize) -> bool {
         inputs.push(scene.graph.add_constant(Constant::filled(extents, 1.0)));
     }
     inputs.push(scene.graph.add_constant(constant));
+    scene.replace(i, op, inputs)
+}
+
+/// A factor or an addend a channel behind a batch norm: Caffe writes its scale and bias so.
+pub fn batch_affine(scene: &mut Scene, i: usize) -> bool {
+    let Op::Binary(function @ (Binary::Mul | Binary::Add)) = scene.op(i) else { return false };
+    let function = *function;
+    let found = scene.either_way(i).into_iter().find_map(|(x, constant)| {
+        let j = scene.made_by(x, |op| matches!(op, Op::BatchNorm { .. }))?;
+        let fits = scene.shape(x) == scene.shape(scene.output(i)) && scene.index.uses(x) == 1;
+        let laid = laid_on(scene, constant, &[1], scene.shape(x)).filter(|_| fits)?;
+        let read = |id| scene.constant(id)?.to_floats().ok().map(std::borrow::Cow::into_owned);
+        let (scale, bias) = (read(scene.input(j, 1))?, read(scene.input(j, 2))?);
+        Some((j, laid.to_floats().ok()?.into_owned(), scale, bias))
+    });
+    let Some((j, by, mut scale, mut bias)) = found else { return false };
+    for c in 0..by.len() {
+        match function {
+            Binary::Mul => {
+                scale[c] *= by[c];
+                bias[c] *= by[c];
+            }
+            _ => bias[c] += by[c],
+        }
+    }
+    let mut inputs = scene.inputs(j);
+    inputs[1] = scene.graph.add_constant(Constant::floats(vec![scale.len()], scale));
+    inputs[2] = scene.graph.add_constant(Constant::floats(vec![bias.len()], bias));
+    let op = scene.op(j).clone();
     scene.replace(i, op, inputs)
 }
 
