@@ -18,6 +18,8 @@ pub fn cut(graph: &mut Graph) -> Scores {
         let source = node.inputs[0];
         match node.op {
             Op::Reshape => {}
+            // What quantisation holds probabilities to.
+            Op::Unary(Unary::Clip { min, max }) if min <= 0.0 && max > 0.98 => {}
             // Of one axis only: a map of classes has a softmax at each place.
             Op::Softmax { axis, .. }
                 if graph.shape(source)[axis] == graph.shape(source).iter().product::<usize>() =>

@@ -212,6 +212,7 @@ fn follows(op: &Op) -> bool {
                 | Op::Linear { .. }
                 | Op::LpNorm { .. }
                 | Op::Concat { .. }
+                | Op::Affine { .. }
                 | Op::Slice { .. }
                 | Op::Pad { .. }
                 | Op::Gather { .. }
@@ -223,7 +224,7 @@ fn follows(op: &Op) -> bool {
 
 /// Whether all inputs but the first are weights that belong to axes, not operands with axes of their own.
 fn has_own_weights(op: &Op) -> bool {
-    matches!(op, Op::Linear { .. } | Op::LayerNorm { .. } | Op::RmsNorm { .. })
+    matches!(op, Op::Linear { .. } | Op::LayerNorm { .. } | Op::RmsNorm { .. } | Op::Affine { .. })
 }
 
 /// Renames an operator's axes: axis i becomes axis `perm[i]`.
@@ -233,6 +234,7 @@ fn turn_axes(op: &mut Op, perm: &[usize], inverse: &[usize]) {
         | Op::Linear { axis, .. }
         | Op::LpNorm { axis, .. }
         | Op::Concat { axis }
+        | Op::Affine { axis }
         | Op::Gather { axis, .. } => *axis = perm[*axis],
         Op::Reduce { axes, .. } | Op::LayerNorm { axes, .. } | Op::RmsNorm { axes, .. } => {
             axes.iter_mut().for_each(|axis| *axis = perm[*axis]);

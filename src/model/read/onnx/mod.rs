@@ -2,9 +2,10 @@
 //!
 //! [`wire`] reads protobuf, [`proto`] the messages, [`stored`] and [`constant`] the weights (which stay in the file until
 //! they are used). [`lower`] makes canonical operators ([`op`]) of the file's, with every shape known, and folds what
-//! does not depend on the picture. [`patterns`] and [`layout`] then leave the layers that a person would
+//! does not depend on the picture. [`patterns`], [`layout`] and [`batch`] then leave the layers that a person would
 //! name. Reference: <https://onnx.ai/onnx/operators/>, operator sets 7 to 25.
 
+mod batch;
 pub mod constant;
 mod fold;
 mod head;
@@ -104,6 +105,8 @@ pub fn import(source: Arc<Source>, options: &Options) -> std::result::Result<Imp
     let scores = head::cut(&mut graph);
     patterns::apply(&mut graph);
     layout::apply(&mut graph, &mut input);
+    patterns::apply(&mut graph);
+    batch::apply(&mut graph);
     patterns::apply(&mut graph);
     names::apply(&mut graph);
     let outputs = main.outputs.iter().map(|info| info.name.clone()).collect();

@@ -10,6 +10,8 @@ use std::collections::{HashMap, HashSet};
 struct Parts {
     /// The module, with dots; may be empty.
     module: String,
+    /// Its first step as the file writes it.
+    first: String,
     /// What it does there; never empty.
     action: String,
 }
@@ -23,29 +25,40 @@ pub fn apply(graph: &mut Graph) {
         parts.push(take_apart(&printable(&file), &node.origin.module, node.op.name()));
     }
     drop_common(&mut parts);
-    let modules: HashSet<&str> = parts.iter().map(|p| p.module.as_str()).collect();
+    // What stands for one node of the file: the last of its nodes has its name, the others help it.
+    let last: HashMap<&str, usize> =
+        graph.nodes.iter().enumerate().map(|(i, n)| (n.origin.name.as_str(), i)).collect();
+    let helps = |i: usize| {
+        let own = graph.nodes[i].origin.name.as_str();
+        !own.is_empty() && last[own] != i
+    };
+    let mains = || (0..parts.len()).filter(|i| !helps(*i));
+    let modules: HashSet<&str> = mains().map(|i| parts[i].module.as_str()).collect();
     let containers: HashSet<&str> = modules.iter().flat_map(|m| prefixes(m)).collect();
     let mut actions: HashMap<&str, HashSet<&str>> = HashMap::new();
-    for (part, node) in parts.iter().zip(&graph.nodes) {
-        actions.entry(&part.module).or_default().insert(node.op.name());
-    }
+    mains().for_each(|i| {
+        actions.entry(&parts[i].module).or_default().insert(graph.nodes[i].op.name());
+    });
     let mut taken: HashSet<String> = HashSet::new();
-    let mut names = Vec::with_capacity(parts.len());
-    for part in &parts {
-        let module = part.module.as_str();
+    let mut names = vec![String::new(); parts.len()];
+    for i in mains().chain((0..parts.len()).filter(|i| helps(*i))) {
+        let (module, action) = (parts[i].module.as_str(), parts[i].action.as_str());
         let alone = !containers.contains(module) && actions.get(module).is_some_and(|set| set.len() == 1);
         let mut name = match (module.is_empty(), alone) {
-            (true, _) => part.action.clone(),
+            (true, _) => action.to_owned(),
             (false, true) => module.to_owned(),
-            (false, false) => format!("{module}.{}", part.action),
+            (false, false) => format!("{module}.{action}"),
         };
+        if helps(i) {
+            name = format!("{name}.{}", graph.nodes[i].op.name().to_lowercase());
+        }
         if taken.contains(&name) {
             // As many tries as there are names find one that is free.
             let numbered = (1..=parts.len()).map(|n| format!("{name}_{n}")).find(|name| !taken.contains(name));
             name = numbered.unwrap_or(name);
         }
         taken.insert(name.clone());
-        names.push(name);
+        names[i] = name;
     }
     for (node, name) in graph.nodes.iter_mut().zip(names) {
         graph.values[node.output.0 as usize].name.clone_from(&name);
@@ -63,7 +76,8 @@ fn take_apart(file: &str, scopes: &str, op: &str) -> Parts {
     if let [.., module, _] = scopes.as_slice() {
         let action = file.strip_prefix("node_").unwrap_or(file);
         let action = action.rsplit('/').next().filter(|s| !s.is_empty()).unwrap_or(op);
-        return Parts { module: printable(module), action: action.to_owned() };
+        let first = module.split('.').next().unwrap_or_default().to_owned();
+        return Parts { module: printable(module), first, action: action.to_owned() };
     }
     // tf2onnx numbers what it inserts with two underscores, and joins names of fused operators with semicolons.
     let first = file.split(';').next().unwrap_or(file);
@@ -75,6 +89,7 @@ fn take_apart(file: &str, scopes: &str, op: &str) -> Parts {
     let action = steps.pop().unwrap_or(op);
     let action = action.strip_prefix("node_").unwrap_or(action);
     let mut module = String::new();
+    let first = steps.first().copied().unwrap_or_default().to_owned();
     for step in steps {
         // "layer4" then "layer4.1": the second says it all.
         let continues =
@@ -86,7 +101,7 @@ fn take_apart(file: &str, scopes: &str, op: &str) -> Parts {
             module.push_str(step);
         }
     }
-    Parts { module, action: action.to_owned() }
+    Parts { module, first, action: action.to_owned() }
 }
 
 /// The texts of a Python list of texts.
@@ -102,15 +117,12 @@ fn quoted(list: &str) -> Vec<String> {
     found
 }
 
-/// Drops what all names begin with: the name of the whole model.
+/// Drops what all modules begin with: the name of the whole model.
 fn drop_common(parts: &mut [Parts]) {
-    loop {
-        let Some(first) = parts.first().and_then(|p| p.module.split('.').next()).map(str::to_owned) else { return };
-        let all = !first.is_empty() && parts.iter().all(|p| p.module.split('.').next() == Some(first.as_str()));
-        if !all {
-            return;
-        }
-        for part in parts.iter_mut() {
+    let Some(first) = parts.iter().map(|p| p.first.clone()).find(|first| !first.is_empty()) else { return };
+    let begins = |p: &Parts| p.module.is_empty() || p.first == first && p.module.starts_with(&first);
+    if parts.iter().all(begins) && parts.iter().any(|p| p.module.len() > first.len()) {
+        for part in parts.iter_mut().filter(|p| !p.module.is_empty()) {
             part.module = part.module[first.len()..].trim_start_matches('.').to_owned();
         }
     }

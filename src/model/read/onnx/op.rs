@@ -27,6 +27,11 @@ pub enum Op {
         /// Added to the variance.
         epsilon: f32,
     },
+    /// x, [scale, shift], one number each for every place along an axis: scale · x + shift.
+    Affine {
+        /// The axis.
+        axis: usize,
+    },
     /// x, [scale, bias `[C]`]: each channel of axis 1 over its places.
     InstanceNorm {
         /// Added to the variance.
@@ -302,6 +307,7 @@ impl Op {
             Self::Linear { .. } => "Linear",
             Self::MatMul => "MatMul",
             Self::BatchNorm { .. } => "BatchNormalization",
+            Self::Affine { .. } => "Affine",
             Self::InstanceNorm { .. } => "InstanceNormalization",
             Self::GroupNorm { .. } => "GroupNormalization",
             Self::LayerNorm { .. } => "LayerNormalization",

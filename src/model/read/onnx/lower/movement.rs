@@ -1,6 +1,6 @@
 //! Operators that move numbers without changing them.
 
-use super::call::{Call, Lowers, axes, axis, broadcast, depends};
+use super::call::{Call, Lowers, axes, axis, broadcast};
 use crate::model::read::onnx::Refusal;
 use crate::model::read::onnx::constant::{Constant, Element};
 use crate::model::read::onnx::ir::ValueId;
@@ -231,8 +231,8 @@ fn blocks(call: &Call) -> Result<(ValueId, Vec<usize>, usize), Refusal> {
     let shape = call.shape(x);
     let block = usize::try_from(call.int("blocksize", 0)).ok().filter(|n| (1..1 << 12).contains(n));
     match block {
-        Some(block) if shape.len() == 4 => Ok((x, shape, block)),
-        Some(_) => Err(depends("axes")),
+        Some(block) if shape.len() == 4 && shape[0] == 1 => Ok((x, shape, block)),
+        Some(_) => Err(Refusal(format!("it works on a value of shape {shape:?}, and [1, C, H, W] is understood"))),
         None => Err(Refusal::new("it has no blocks")),
     }
 }

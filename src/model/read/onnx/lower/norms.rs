@@ -5,7 +5,7 @@ use super::movement::to_shape;
 use crate::model::read::onnx::Refusal;
 use crate::model::read::onnx::constant::Constant;
 use crate::model::read::onnx::ir::ValueId;
-use crate::model::read::onnx::op::Op;
+use crate::model::read::onnx::op::{Binary, Op};
 
 /// Batch normalisation. In training mode, with the one picture that there is, it is normalisation of each channel.
 pub fn batch(call: &mut Call) -> Lowers {
@@ -20,7 +20,26 @@ pub fn batch(call: &mut Call) -> Lowers {
     }
     let mean = call.weight(3, "mean", &[c])?;
     let variance = call.weight(4, "variance", &[c])?;
+    if shape[0] != 1 && call.constant(x).is_none() {
+        return rows(call, x, [scale, bias, mean, variance], epsilon);
+    }
     Ok(vec![call.emit(Op::BatchNorm { epsilon }, vec![x, scale, bias, mean, variance], shape)?])
+}
+
+/// Batch normalisation of something that is not a picture each, as its own arithmetic.
+fn rows(call: &mut Call, x: ValueId, parameters: [ValueId; 4], epsilon: f32) -> Lowers {
+    let shape = call.shape(x);
+    let mut laid = vec![1; shape.len() - 1];
+    laid[0] = shape[1];
+    let [gamma, beta, mean, variance] = parameters.map(|id| call.known_floats(id, "statistics"));
+    let (gamma, beta, mean, variance) = (gamma?, beta?, mean?, variance?);
+    let deviation = |v: f32| (f64::from(v) + f64::from(epsilon)).sqrt();
+    let scale: Vec<f32> = gamma.iter().zip(&variance).map(|(g, v)| (f64::from(*g) / deviation(*v)) as f32).collect();
+    let shift: Vec<f32> = beta.iter().zip(mean.iter().zip(&scale)).map(|(b, (m, s))| b - m * s).collect();
+    let (scale, shift) = (Constant::floats(laid.clone(), scale), Constant::floats(laid, shift));
+    let (scale, shift) = (call.add(scale), call.add(shift));
+    let scaled = call.emit(Op::Binary(Binary::Mul), vec![x, scale], shape.clone())?;
+    Ok(vec![call.emit(Op::Binary(Binary::Add), vec![scaled, shift], shape)?])
 }
 
 /// Instance normalisation.

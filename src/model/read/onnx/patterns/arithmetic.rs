@@ -1,6 +1,8 @@
 //! Arithmetic that does nothing, or has a simpler name.
 
 use super::Scene;
+use crate::model::read::onnx::constant::Constant;
+use crate::model::read::onnx::ir::ValueId;
 use crate::model::read::onnx::op::{Binary, Op, Unary};
 
 /// Adding 0, multiplying by 1, and their like.
@@ -44,6 +46,36 @@ pub fn broadcast(scene: &mut Scene, i: usize) -> bool {
     false
 }
 
+/// A factor and an addend for every place along an axis: batch norm, as Keras' exporter writes it.
+pub fn affine(scene: &mut Scene, i: usize) -> bool {
+    if !matches!(scene.op(i), Op::Binary(Binary::Add)) {
+        return false;
+    }
+    let shape = scene.shape(scene.output(i)).to_vec();
+    let found = scene.either_way(i).into_iter().find_map(|(product, shift)| {
+        let m = scene.made_by(product, |op| matches!(op, Op::Binary(Binary::Mul)))?;
+        let (axis, shift) = one_axis(scene, shift, &shape)?;
+        let (x, scale) = scene.either_way(m).into_iter().find_map(|(x, scale)| {
+            let (along, scale) = one_axis(scene, scale, &shape)?;
+            (along == axis && scene.shape(x) == shape).then_some((x, scale))
+        })?;
+        (scene.index.uses(product) == 1).then_some((axis, x, scale, shift))
+    });
+    let Some((axis, x, scale, shift)) = found else { return false };
+    let scale = scene.graph.add_constant(scale);
+    let shift = scene.graph.add_constant(shift);
+    scene.replace(i, Op::Affine { axis }, vec![x, scale, shift])
+}
+
+/// The axis of a shape along which a constant differs, if that is one, and the constant as one row.
+fn one_axis(scene: &Scene, id: ValueId, shape: &[usize]) -> Option<(usize, Constant)> {
+    let constant = scene.constant(id)?;
+    let offset = shape.len().checked_sub(constant.shape.len())?;
+    let long = constant.shape.iter().position(|n| *n > 1)?;
+    let row = constant.reshaped(vec![constant.shape[long]]).ok()?;
+    (shape[long + offset] == row.len()).then_some((long + offset, row))
+}
+
 /// Bounds and powers with a name of their own; several bounds as one.
 pub fn simpler(scene: &mut Scene, i: usize) -> bool {
     let (x, y) = (scene.input(i, 0), scene.input(i, 1));
@@ -59,13 +91,13 @@ pub fn simpler(scene: &mut Scene, i: usize) -> bool {
         Op::Unary(Unary::Clip { min, max }) if *min == f32::NEG_INFINITY && *max == f32::INFINITY => scene.same(i, x),
         op if is_clip(op) => {
             let (low, high) = bounds(op);
-            let Some(j) = scene.made_by(x, is_clip) else { return false };
+            let Some(j) = moved_from(scene, x, is_clip) else { return false };
             let (min, max) = bounds(scene.op(j));
             // Within the inner bounds already: the outer ones change nothing.
             if low <= min && max <= high {
                 return scene.same(i, x);
             }
-            if low > high || min > max {
+            if low > high || min > max || scene.output(j) != x {
                 return false;
             }
             let source = scene.input(j, 0);
@@ -94,5 +126,19 @@ pub fn simpler(scene: &mut Scene, i: usize) -> bool {
             scene.replace(i, Op::Unary(Unary::Clip { min, max }), vec![x])
         }
         _ => false,
+    }
+}
+
+/// The node of this kind that a value's elements come from, through nodes that only move or choose them.
+pub fn moved_from(scene: &Scene, id: ValueId, is: impl Fn(&Op) -> bool) -> Option<usize> {
+    let mut j = scene.producer(id)?;
+    loop {
+        match scene.op(j) {
+            op if is(op) => return Some(j),
+            Op::Reshape | Op::Transpose { .. } | Op::Slice { .. } | Op::Gather { .. } => {}
+            Op::MaxPool(_) | Op::GlobalMaxPool | Op::Expand | Op::Tile => {}
+            _ => return None,
+        }
+        j = scene.producer(scene.input(j, 0))?;
     }
 }

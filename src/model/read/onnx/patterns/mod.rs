@@ -18,9 +18,10 @@ use super::op::Op;
 /// What may be made of a node; whether something was.
 type Rule = fn(&mut Scene, usize) -> bool;
 
-const RULES: [Rule; 17] = [
+const RULES: [Rule; 19] = [
     moves::reshape,
     moves::transpose,
+    moves::narrow,
     moves::shuffle,
     arithmetic::neutral,
     arithmetic::simpler,
@@ -29,6 +30,7 @@ const RULES: [Rule; 17] = [
     norms::group_norm,
     norms::affine,
     norms::batch_affine,
+    arithmetic::affine,
     linear::bias,
     linear::map_matrix,
     activations::recognise,

@@ -41,6 +41,24 @@ pub fn transpose(scene: &mut Scene, i: usize) -> bool {
     scene.replace(i, Op::Transpose { perm }, vec![source])
 }
 
+/// A transposition without axes of extent 1, which a reshape before and one behind it take away and bring back.
+pub fn narrow(scene: &mut Scene, i: usize) -> bool {
+    let Op::Transpose { perm } = scene.op(i) else { return false };
+    let x = scene.input(i, 0);
+    let from = scene.shape(x).to_vec();
+    if perm.first() != Some(&0) || from[0] != 1 || !from[1..].contains(&1) {
+        return false;
+    }
+    let kept: Vec<usize> = (0..from.len()).filter(|axis| *axis == 0 || from[*axis] > 1).collect();
+    let place = |axis: &usize| kept.iter().position(|k| k == axis);
+    let narrow: Vec<usize> = perm.iter().filter_map(place).collect();
+    let before: Vec<usize> = kept.iter().map(|axis| from[*axis]).collect();
+    let after: Vec<usize> = narrow.iter().map(|axis| before[*axis]).collect();
+    let x = scene.insert(i, Op::Reshape, vec![x], before);
+    let turned = scene.insert(i, Op::Transpose { perm: narrow }, vec![x], after);
+    scene.replace(i, Op::Reshape, vec![turned])
+}
+
 /// Channels dealt out to groups and collected the other way: a reshape, an exchange of two axes, a reshape back.
 pub fn shuffle(scene: &mut Scene, i: usize) -> bool {
     if !matches!(scene.op(i), Op::Reshape) {

@@ -1,8 +1,9 @@
 //! Frames that belong to the window that follows.
 
 use super::Scene;
+use super::arithmetic::moved_from;
 use crate::model::read::onnx::ir::ValueId;
-use crate::model::read::onnx::op::{Op, PadMode};
+use crate::model::read::onnx::op::{Op, PadMode, Unary};
 
 /// A frame of zeros before a convolution is its padding.
 pub fn convolution(scene: &mut Scene, i: usize) -> bool {
@@ -31,12 +32,23 @@ pub fn pooling(scene: &mut Scene, i: usize) -> bool {
         }
         Op::MaxPool(mut window) => {
             let least = framed(scene, x, f32::NEG_INFINITY).or_else(|| framed(scene, x, f32::MIN));
+            // Zeros are never the largest of what is not negative, unless all are zero.
+            let least = least.or_else(|| framed(scene, x, 0.0).filter(|(x, _)| is_never_negative(scene, *x)));
             let Some((x, pads)) = least else { return false };
             window.pads = [0, 1, 2, 3].map(|side| window.pads[side] + pads[side]);
             fits(window.kernel, window.dilations, window.pads) && scene.replace(i, Op::MaxPool(window), vec![x])
         }
         _ => false,
     }
+}
+
+fn is_never_negative(scene: &Scene, id: ValueId) -> bool {
+    let is = |op: &Op| match op {
+        Op::Unary(Unary::Clip { min, .. }) => *min >= 0.0,
+        Op::Unary(function) => matches!(function, Unary::Relu | Unary::Sigmoid | Unary::HardSigmoid { .. }),
+        _ => false,
+    };
+    moved_from(scene, id, is).is_some()
 }
 
 /// Whether every window has something of the map in it.
