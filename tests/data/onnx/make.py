@@ -93,6 +93,17 @@ class Transformer(nn.Module):
         return self.head(self.norm(self.block(x))[:, 0]).sigmoid()
 
 
+class Plain(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv1, self.bn1, self.conv2 = nn.Conv2d(3, 8, 3, 2, 1), nn.BatchNorm2d(8), nn.Conv2d(8, 8, 3, padding=1)
+        self.pool, self.fc = nn.MaxPool2d(2), nn.Linear(8, 3)
+
+    def forward(self, x):
+        x = self.pool(nn.functional.relu(self.bn1(self.conv1(x))))
+        return self.fc(nn.functional.relu(self.conv2(x)).mean((2, 3))).softmax(1)
+
+
 def shake(model):
     for name, p in model.named_parameters():
         with torch.no_grad():
@@ -152,12 +163,14 @@ def expect():
 
 
 torch.manual_seed(0)
-cnn, vit = shake(Convolutional()), shake(Transformer())
+cnn, vit, plain = shake(Convolutional()), shake(Transformer()), shake(Plain())
 export(cnn, "cnn_ts11", "ts", 11)
 export(cnn, "cnn_ts17", "ts", 17)
 export(cnn, "cnn_dynamo18", "dynamo", 18)
 export(vit, "vit_ts17", "ts", 17)
 export(vit, "vit_dynamo20", "dynamo", 20)
-quantise("cnn_ts17", "cnn_int8")
+export(plain, "plain", "ts", 17)
+quantise("plain", "plain_int8")
+(HERE / "plain.onnx").unlink()
 export(cnn, "cnn_half", "ts", 17, half=True)
 expect()

@@ -2,7 +2,7 @@
 
 use super::Refusal;
 use super::constant::Element;
-use super::proto::{Dim, Graph, ValueInfo};
+use super::proto::{AttributeValue, Dim, Graph, ValueInfo};
 use std::collections::HashSet;
 
 /// The side of the picture where neither file nor person says one.
@@ -122,7 +122,8 @@ fn maps(
     assumptions: &mut Vec<String>,
 ) -> Result<Input, Refusal> {
     let is_channels = |dim: &Dim| matches!(fixed(dim), Some(1 | 3 | 4));
-    let channels_last = is_channels(&dims[3]) && !is_channels(&dims[1]);
+    let channels_last =
+        is_turned(graph, &picture.name).unwrap_or_else(|| is_channels(&dims[3]) && !is_channels(&dims[1]));
     let (c, h, w) = if channels_last { (3, 1, 2) } else { (1, 2, 3) };
     let found = fixed(&dims[c]).or_else(|| first_kernel(graph, &picture.name));
     let channels = match (found, options.channels) {
@@ -179,6 +180,20 @@ fn flat(picture: &ValueInfo, dims: &[Dim], bytes: bool) -> Result<Input, Refusal
         bytes,
         file_shape,
     })
+}
+
+/// Whether the first that is done to the picture is to put its channels first, if it is a convolution or that.
+fn is_turned(graph: &Graph, name: &str) -> Option<bool> {
+    let mut readers = graph.nodes.iter().filter(|n| n.inputs.first().is_some_and(|input| input == name));
+    let first = readers.next().filter(|_| readers.next().is_none())?;
+    match first.op.as_str() {
+        "Conv" => Some(false),
+        "Transpose" => {
+            let perm = first.attributes.iter().find(|a| a.name == "perm")?;
+            matches!(&perm.value, AttributeValue::Ints(list) if list[..] == [0, 3, 1, 2]).then_some(true)
+        }
+        _ => None,
+    }
 }
 
 /// How many channels the convolution wants that reads the picture.
