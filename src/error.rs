@@ -82,6 +82,14 @@ pub enum Error {
         /// Where it is.
         layer: String,
     },
+    /// A model file that cannot be read or is no network that is understood.
+    #[error("cannot use the model {}: {reason}", .path.display())]
+    BadModel {
+        /// The file.
+        path: PathBuf,
+        /// Why, and what to do.
+        reason: String,
+    },
     /// A file or folder that cannot be written.
     #[error("cannot write {}: {source}; choose another folder with --out or free some space", .path.display())]
     Output {
@@ -189,6 +197,11 @@ impl Error {
     /// An [`Error::BadWeights`].
     pub fn bad_weights(path: impl Into<PathBuf>, reason: impl std::fmt::Display) -> Self {
         Self::BadWeights { path: path.into(), reason: one_line(reason) }
+    }
+
+    /// An [`Error::BadModel`].
+    pub fn bad_model(path: impl Into<PathBuf>, reason: impl std::fmt::Display) -> Self {
+        Self::BadModel { path: path.into(), reason: one_line(reason) }
     }
 }
 

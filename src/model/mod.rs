@@ -8,6 +8,7 @@ mod labels;
 mod open;
 mod output;
 mod provenance;
+pub mod read;
 mod roles;
 mod weights;
 mod zoo;

@@ -34,7 +34,7 @@ impl From<&Error> for FailureKind {
             | Error::TooLarge { .. }
             | Error::Device { .. } => Self::Usage,
             Error::BadImage { .. } => Self::Image,
-            Error::BadWeights { .. } | Error::BadGraph { .. } => Self::Weights,
+            Error::BadWeights { .. } | Error::BadModel { .. } | Error::BadGraph { .. } => Self::Weights,
             Error::NotKept { .. }
             | Error::Output { .. }
             | Error::Diverged { .. }

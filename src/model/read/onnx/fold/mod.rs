@@ -1,0 +1,116 @@
+//! Values of operators whose inputs are constants, so that what does not depend on the picture vanishes from the graph.
+//!
+//! Plain loops: what is folded are shapes, masks, tables of positions and weights in another form. Shapes and indices have
+//! been checked by those who ask.
+
+mod matrix;
+mod movement;
+mod pointwise;
+mod reduce;
+
+use super::Refusal;
+use super::constant::{Constant, Element};
+use super::op::Op;
+
+/// What a folded result costs, in bytes that are kept or touched on the way.
+pub fn cost(op: &Op, inputs: &[&Constant], len: usize) -> u64 {
+    let len = len as u64;
+    let read: u64 = inputs.iter().map(|c| c.len() as u64).sum();
+    match op {
+        Op::Reshape => 0,
+        _ if inputs.iter().all(|c| c.filling().is_some()) && moves_or_is_pointwise(op) => 0,
+        Op::Linear { .. } | Op::MatMul => {
+            let summed = inputs[1].shape.iter().copied().max().unwrap_or(1) as u64;
+            len.saturating_mul(4 + summed / 4)
+        }
+        Op::Reduce { .. } | Op::InstanceNorm { .. } => len.saturating_mul(4).saturating_add(read),
+        _ => len.saturating_mul(if inputs.iter().any(|c| c.element == Element::Float) { 4 } else { 8 }),
+    }
+}
+
+fn moves_or_is_pointwise(op: &Op) -> bool {
+    op.is_pointwise()
+        || matches!(op, Op::Transpose { .. } | Op::Slice { .. } | Op::Gather { .. } | Op::Expand | Op::Tile)
+}
+
+/// The result of an operator with the shape and type that it is known to have; `None` for an operator that is not folded.
+///
+/// # Errors
+/// A [`Refusal`] if a weight cannot be read from its file.
+pub fn evaluate(
+    op: &Op,
+    inputs: &[&Constant],
+    shape: &[usize],
+    element: Element,
+) -> Result<Option<Constant>, Refusal> {
+    let x = inputs[0];
+    if matches!(op, Op::Reshape) {
+        return x.reshaped(shape.to_vec()).map(Some);
+    }
+    if let Some(filling) = x.filling()
+        && matches!(op, Op::Transpose { .. } | Op::Slice { .. } | Op::Gather { .. } | Op::Expand | Op::Tile)
+    {
+        return Ok(Some(match element {
+            Element::Float => Constant::filled(shape.to_vec(), filling),
+            _ => Constant::filled_int(shape.to_vec(), element, filling as i64),
+        }));
+    }
+    let out = match op {
+        Op::Unary(function) => pointwise::unary(*function, x, element)?,
+        Op::Binary(function) => pointwise::binary(*function, x, inputs[1], shape, element)?,
+        Op::Where => pointwise::choose(x, inputs[1], inputs[2], shape)?,
+        Op::Transpose { .. } | Op::Slice { .. } | Op::Expand | Op::Tile | Op::Gather { .. } => {
+            movement::moved(op, x, shape)?
+        }
+        Op::Concat { axis } => movement::concat(*axis, inputs, shape)?,
+        Op::Pad { before, mode, .. } => movement::pad(before, *mode, x, shape)?,
+        Op::ScatterNd => movement::scatter(x, inputs[1], inputs[2])?,
+        Op::CumSum { axis } => reduce::cumulative(*axis, x)?,
+        Op::Reduce { kind, axes, .. } => reduce::reduce(*kind, axes, x, shape)?,
+        Op::Softmax { axis, log: false } => reduce::softmax(*axis, x)?,
+        Op::InstanceNorm { epsilon } => reduce::instance_norm(*epsilon, x, inputs[1], inputs[2])?,
+        Op::BatchNorm { epsilon } => reduce::batch_norm(*epsilon, inputs)?,
+        Op::LayerNorm { axes, epsilon } => reduce::layer_norm(axes, *epsilon, inputs)?,
+        Op::MatMul => matrix::matmul(x, inputs[1], shape)?,
+        Op::Linear { axis, transposed } => matrix::linear(*axis, *transposed, inputs, shape)?,
+        _ => return Ok(None),
+    };
+    Ok(Some(out))
+}
+
+/// Row-major strides of a shape that is broadcast to `rank` axes; 0 where it is repeated.
+fn strides(shape: &[usize], rank: usize) -> Vec<isize> {
+    let mut strides = vec![0; rank];
+    let mut step = 1;
+    for (i, extent) in shape.iter().enumerate().rev() {
+        if *extent != 1 {
+            strides[rank - shape.len() + i] = step;
+        }
+        step *= *extent as isize;
+    }
+    strides
+}
+
+/// Goes through a shape in row-major order with offsets into several arrays.
+fn walk<const N: usize>(
+    shape: &[usize],
+    start: [isize; N],
+    strides: [&[isize]; N],
+    mut each: impl FnMut([usize; N]),
+) {
+    let len: usize = shape.iter().product();
+    let mut at = start;
+    let mut place = vec![0; shape.len()];
+    for _ in 0..len {
+        each(at.map(|offset| offset as usize));
+        for axis in (0..shape.len()).rev() {
+            place[axis] += 1;
+            (0..N).for_each(|n| at[n] += strides[n][axis]);
+            if place[axis] < shape[axis] {
+                break;
+            }
+            (0..N).for_each(|n| at[n] -= strides[n][axis] * shape[axis] as isize);
+            place[axis] = 0;
+        }
+    }
+}

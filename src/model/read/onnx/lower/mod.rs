@@ -1,0 +1,228 @@
+//! From the file's operators to canonical ones.
+//!
+//! Nodes are taken in order; each becomes canonical nodes on values whose shapes are known, or a constant, or nothing at
+//! all. What an operator says in one version as an attribute and in another as an input is settled here, once.
+
+mod call;
+mod constants;
+mod control;
+mod convolution;
+mod einsum;
+mod indexing;
+mod matrix;
+mod movement;
+mod norms;
+mod pointwise;
+mod pooling;
+mod quantised;
+mod reduce;
+mod resize;
+mod table;
+
+pub use table::operators;
+
+use super::Refusal;
+use super::constant::{Constant, Element};
+use super::fold;
+use super::input::Input;
+use super::ir::{Graph, Node, Origin, Value, ValueId};
+use super::op::Op;
+use super::proto::{self, Model, Tensor};
+use super::source::Source;
+use super::stored::count;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// The most nodes that functions and branches may grow to.
+const MOST_NODES: usize = 200_000;
+/// How much more than four times the file's size folded constants may take together, in bytes.
+const FOLDING: u64 = 64 << 20;
+
+/// Values by name.
+type Names = HashMap<String, ValueId>;
+
+/// What comes out.
+pub struct Lowered {
+    /// Canonical nodes in order.
+    pub graph: Graph,
+    /// Bits of a number of the largest weight in the file.
+    pub weight_bits: usize,
+}
+
+/// The version of the standard operator set.
+///
+/// # Errors
+/// A [`Refusal`] if the file names none.
+pub fn standard_opset(opsets: &[(String, i64)]) -> Result<i64, Refusal> {
+    let standard = opsets.iter().find(|(domain, _)| is_standard(domain));
+    standard.map(|(_, version)| *version).ok_or_else(|| Refusal::new("it names no version of the ONNX operators"))
+}
+
+fn is_standard(domain: &str) -> bool {
+    matches!(domain, "" | "ai.onnx")
+}
+
+/// Lowers what `target` needs of a model's graph.
+///
+/// # Errors
+/// A [`Refusal`] that names the node, its operator and what would help.
+pub fn lower(source: Arc<Source>, model: &Model, input: &Input, target: &str) -> Result<Lowered, Refusal> {
+    let Some(main) = &model.graph else { return Err(Refusal::new("it has no graph")) };
+    let picture =
+        Value { name: input.name.clone(), shape: input.file_shape.clone(), element: Element::Float, constant: None };
+    let budget = files_size(&source, main)?.saturating_mul(4).saturating_add(FOLDING);
+    let mut lowering = Lowering {
+        graph: Graph { nodes: Vec::new(), values: vec![picture], input: ValueId(0), output: ValueId(0) },
+        model,
+        source,
+        beside: HashMap::new(),
+        budget,
+        steps: 0,
+        origin: Origin::default(),
+        bytes: input.bytes,
+    };
+    let mut names = Names::from([(input.name.clone(), ValueId(0))]);
+    lowering.run(main, &[target], standard_opset(&model.opsets)?, &mut names, 0)?;
+    let output = names.get(target).copied().ok_or_else(|| Refusal(format!("nothing computes \"{target}\"")))?;
+    let mut graph = lowering.graph;
+    if graph.constant(output).is_some() || output == graph.input {
+        return Err(Refusal(format!("its output \"{}\" does not depend on the picture", target.escape_debug())));
+    }
+    graph.output = output;
+    let largest = graph.values.iter().filter_map(|v| v.constant.as_ref()).max_by_key(|c| c.len());
+    let weight_bits = largest.and_then(Constant::stored_bits).unwrap_or(32);
+    Ok(Lowered { graph, weight_bits })
+}
+
+/// Bytes of the model and of what lies beside it.
+fn files_size(source: &Source, graph: &proto::Graph) -> Result<u64, Refusal> {
+    let mut files: Vec<&str> = graph.initializers.iter().filter_map(|t| t.stored.location()).collect();
+    files.sort_unstable();
+    files.dedup();
+    files.into_iter().try_fold(source.len(), |sum, name| Ok(sum + source.beside(name)?.len()))
+}
+
+/// The work in progress.
+struct Lowering<'m> {
+    graph: Graph,
+    model: &'m Model,
+    source: Arc<Source>,
+    /// Files of weights beside the model.
+    beside: HashMap<String, Arc<Source>>,
+    /// Bytes that folded constants may still take.
+    budget: u64,
+    steps: usize,
+    /// The node at hand.
+    origin: Origin,
+    /// Whether the picture is bytes in the file.
+    bytes: bool,
+}
+
+impl Lowering<'_> {
+    /// Lowers what `outputs` need of a graph whose surroundings have these names.
+    fn run(
+        &mut self,
+        graph: &proto::Graph,
+        outputs: &[&str],
+        opset: i64,
+        names: &mut Names,
+        depth: usize,
+    ) -> Result<(), Refusal> {
+        if graph.sparse > 0 {
+            return Err(Refusal::new("it has weights in a sparse layout; export it with dense ones"));
+        }
+        for tensor in &graph.initializers {
+            let id = self.weight(tensor)?;
+            names.insert(tensor.name.clone(), id);
+        }
+        self.nodes(&graph.nodes, outputs, opset, names, depth)
+    }
+
+    /// Lowers what `outputs` need of some nodes.
+    fn nodes(
+        &mut self,
+        nodes: &[proto::Node],
+        outputs: &[&str],
+        opset: i64,
+        names: &mut Names,
+        depth: usize,
+    ) -> Result<(), Refusal> {
+        for node in super::order::order(nodes, outputs)? {
+            self.node(node, opset, names, depth)?;
+        }
+        Ok(())
+    }
+
+    /// A weight of the file; nothing is read but its place.
+    fn weight(&mut self, tensor: &Tensor) -> Result<ValueId, Refusal> {
+        let constant =
+            self.stored(tensor).map_err(|r| Refusal(format!("\"{}\": {r}", tensor.name.escape_debug())))?;
+        let id = self.graph.add_constant(constant);
+        self.graph.values[id.0 as usize].name.clone_from(&tensor.name);
+        Ok(id)
+    }
+
+    fn stored(&mut self, tensor: &Tensor) -> Result<Constant, Refusal> {
+        let source = match tensor.stored.location() {
+            None => Arc::clone(&self.source),
+            Some(name) => match self.beside.get(name) {
+                Some(source) => Arc::clone(source),
+                None => {
+                    let source = Arc::new(self.source.beside(name)?);
+                    self.beside.insert(name.to_owned(), Arc::clone(&source));
+                    source
+                }
+            },
+        };
+        Ok(Constant::placed(tensor.stored.shape()?, tensor.stored.place(source)?))
+    }
+
+    /// Adds a canonical node, or the constant that it is.
+    ///
+    /// # Errors
+    /// A [`Refusal`] if the result is too large, or the operator can only be folded and its inputs are computed.
+    fn emit(
+        &mut self,
+        op: Op,
+        inputs: Vec<ValueId>,
+        shape: Vec<usize>,
+        element: Element,
+    ) -> Result<ValueId, Refusal> {
+        let len = count(&shape)?;
+        let constants: Option<Vec<&Constant>> = inputs.iter().map(|id| self.graph.constant(*id)).collect();
+        if let Some(constants) = constants {
+            let cost = fold::cost(&op, &constants, len);
+            let folded = if cost <= self.budget { fold::evaluate(&op, &constants, &shape, element)? } else { None };
+            self.spend(cost)?;
+            if let Some(constant) = folded {
+                return Ok(self.graph.add_constant(constant));
+            }
+        }
+        match &op {
+            Op::Binary(binary) if !binary.is_smooth() => return Err(no_gradient()),
+            Op::Unary(super::op::Unary::Not) | Op::ScatterNd | Op::CumSum { .. } => return Err(no_gradient()),
+            _ => {}
+        }
+        if shape.contains(&0) {
+            return Err(Refusal(format!(
+                "nothing is left of the picture ({shape:?}); give it a larger --input-size"
+            )));
+        }
+        let id = self.graph.add(Value { name: String::new(), shape, element, constant: None });
+        let name = self.origin.name.clone();
+        self.graph.nodes.push(Node { op, name, inputs, output: id, origin: self.origin.clone() });
+        Ok(id)
+    }
+
+    /// Counts bytes of a constant that is computed.
+    fn spend(&mut self, bytes: u64) -> Result<(), Refusal> {
+        let too_much =
+            || Refusal::new("it computes far more constants than the file is large; simplify it before exporting");
+        self.budget = self.budget.checked_sub(bytes).ok_or_else(too_much)?;
+        Ok(())
+    }
+}
+
+fn no_gradient() -> Refusal {
+    Refusal::new("it is computed from the picture and has no gradient; take an earlier output with --output")
+}

@@ -1,0 +1,127 @@
+//! ONNX files: from bytes to a graph of layers.
+//!
+//! [`wire`] reads protobuf, [`proto`] the messages, [`stored`] and [`constant`] the weights (which stay in the file until
+//! they are used). [`lower`] makes canonical operators ([`op`]) of the file's, with every shape known, and folds what
+//! does not depend on the picture. [`patterns`], [`layout`] and [`batch`] then leave the layers that a person would
+//! name. Reference: <https://onnx.ai/onnx/operators/>, operator sets 7 to 25.
+
+mod batch;
+pub mod constant;
+mod fold;
+mod head;
+mod input;
+pub mod ir;
+pub mod labels;
+mod layout;
+mod lower;
+mod names;
+pub mod op;
+mod order;
+mod patterns;
+mod pointwise;
+pub mod proto;
+pub mod source;
+pub mod stored;
+pub mod wire;
+
+pub use input::{Input, Options};
+pub use lower::operators;
+
+use crate::error::{Error, Result};
+use crate::model::Scores;
+use ir::Graph;
+use source::Source;
+use std::fmt::Display;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Why a file cannot be used: the second half of a sentence, without the file's name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal(pub String);
+
+impl Refusal {
+    /// A reason.
+    pub fn new(reason: impl Display) -> Self {
+        Self(reason.to_string())
+    }
+}
+
+impl Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A model as it comes out of a file: layers, and what the file says about them.
+#[derive(Debug)]
+pub struct Imported {
+    /// The layers from picture to scores.
+    pub graph: Graph,
+    /// What the picture has to be.
+    pub input: Input,
+    /// What the scores are, before a last softmax or sigmoid, which is cut off.
+    pub scores: Scores,
+    /// Names of the outputs of the file's graph.
+    pub outputs: Vec<String>,
+    /// Names of the classes, if the file has them.
+    pub labels: Option<Vec<String>>,
+    /// The file's free key–value pairs.
+    pub metadata: Vec<(String, String)>,
+    /// Program that wrote the file, with its version.
+    pub producer: String,
+    /// Version of the standard operator set.
+    pub opset: i64,
+    /// Bits of a number of the largest weight in the file.
+    pub weight_bits: usize,
+    /// What was assumed because the file does not say it, each a sentence's tail.
+    pub assumptions: Vec<String>,
+}
+
+/// Reads a file.
+///
+/// # Errors
+/// [`Error::BadModel`] with what stands in the way and what would help.
+pub fn read(path: &Path, options: &Options) -> Result<Imported> {
+    Source::open(path)
+        .and_then(|source| import(Arc::new(source), options))
+        .map_err(|refusal| Error::bad_model(path, refusal))
+}
+
+/// Reads a model from a source.
+///
+/// # Errors
+/// A [`Refusal`] with what stands in the way and what would help.
+pub fn import(source: Arc<Source>, options: &Options) -> std::result::Result<Imported, Refusal> {
+    let model = proto::read(&source)?;
+    let Some(main) = &model.graph else {
+        return Err(Refusal::new("it is not an ONNX model; give a .onnx file"));
+    };
+    let opset = lower::standard_opset(&model.opsets)?;
+    let target = input::choose_output(main, options)?;
+    let mut assumptions = Vec::new();
+    let mut input = input::choose(main, &target, options, &mut assumptions)?;
+    let lowered = lower::lower(source, &model, &input, &target)?;
+    let mut graph = lowered.graph;
+    let scores = head::cut(&mut graph);
+    patterns::apply(&mut graph);
+    layout::apply(&mut graph, &mut input);
+    patterns::apply(&mut graph);
+    batch::apply(&mut graph);
+    patterns::apply(&mut graph);
+    names::apply(&mut graph);
+    let outputs = main.outputs.iter().map(|info| info.name.clone()).collect();
+    let labels = labels::find(&model.metadata);
+    let producer = model.producer.iter().filter(|text| !text.is_empty()).cloned().collect::<Vec<_>>().join(" ");
+    Ok(Imported {
+        graph,
+        input,
+        scores,
+        outputs,
+        labels,
+        metadata: model.metadata,
+        producer,
+        opset,
+        weight_bits: lowered.weight_bits,
+        assumptions,
+    })
+}

@@ -1,0 +1,193 @@
+//! What one version writes as an attribute and another as an input becomes the same.
+
+use crate::writer::{Graph, float, floats, int, ints, text};
+use crate::{imported, operators};
+use gradlens::model::read::onnx::op::Op;
+
+/// The canonical graph of one node on `x` of this shape, followed by a rectifier.
+fn graph(opset: i64, dims: &[i64], op: &str, inputs: &[(&str, Input)], attributes: &[Vec<u8>]) -> String {
+    let mut graph = Graph::new(dims);
+    let mut names = vec!["x"];
+    for (name, input) in inputs {
+        names.push(name);
+        match input {
+            Input::Ints(values) => graph = graph.ints(name, values),
+            Input::Floats(values) => graph = graph.floats(name, &[values.len() as i64], values),
+            Input::Number(value) => graph = graph.floats(name, &[], &[*value]),
+            Input::None => {
+                names.pop();
+                names.push("");
+            }
+        }
+    }
+    let model = imported(graph.node(op, &names, "a", attributes).node("Tanh", &["a"], "y", &[]).file(opset));
+    let each = model.graph.nodes.iter().map(|n| format!("{:?} {:?}", n.op, model.graph.shape(n.output)));
+    each.collect::<Vec<_>>().join("; ")
+}
+
+enum Input {
+    Ints(Vec<i64>),
+    Floats(Vec<f32>),
+    Number(f32),
+    None,
+}
+
+#[test]
+fn attributes_and_inputs_say_the_same() {
+    use Input::{Floats, Ints, None, Number};
+    let picture = &[1, 2, 4, 6][..];
+    type Version<'a> = (i64, Vec<(&'a str, Input)>, Vec<Vec<u8>>);
+    let pads = vec![0, 0, 1, 0, 0, 0, 0, 2];
+    let same: [(&str, &[i64], Vec<Version>); 10] = [
+        (
+            "Squeeze",
+            &[1, 2, 1, 6],
+            vec![(11, vec![], vec![ints("axes", &[2])]), (13, vec![("a1", Ints(vec![-2]))], vec![])],
+        ),
+        (
+            "Unsqueeze",
+            &[1, 2, 6],
+            vec![(11, vec![], vec![ints("axes", &[2])]), (13, vec![("a1", Ints(vec![-2]))], vec![])],
+        ),
+        (
+            "Clip",
+            picture,
+            vec![
+                (6, vec![], vec![float("min", -1.0), float("max", 2.0)]),
+                (13, vec![("low", Number(-1.0)), ("high", Number(2.0))], vec![]),
+            ],
+        ),
+        (
+            "Pad",
+            picture,
+            vec![
+                (2, vec![], vec![ints("pads", &pads), float("value", 0.5)]),
+                (11, vec![("p", Ints(pads.clone())), ("v", Number(0.5))], vec![text("mode", "constant")]),
+                (18, vec![("p", Ints(vec![1, 0, 0, 2])), ("v", Number(0.5)), ("a1", Ints(vec![2, -1]))], vec![]),
+            ],
+        ),
+        (
+            "Slice",
+            picture,
+            vec![
+                (9, vec![], vec![ints("starts", &[1, 0]), ints("ends", &[-1, 1 << 40]), ints("axes", &[3, 1])]),
+                (10, vec![("s", Ints(vec![1])), ("e", Ints(vec![-1])), ("a1", Ints(vec![-1]))], vec![]),
+                (
+                    13,
+                    vec![
+                        ("s", Ints(vec![0, 1])),
+                        ("e", Ints(vec![2, 5])),
+                        ("a1", Ints(vec![1, 3])),
+                        ("t", Ints(vec![1, 1])),
+                    ],
+                    vec![],
+                ),
+            ],
+        ),
+        (
+            "ReduceMax",
+            picture,
+            vec![
+                (11, vec![], vec![ints("axes", &[1]), int("keepdims", 0)]),
+                (18, vec![("a1", Ints(vec![-3]))], vec![int("keepdims", 0)]),
+            ],
+        ),
+        (
+            "Upsample",
+            picture,
+            vec![
+                (7, vec![], vec![floats("scales", &[1.0, 1.0, 2.0, 2.0]), text("mode", "linear")]),
+                (9, vec![("s", Floats(vec![1.0, 1.0, 2.0, 2.0]))], vec![text("mode", "linear")]),
+            ],
+        ),
+        (
+            "Resize",
+            picture,
+            vec![
+                (11, vec![("r", None), ("s", Floats(vec![1.0, 1.0, 2.0, 2.0]))], vec![text("mode", "nearest")]),
+                (13, vec![("r", None), ("s", None), ("z", Ints(vec![1, 2, 8, 12]))], vec![]),
+                (18, vec![("r", None), ("s", None), ("z", Ints(vec![8, 12]))], vec![ints("axes", &[2, 3])]),
+            ],
+        ),
+        ("Softmax", &[1, 5], vec![(7, vec![], vec![]), (13, vec![], vec![int("axis", 1)]), (13, vec![], vec![])]),
+        (
+            "Dropout",
+            picture,
+            vec![(7, vec![], vec![float("ratio", 0.5)]), (13, vec![("ratio", Number(0.5))], vec![])],
+        ),
+    ];
+    for (op, dims, versions) in same {
+        let found: Vec<String> =
+            versions.iter().map(|(opset, inputs, a)| graph(*opset, dims, op, inputs, a)).collect();
+        assert!(found.windows(2).all(|pair| pair[0] == pair[1]), "{op}: {found:#?}");
+    }
+}
+
+#[test]
+fn old_softmax_is_over_all_axes_from_one_on() {
+    let old = graph(11, &[1, 2, 3], "Softmax", &[], &[int("axis", 1)]);
+    assert_eq!(
+        old,
+        "Reshape [1, 6]; Softmax { axis: 1, log: false } [1, 6]; Reshape [1, 2, 3]; Unary(Tanh) [1, 2, 3]"
+    );
+    let new = graph(13, &[1, 2, 3], "Softmax", &[], &[int("axis", 1)]);
+    assert_eq!(new, "Softmax { axis: 1, log: false } [1, 2, 3]; Unary(Tanh) [1, 2, 3]");
+}
+
+#[test]
+fn automatic_padding_is_worked_out() {
+    let conv = |auto: &str, side: i64| {
+        let attributes = [text("auto_pad", auto), ints("strides", &[2, 2])];
+        let graph =
+            Graph::new(&[1, 1, side, side]).weights("w", &[1, 1, 3, 3]).node("Conv", &["x", "w"], "y", &attributes);
+        let model = imported(graph.file(11));
+        let Op::Conv(conv) = &model.graph.nodes[0].op else { panic!("a convolution") };
+        (conv.pads, model.graph.shape(model.graph.output)[2])
+    };
+    assert_eq!(conv("SAME_UPPER", 8), ([0, 0, 1, 1], 4));
+    assert_eq!(conv("SAME_LOWER", 8), ([1, 1, 0, 0], 4));
+    assert_eq!(conv("SAME_UPPER", 7), ([1, 1, 1, 1], 4));
+    assert_eq!(conv("VALID", 7), ([0; 4], 3));
+}
+
+#[test]
+fn windows_that_hang_over_start_inside() {
+    let pool = |side: i64, pads: &[i64]| {
+        let attributes =
+            [ints("kernel_shape", &[2, 2]), ints("strides", &[2, 2]), ints("pads", pads), int("ceil_mode", 1)];
+        let graph = Graph::new(&[1, 1, side, side]).node("MaxPool", &["x"], "y", &attributes);
+        let model = imported(graph.file(12));
+        model.graph.shape(model.graph.output)[2]
+    };
+    assert_eq!([pool(5, &[0; 4]), pool(4, &[0; 4]), pool(5, &[1; 4]), pool(3, &[1; 4])], [3, 2, 3, 2]);
+}
+
+#[test]
+fn products_of_rows_are_linear_layers() {
+    let linear = |graph: Graph| operators(&imported(graph.file(13)));
+    let gemm = |attributes: &[Vec<u8>]| {
+        Graph::new(&[1, 3]).weights("w", &[3, 3]).weights("b", &[3]).node("Gemm", &["x", "w", "b"], "y", attributes)
+    };
+    assert_eq!(linear(gemm(&[])), "Linear 1");
+    assert_eq!(linear(gemm(&[int("transB", 1)])), "Linear 1");
+    assert_eq!(linear(gemm(&[float("alpha", 0.5)])), "Add 1, Linear 1, Mul 1");
+    let added = Graph::new(&[1, 5, 3])
+        .weights("w", &[3, 2])
+        .weights("b", &[2])
+        .node("MatMul", &["x", "w"], "a", &[])
+        .node("Add", &["b", "a"], "y", &[]);
+    assert_eq!(linear(added), "Linear 1");
+}
+
+#[test]
+fn einstein_sums_are_products() {
+    let graph = Graph::new(&[1, 2, 3, 4]).node("Relu", &["x"], "a", &[]).node(
+        "Einsum",
+        &["x", "a"],
+        "y",
+        &[text("equation", "bhid,bhjd->bhij")],
+    );
+    let model = imported(graph.file(13));
+    assert_eq!(model.graph.shape(model.graph.output), [1, 2, 3, 3]);
+    assert!(operators(&model).starts_with("MatMul 1"), "{}", operators(&model));
+}
