@@ -138,9 +138,10 @@ const B: [f32; 3] = [0.0, 2.0, 3.0];
 
 #[test]
 fn functions_of_two_maps_are_those_of_pytorch() {
+    type Case = (Binary, &'static [f32], &'static [f32], &'static [f32]);
     // y, ∂a and ∂b for ∂y = 1, 2, …, 6: torch.add, …, torch.maximum (2.15).
     #[rustfmt::skip]
-    let cases: [(Binary, &[f32], &[f32], &[f32]); 7] = [
+    let cases: [Case; 7] = [
         (Binary::Add, &[0.0, 3.5, 1.0, 3.0, 4.0, 3.5], &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], &[5.0, 7.0, 9.0]),
         (Binary::Sub, &[0.0, -0.5, -5.0, 3.0, 0.0, -2.5], &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], &[-5.0, -7.0, -9.0]),
         (Binary::Mul, &[0.0, 3.0, -6.0, 0.0, 4.0, 1.5], &[0.0, 4.0, 9.0, 0.0, 10.0, 18.0], &[12.0, 13.0, -3.0]),
