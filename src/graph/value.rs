@@ -306,11 +306,11 @@ impl Layout {
     /// # Errors
     /// If it has too many axes, or too few.
     pub fn map_shape(self, shape: &[usize]) -> Result<[usize; 4]> {
-        match (self, *shape) {
-            (Self::ChannelsFirst, [n, c, h, w]) | (Self::ChannelsLast, [n, h, w, c]) => Ok([n, c, h, w]),
-            (Self::ChannelsLast, [h, w, c]) => Ok([1, c, h, w]),
-            (Self::ChannelsLast, [w, c]) => Ok([1, c, 1, w]),
-            (Self::ChannelsLast, [c]) => Ok([1, c, 1, 1]),
+        match (self, shape) {
+            (Self::ChannelsFirst, &[n, c, h, w]) | (Self::ChannelsLast, &[n, h, w, c]) => Ok([n, c, h, w]),
+            (Self::ChannelsLast, &[h, w, c]) => Ok([1, c, h, w]),
+            (Self::ChannelsLast, &[w, c]) => Ok([1, c, 1, w]),
+            (Self::ChannelsLast, &[c]) => Ok([1, c, 1, 1]),
             (Self::ChannelsLast, []) => Ok([1, 1, 1, 1]),
             _ => bail!("a value of shape {shape:?} does not lie in memory as a map does"),
         }

@@ -82,7 +82,13 @@ fn forward(function: kernels::Binary, a: Value, b: Value) -> Result<Value> {
 }
 
 /// The gradient at the operand of `side`, of the shapes a and b.
-fn gradient(function: kernels::Binary, side: Side, [a, b]: [&[usize]; 2], values: Option<[&Value; 2]>, dy: &Value) -> Result<Value> {
+fn gradient(
+    function: kernels::Binary,
+    side: Side,
+    [a, b]: [&[usize]; 2],
+    values: Option<[&Value; 2]>,
+    dy: &Value,
+) -> Result<Value> {
     let left = side == Side::Left;
     let own = if left { a } else { b };
     let kernels = dy.kernels();
@@ -146,7 +152,7 @@ impl Operator for Binary {
             kernels::Binary::Add | kernels::Binary::Sub => Rules::LINEAR,
             kernels::Binary::Mul => Rules {
                 deeplift,
-                lrp: Lrp::Own(Box::new(|at, relevance, rule| halves(self, at, &relevance, rule))),
+                lrp: Lrp::Own(Box::new(|at, relevance, rule| halves(*self, at, &relevance, rule))),
                 // Twice both factors is four times the product: once is left.
                 biases: Biases::Own(Box::new(move |at, dy| Ok(Some(output(at, dy)?.neg()?)))),
             },
@@ -176,7 +182,7 @@ fn kind(function: kernels::Binary) -> &'static str {
 }
 
 /// Every product counts half for each of its factors (Achtibat et al. 2024, arXiv:2402.05602).
-fn halves(product: &Binary, at: &Point<'_>, relevance: &Value, rule: LrpRule) -> Result<Shared> {
+fn halves(product: Binary, at: &Point<'_>, relevance: &Value, rule: LrpRule) -> Result<Shared> {
     let share = rule.quotient(&relevance.to_tensor()?, &at.output()?.to_tensor()?)?;
     let back = product.vjp(at, relevance.with(share))?;
     let half = |(k, dx): (usize, Value)| Ok(relevance.with(((at.input(k)?.to_tensor()? * dx.to_tensor()?)? * 0.5)?));
@@ -192,7 +198,7 @@ fn multipliers(function: kernels::Binary, at: &Point<'_>, reference: &Point<'_>,
     let by_a = (((&only_a - &neither)? + (&both - &only_b)?)? * 0.5)?;
     let by_b = (((&only_b - &neither)? + (&both - &only_a)?)? * 0.5)?;
     let dy_tensor = dy.to_tensor()?;
-    let multiplier = |x: &Value, x0: &Value, change: Tensor| {
+    let multiplier = |x: &Value, x0: &Value, change: Tensor| -> Result<Value> {
         let difference = (x.to_tensor()? - x0.to_tensor()?)?.broadcast_as(change.shape())?.contiguous()?;
         let shared = (&dy_tensor * change)?;
         let all = rescaled(&shared, &difference, &shared.zeros_like()?)?;

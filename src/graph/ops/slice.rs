@@ -57,7 +57,8 @@ impl Slice {
         let wrapped = candle_core::Error::wrap;
         for range in &self.ranges {
             let Some(steps) = range.axis.checked_sub(1).and_then(|axis| steps.get_mut(axis)) else { return Ok(None) };
-            let (start, count) = (i64::try_from(range.start).map_err(wrapped)?, i64::try_from(range.count).map_err(wrapped)?);
+            let (start, count) =
+                (i64::try_from(range.start).map_err(wrapped)?, i64::try_from(range.count).map_err(wrapped)?);
             let step = i64::try_from(range.step).map_err(wrapped)?;
             let end = start + count * step;
             // One axis may be cut once; what goes on below 0 counts from the end otherwise.
