@@ -6,7 +6,7 @@ mod support;
 #[path = "support/case.rs"]
 mod case;
 
-use candle_core::{Device, Tensor};
+use candle_core::Tensor;
 use case::{
     Case,
     Method::{DeepLift, FullGrad, Lrp},
