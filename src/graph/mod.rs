@@ -23,7 +23,7 @@ pub use operator::{Operator, Saves, Weighted};
 pub use point::Point;
 pub use profile::LayerTiming;
 pub use rules::{Biases, DeepLift, Lrp, LrpRule, OwnBiases, OwnDeepLift, OwnLrp, Rules, Shared};
-pub use value::{Shape, Value};
+pub use value::{Layout, Shape, Value};
 
 use crate::error::{Error, Result};
 use candle_core::{DType, Device, Tensor};

@@ -169,8 +169,7 @@ impl Graph {
         if shape.len() == 4 {
             return Ok(Value::of_map(map, self.kernels));
         }
-        let value = Value::of_map(map.clone(), self.kernels);
-        value.with_rows(map, shape.to_vec())
+        Value::of_rows(map, shape.to_vec(), self.kernels)
     }
 
     pub(super) fn shapes(&self, height: usize, width: usize) -> Result<Vec<Shape>> {

@@ -51,16 +51,29 @@ impl Value {
         Self::of_map(map, self.kernels)
     }
 
-    /// Rows of channels, as [`Value::into_rows`] gives them, for the same kernels as this value. `shape` ends in the
-    /// channels.
+    /// Rows of channels, as [`Value::into_rows`] gives them. `shape` ends in the channels.
     ///
     /// # Errors
     /// If the rows are not those of a value of this shape.
-    pub fn with_rows(&self, rows: Map, shape: Shape) -> Result<Self> {
+    pub fn of_rows(rows: Map, shape: Shape, kernels: KernelSet) -> Result<Self> {
         if rows.shape() != rows_of(&shape) {
             bail!("rows of shape {:?} are no value of shape {shape:?}", rows.shape());
         }
-        Ok(Self { storage: Storage::Rows(rows, shape), kernels: self.kernels })
+        Ok(Self { storage: Storage::Rows(rows, shape), kernels })
+    }
+
+    /// [`Value::of_rows`] for the same kernels as this value.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn with_rows(&self, rows: Map, shape: Shape) -> Result<Self> {
+        Self::of_rows(rows, shape, self.kernels)
+    }
+
+    /// What maps of it are made for.
+    #[must_use]
+    pub fn kernels(&self) -> KernelSet {
+        self.kernels
     }
 
     /// The same tensor for other kernels.
@@ -126,6 +139,40 @@ impl Value {
         }
     }
 
+    /// How it lies in memory: what can be had as a map without a transposition.
+    #[must_use]
+    pub fn layout(&self) -> Layout {
+        if self.is_map() { Layout::ChannelsFirst } else { Layout::ChannelsLast }
+    }
+
+    /// A value of rank 4 at most as the map of this layout.
+    ///
+    /// # Errors
+    /// If it has a higher rank, or another than 4 where channels come first.
+    pub fn laid_out(self, layout: Layout) -> Result<Map> {
+        match layout {
+            Layout::ChannelsFirst => self.into_map(),
+            Layout::ChannelsLast => {
+                let [n, _, h, w] = layout.map_shape(&self.shape())?;
+                self.into_rows()?.with_pixels([n, h, w])
+            }
+        }
+    }
+
+    /// A map of this layout as a value of `shape`: the way back from [`Value::laid_out`].
+    ///
+    /// # Errors
+    /// If the map is not that of a value of this shape.
+    pub fn of_laid_out(map: Map, layout: Layout, shape: Shape, kernels: KernelSet) -> Result<Self> {
+        match layout {
+            Layout::ChannelsFirst => Ok(Self::of_map(map, kernels)),
+            Layout::ChannelsLast => {
+                let [n, _, t, _] = rows_of(&shape);
+                Self::of_rows(map.with_pixels([n, t, 1])?, shape, kernels)
+            }
+        }
+    }
+
     /// A map `[N, C, H, W]` as the value `[N, H, W, C]`: it lies so in memory already.
     ///
     /// # Errors
@@ -134,7 +181,7 @@ impl Value {
         let kernels = self.kernels;
         let map = self.into_map()?;
         let [n, c, h, w] = map.shape();
-        Ok(Self { storage: Storage::Rows(map.in_lines(h * w, 1)?, vec![n, h, w, c]), kernels })
+        Ok(Self { storage: Storage::Rows(map.with_pixels([n, h * w, 1])?, vec![n, h, w, c]), kernels })
     }
 
     /// A value `[N, H, W, C]` as a map `[N, C, H, W]`, the way back from [`Value::channels_last`].
@@ -142,9 +189,9 @@ impl Value {
     /// # Errors
     /// If it has another rank than 4.
     pub fn channels_first(self) -> Result<Self> {
-        let [_, h, w, _] = self.shape()[..] else { bail!("a value of shape {:?} is no map", self.shape()) };
+        let [n, h, w, _] = self.shape()[..] else { bail!("a value of shape {:?} is no map", self.shape()) };
         let kernels = self.kernels;
-        Ok(Self { storage: Storage::Map(self.into_rows()?.in_lines(h, w)?), kernels })
+        Ok(Self { storage: Storage::Map(self.into_rows()?.with_pixels([n, h, w])?), kernels })
     }
 
     /// The value as layers are tapped: of rank 4 itself, of any other rank its rows.
@@ -169,6 +216,9 @@ impl Value {
     /// # Errors
     /// If the shape holds another number of values.
     pub fn reshaped(self, shape: &[usize]) -> Result<Self> {
+        if self.shape() == shape {
+            return Ok(self);
+        }
         match self.storage {
             // Rows stay what they are as long as their ends do.
             Storage::Rows(map, _) if map.shape() == rows_of(shape) => {
@@ -238,6 +288,41 @@ impl Value {
             _ => Storage::Rows(self.into_rows()?, shape),
         };
         Ok(Self { storage, kernels })
+    }
+}
+
+/// Which axes of a value are N, C, H and W of the map that has its numbers in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Layout {
+    /// Those of a value of rank 4, in this order.
+    ChannelsFirst,
+    /// The last ones, as far as there are, are H, W and C, in this order; what is left is N.
+    ChannelsLast,
+}
+
+impl Layout {
+    /// The map `[N, C, H, W]` of a value of this shape.
+    ///
+    /// # Errors
+    /// If it has too many axes, or too few.
+    pub fn map_shape(self, shape: &[usize]) -> Result<[usize; 4]> {
+        match (self, shape) {
+            (Self::ChannelsFirst, &[n, c, h, w]) | (Self::ChannelsLast, &[n, h, w, c]) => Ok([n, c, h, w]),
+            (Self::ChannelsLast, &[h, w, c]) => Ok([1, c, h, w]),
+            (Self::ChannelsLast, &[w, c]) => Ok([1, c, 1, w]),
+            (Self::ChannelsLast, &[c]) => Ok([1, c, 1, 1]),
+            (Self::ChannelsLast, []) => Ok([1, 1, 1, 1]),
+            _ => bail!("a value of shape {shape:?} does not lie in memory as a map does"),
+        }
+    }
+
+    /// Which of N, C, H and W an axis of a value of this rank is.
+    #[must_use]
+    pub fn place(self, rank: usize, axis: usize) -> usize {
+        match self {
+            Self::ChannelsFirst => axis,
+            Self::ChannelsLast => [0, 2, 3, 1][(axis + 4 - rank) % 4],
+        }
     }
 }
 

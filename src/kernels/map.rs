@@ -72,18 +72,21 @@ impl Map {
         }
     }
 
-    /// The same pixels, in reading order, in lines of `w`, without a copy.
+    /// The same pixels, in reading order, as `n` maps of `h` lines of `w`.
     ///
     /// # Errors
-    /// If there are not `h` · `w` of them.
-    pub fn in_lines(self, h: usize, w: usize) -> Result<Self> {
-        let [n, c, height, width] = self.shape();
-        if h * w != height * width {
-            candle_core::bail!("{height} lines of {width} pixels are not {h} lines of {w}");
+    /// If there is another number of them.
+    pub fn with_pixels(self, [n, h, w]: [usize; 3]) -> Result<Self> {
+        let [images, c, height, width] = self.shape();
+        if n * h * w != images * height * width {
+            candle_core::bail!("{:?} (N, H, W) and {:?} are not as many pixels", [images, height, width], [n, h, w]);
         }
         match self {
-            Self::Cpu(map) => Ok(Self::Cpu(map.in_lines(h, w))),
-            Self::Candle(tensor) => Ok(Self::Candle(tensor.reshape((n, c, h, w))?)),
+            Self::Cpu(map) => Ok(Self::Cpu(map.with_pixels([n, h, w]))),
+            Self::Candle(tensor) if n == images => Ok(Self::Candle(tensor.reshape((n, c, h, w))?)),
+            Self::Candle(_) => {
+                Self::from_channels_last(&self.to_channels_last()?.reshape((n, h, w, c))?, KernelSet::Candle)
+            }
         }
     }
 

@@ -1,8 +1,8 @@
-//! Convolution.
+//! Convolutions, and transposed ones.
 
 use super::prelude::*;
 use super::weighted;
-use crate::kernels::Conv2d;
+use crate::kernels::{Conv2d, ConvTranspose2d};
 use rand::RngCore;
 use std::sync::Arc;
 
@@ -10,78 +10,105 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub struct Convolution(pub(in crate::graph) Conv2d);
 
+/// A transposed convolution: a convolution's gradient run forwards.
+#[derive(Debug)]
+pub struct TransposedConvolution(ConvTranspose2d);
+
 impl Convolution {
     /// Of maps.
     #[must_use]
     pub fn new(conv: Conv2d) -> Self {
         Self(conv)
     }
-}
 
-impl Operator for Convolution {
-    fn kind(&self) -> &'static str {
+    fn name(&self) -> &'static str {
         if self.0.is_depthwise() { "depthwise convolution" } else { "convolution" }
     }
+}
 
-    fn arity(&self) -> RangeInclusive<usize> {
-        1..=1
+impl TransposedConvolution {
+    /// Of maps.
+    #[must_use]
+    pub fn new(conv: ConvTranspose2d) -> Self {
+        Self(conv)
     }
 
-    fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape> {
-        Ok(shape_of_maps(inputs[0][0], self.0.output_shape(map_shape(inputs[0])?)?))
-    }
-
-    fn any_batch(&self, _: &[&[usize]]) -> bool {
-        true
-    }
-
-    fn macs(&self, inputs: &[&[usize]]) -> usize {
-        map_shape(inputs[0]).map_or(0, |shape| self.0.macs(shape))
-    }
-
-    fn parameters(&self) -> usize {
-        self.0.parameters()
-    }
-
-    fn saves(&self) -> Saves {
-        Saves::Nothing
-    }
-
-    fn forward(&self, inputs: Vec<Value>) -> Result<Value> {
-        let x = only(inputs)?;
-        Ok(x.with_map(self.0.forward(&x.map()?, None)?))
-    }
-
-    fn vjp(&self, at: &Point<'_>, dy: Value) -> Result<Vec<Value>> {
-        let [_, h, w] = map_shape(at.input_shape(0))?;
-        Ok(vec![dy.with_map(self.0.vjp((h, w), &dy.map()?)?)])
-    }
-
-    fn rules(&self) -> Rules<'_> {
-        weighted::rules(self)
-    }
-
-    fn weighted(&self) -> Option<&dyn Weighted> {
-        Some(self)
+    #[expect(clippy::unused_self, reason = "as for convolutions, which are of two kinds")]
+    fn name(&self) -> &'static str {
+        "transposed convolution"
     }
 }
 
-impl Weighted for Convolution {
-    fn randomised(&self, mut rng: &mut dyn RngCore) -> Result<Arc<dyn Operator>> {
-        Ok(Arc::new(Self(self.0.randomised(&mut rng)?)))
-    }
+macro_rules! convolutions {
+    ($($operator:ident),+) => {$(
+        impl Operator for $operator {
+            fn kind(&self) -> &'static str {
+                self.name()
+            }
+
+            fn arity(&self) -> RangeInclusive<usize> {
+                1..=1
+            }
+
+            fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape> {
+                Ok(shape_of_maps(inputs[0][0], self.0.output_shape(map_shape(inputs[0])?)?))
+            }
+
+            fn any_batch(&self, _: &[&[usize]]) -> bool {
+                true
+            }
+
+            fn macs(&self, inputs: &[&[usize]]) -> usize {
+                map_shape(inputs[0]).map_or(0, |shape| self.0.macs(shape))
+            }
+
+            fn parameters(&self) -> usize {
+                self.0.parameters()
+            }
+
+            fn saves(&self) -> Saves {
+                Saves::Nothing
+            }
+
+            fn forward(&self, inputs: Vec<Value>) -> Result<Value> {
+                let x = only(inputs)?;
+                Ok(x.with_map(self.0.forward(&x.map()?, None)?))
+            }
+
+            fn vjp(&self, at: &Point<'_>, dy: Value) -> Result<Vec<Value>> {
+                let [_, h, w] = map_shape(at.input_shape(0))?;
+                Ok(vec![dy.with_map(self.0.vjp((h, w), &dy.map()?)?)])
+            }
+
+            fn rules(&self) -> Rules<'_> {
+                weighted::rules(self)
+            }
+
+            fn weighted(&self) -> Option<&dyn Weighted> {
+                Some(self)
+            }
+        }
+
+        impl Weighted for $operator {
+            fn randomised(&self, mut rng: &mut dyn RngCore) -> Result<Arc<dyn Operator>> {
+                Ok(Arc::new(Self(self.0.randomised(&mut rng)?)))
+            }
+        }
+
+        impl weighted::Layer for $operator {
+            fn bias(&self) -> Option<&Tensor> {
+                self.0.bias()
+            }
+
+            fn axis(&self) -> usize {
+                1
+            }
+
+            fn part(&self, positive: bool) -> Result<Self> {
+                Ok(Self(if positive { self.0.positive_part()? } else { self.0.negative_part()? }))
+            }
+        }
+    )+};
 }
 
-impl weighted::Layer for Convolution {
-    fn bias(&self) -> Option<&Tensor> {
-        self.0.bias()
-    }
-
-    fn part(&self, positive: bool) -> Result<Self> {
-        Ok(Self(if positive { self.0.positive_part()? } else { self.0.negative_part()? }))
-    }
-
-    fn axis(&self) -> usize {
-        1
-    }
-}
+convolutions!(Convolution, TransposedConvolution);

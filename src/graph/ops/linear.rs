@@ -36,14 +36,14 @@ impl Linear {
             let [_, h, w] = map_shape(&shape)?;
             return Ok(x.with_map(layer(&x.map()?, (h, w))?));
         }
-        let like = x.clone();
+        let kernels = x.kernels();
         let rows = x.into_rows()?;
         let [_, _, h, w] = rows.shape();
         let y = layer(&rows, (h, w))?;
         if let Some(last) = shape.last_mut() {
             *last = y.shape()[1];
         }
-        like.with_rows(y, shape)
+        Value::of_rows(y, shape, kernels)
     }
 }
 

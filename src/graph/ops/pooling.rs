@@ -1,7 +1,7 @@
 //! Pooling.
 
 use super::prelude::*;
-use crate::kernels::{GlobalAvgPool, MaxPool};
+use crate::kernels::{AvgPool, GlobalAvgPool, MaxPool};
 
 /// The largest value of each window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,22 +12,6 @@ impl MaxPooling {
     #[must_use]
     pub fn new(pool: MaxPool) -> Self {
         Self(pool)
-    }
-
-    /// A window's rise goes to the pixel that is largest at the point and its fall to the one that is largest at the
-    /// reference: whichever of the two windows is higher has its winner where the two differ.
-    fn deeplift(&self, at: &Point<'_>, reference: &Point<'_>, dy: &Value) -> Result<Vec<Value>> {
-        let difference = |a: &Value, b: &Value| a.to_tensor()? - b.to_tensor()?;
-        let x = difference(at.input(0)?, reference.input(0)?)?;
-        let y = difference(at.output()?, reference.output()?)?;
-        let through = |at: &Point<'_>, dy: Value| self.0.vjp(&at.input(0)?.map()?, &dy.into_map()?)?.to_tensor();
-        let slope = through(at, dy.clone())?;
-        let shared = dy.to_tensor()?.mul(&y)?;
-        let rises = y.ge(0.0)?;
-        let zero = shared.zeros_like()?;
-        let (up, down) = (rises.where_cond(&shared, &zero)?, rises.where_cond(&zero, &shared)?);
-        let shared = (through(at, dy.with(up))? + through(reference, dy.with(down))?)?;
-        Ok(vec![dy.with(rescaled(&shared, &x, &slope)?)])
     }
 }
 
@@ -63,8 +47,56 @@ impl Operator for MaxPooling {
     }
 
     fn rules(&self) -> Rules<'_> {
-        let deeplift = DeepLift::Own(Box::new(|at, reference, dy| self.deeplift(at, reference, &dy)));
+        let deeplift = DeepLift::Own(Box::new(|at, reference, dy| winners(self, at, reference, &dy, true)));
         Rules { deeplift, ..Rules::MOVING }
+    }
+}
+
+/// The mean of each window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AveragePooling(AvgPool);
+
+impl AveragePooling {
+    /// Over these windows.
+    #[must_use]
+    pub fn new(pool: AvgPool) -> Self {
+        Self(pool)
+    }
+}
+
+impl Operator for AveragePooling {
+    fn kind(&self) -> &'static str {
+        "average pooling"
+    }
+
+    fn arity(&self) -> RangeInclusive<usize> {
+        1..=1
+    }
+
+    fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape> {
+        Ok(shape_of_maps(inputs[0][0], self.0.output_shape(map_shape(inputs[0])?)?))
+    }
+
+    fn any_batch(&self, _: &[&[usize]]) -> bool {
+        true
+    }
+
+    fn saves(&self) -> Saves {
+        Saves::Nothing
+    }
+
+    fn forward(&self, inputs: Vec<Value>) -> Result<Value> {
+        let x = only(inputs)?;
+        Ok(x.with_map(self.0.forward(&x.map()?)?))
+    }
+
+    fn vjp(&self, at: &Point<'_>, dy: Value) -> Result<Vec<Value>> {
+        let [_, h, w] = map_shape(at.input_shape(0))?;
+        Ok(vec![dy.with_map(self.0.vjp((h, w), &dy.map()?)?)])
+    }
+
+    fn rules(&self) -> Rules<'_> {
+        Rules::LINEAR
     }
 }
 

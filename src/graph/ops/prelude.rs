@@ -3,7 +3,7 @@
 pub(super) use super::super::operator::{Operator, Saves, Weighted, exactly, only};
 pub(super) use super::super::point::Point;
 pub(super) use super::super::rules::{Biases, DeepLift, Lrp, LrpRule, Rules, Shared, rescaled};
-pub(super) use super::super::value::{Shape, Value};
+pub(super) use super::super::value::{Layout, Shape, Value};
 pub(super) use crate::kernels::{KernelSet, Map};
 pub(super) use candle_core::{DType, Result, Tensor, bail};
 pub(super) use std::ops::RangeInclusive;
@@ -75,4 +75,28 @@ pub(super) fn put_back(dy: &Tensor, axis: usize, places: Vec<u32>, length: usize
     let count = places.len();
     let places = Tensor::from_vec(places, count, dy.device())?;
     Tensor::zeros(shape, DType::F32, dy.device())?.index_add(&places, dy, axis)
+}
+
+/// DeepLIFT's rule for the largest values, or the least: the rise of one goes to the input that is the largest at the point
+/// and its fall to the one that is the largest at the reference; whichever of the two is higher has its winner where the
+/// two differ.
+pub(super) fn winners(
+    op: &dyn Operator,
+    at: &Point<'_>,
+    reference: &Point<'_>,
+    dy: &Value,
+    largest: bool,
+) -> Result<Vec<Value>> {
+    let difference = |a: &Value, b: &Value| a.to_tensor()? - b.to_tensor()?;
+    let x = difference(at.input(0)?, reference.input(0)?)?;
+    let y = difference(at.output()?, reference.output()?)?;
+    let through = |at: &Point<'_>, dy: Value| only(op.vjp(at, dy)?)?.to_tensor();
+    let slope = through(at, dy.clone())?;
+    let shared = dy.to_tensor()?.mul(&y)?;
+    let rises = y.ge(0.0)?;
+    let zero = shared.zeros_like()?;
+    let (up, down) = (rises.where_cond(&shared, &zero)?, rises.where_cond(&zero, &shared)?);
+    let (here, there) = if largest { (up, down) } else { (down, up) };
+    let shared = (through(at, dy.with(here))? + through(reference, dy.with(there))?)?;
+    Ok(vec![dy.with(rescaled(&shared, &x, &slope)?)])
 }

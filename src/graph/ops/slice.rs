@@ -1,6 +1,7 @@
 //! Parts of a value.
 
 use super::prelude::*;
+use crate::kernels::{self, Separable, Steps};
 
 /// Values of one axis: `count` of them from `start` on, `step` apart, which may be negative.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +50,27 @@ impl Slice {
     }
 }
 
+impl Slice {
+    /// The slice of maps of this shape, if it is one.
+    fn of_maps(&self, shape: &[usize]) -> Result<Option<Separable>> {
+        let mut steps = [Steps::ALL; 3];
+        let wrapped = candle_core::Error::wrap;
+        for range in &self.ranges {
+            let Some(steps) = range.axis.checked_sub(1).and_then(|axis| steps.get_mut(axis)) else { return Ok(None) };
+            let (start, count) =
+                (i64::try_from(range.start).map_err(wrapped)?, i64::try_from(range.count).map_err(wrapped)?);
+            let step = i64::try_from(range.step).map_err(wrapped)?;
+            let end = start + count * step;
+            // One axis may be cut once; what goes on below 0 counts from the end otherwise.
+            if *steps != Steps::ALL {
+                return Ok(None);
+            }
+            *steps = Steps { start, end: if end < 0 { i64::MIN } else { end }, step };
+        }
+        kernels::Slice { steps }.separable(map_shape(shape)?).map(Some)
+    }
+}
+
 impl Operator for Slice {
     fn kind(&self) -> &'static str {
         "slice"
@@ -77,6 +99,11 @@ impl Operator for Slice {
 
     fn forward(&self, inputs: Vec<Value>) -> Result<Value> {
         let x = only(inputs)?;
+        if x.is_map()
+            && let Some(slice) = self.of_maps(&x.shape())?
+        {
+            return Ok(x.with_map(slice.forward(&x.map()?)?));
+        }
         let mut y = x.to_tensor()?;
         for range in &self.ranges {
             y = match range.step {
@@ -88,6 +115,11 @@ impl Operator for Slice {
     }
 
     fn vjp(&self, at: &Point<'_>, dy: Value) -> Result<Vec<Value>> {
+        if dy.is_map()
+            && let Some(slice) = self.of_maps(at.input_shape(0))?
+        {
+            return Ok(vec![dy.with_map(slice.vjp(&dy.map()?)?)]);
+        }
         let mut dx = dy.to_tensor()?;
         for range in self.ranges.iter().rev() {
             let length = at.input_shape(0)[range.axis];

@@ -1,6 +1,7 @@
 //! Softmax.
 
 use super::prelude::*;
+use crate::kernels::{self, Axes};
 
 /// e^x / Σ e^x along an axis, or its logarithm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,18 +23,24 @@ impl Softmax {
         Self { axis, logarithm: true }
     }
 
+    fn function(&self, layout: Layout, rank: usize) -> kernels::Softmax {
+        let mut flags = [false; 4];
+        flags[layout.place(rank, self.axis)] = true;
+        let [batch, channels, rows, columns] = flags;
+        kernels::Softmax { axes: Axes { batch, channels, rows, columns }, log: self.logarithm }
+    }
+
     fn sum(&self, x: &Tensor) -> Result<Tensor> {
         x.sum_keepdim(self.axis)
     }
 
-    /// The product of the Jacobian at the point, which is symmetric for the softmax, and `v`.
-    fn jacobian(&self, at: &Point<'_>, v: &Tensor, transposed: bool) -> Result<Tensor> {
-        let y = at.output()?.to_tensor()?;
-        match (self.logarithm, transposed) {
-            (false, _) => &y * v.broadcast_sub(&self.sum(&(&y * v)?)?)?,
-            (true, true) => v - y.exp()?.broadcast_mul(&self.sum(v)?)?,
-            (true, false) => v.broadcast_sub(&self.sum(&(y.exp()? * v)?)?),
-        }
+    /// The product of the Jacobian at the point and the input: what the output would be if it were linear.
+    fn tangent(&self, at: &Point<'_>) -> Result<Tensor> {
+        let (x, y) = (at.input(0)?.to_tensor()?, at.output()?.to_tensor()?);
+        let s = if self.logarithm { y.exp()? } else { y };
+        let mean = self.sum(&(&s * &x)?)?;
+        let along = x.broadcast_sub(&mean)?;
+        if self.logarithm { Ok(along) } else { s * along }
     }
 
     /// x_i (R_i − s_i Σ R_j), the first order at the point (Achtibat et al. 2024, arXiv:2402.05602); what it leaves counts as
@@ -59,6 +66,9 @@ impl Operator for Softmax {
 
     fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape> {
         within(self.axis, inputs[0])?;
+        if inputs[0].len() > 4 {
+            bail!("a value of shape {:?} has too many axes for a softmax", inputs[0]);
+        }
         Ok(inputs[0].to_vec())
     }
 
@@ -72,21 +82,21 @@ impl Operator for Softmax {
 
     fn forward(&self, inputs: Vec<Value>) -> Result<Value> {
         let x = only(inputs)?;
-        let shifted = x.to_tensor()?;
-        let shifted = shifted.broadcast_sub(&shifted.max_keepdim(self.axis)?)?;
-        let e = shifted.exp()?;
-        let sum = self.sum(&e)?;
-        Ok(x.with(if self.logarithm { shifted.broadcast_sub(&sum.log()?)? } else { e.broadcast_div(&sum)? }))
+        let (shape, layout, kernels) = (x.shape(), x.layout(), x.kernels());
+        let y = self.function(layout, shape.len()).forward(&x.laid_out(layout)?)?;
+        Value::of_laid_out(y, layout, shape, kernels)
     }
 
     fn vjp(&self, at: &Point<'_>, dy: Value) -> Result<Vec<Value>> {
-        Ok(vec![dy.with(self.jacobian(at, &dy.to_tensor()?, true)?)])
+        let y = at.output()?;
+        let (shape, layout, kernels) = (y.shape(), y.layout(), y.kernels());
+        let dx = self.function(layout, shape.len()).vjp(&y.clone().laid_out(layout)?, &dy.laid_out(layout)?)?;
+        Ok(vec![Value::of_laid_out(dx, layout, shape, kernels)?])
     }
 
     fn rules(&self) -> Rules<'_> {
         let biases = Biases::Own(Box::new(|at, dy| {
-            let tangent = self.jacobian(at, &at.input(0)?.to_tensor()?, false)?;
-            Ok(Some((dy.to_tensor()? * (at.output()?.to_tensor()? - tangent)?)?))
+            Ok(Some((dy.to_tensor()? * (at.output()?.to_tensor()? - self.tangent(at)?)?)?))
         }));
         let share = |at: &Point<'_>, relevance: Value, _| self.share(at, &relevance);
         let lrp = if self.logarithm { Lrp::Unknown } else { Lrp::Own(Box::new(share)) };

@@ -50,10 +50,10 @@ impl Nhwc {
         Tensor::from_slice(&self.data, (self.n, self.h, self.w, self.c), &Device::Cpu)
     }
 
-    /// The same pixels in other lines.
-    pub fn in_lines(mut self, h: usize, w: usize) -> Self {
-        assert_eq!(h * w, self.h * self.w, "pixels may move to other lines only");
-        (self.h, self.w) = (h, w);
+    /// The same pixels as other maps.
+    pub fn with_pixels(mut self, [n, h, w]: [usize; 3]) -> Self {
+        assert_eq!(n * h * w, self.n * self.h * self.w, "as many pixels as before");
+        (self.n, self.h, self.w) = (n, h, w);
         self
     }
 
