@@ -129,6 +129,9 @@ pub(super) struct DisplayArgs {
     /// Draw contour lines at a quarter, half and three quarters of the range
     #[arg(long)]
     pub contour: bool,
+    /// Show only the part of the photo that the network sees, not the whole photo with that part marked
+    #[arg(long)]
+    pub crop: bool,
 }
 
 #[derive(Debug, Args)]

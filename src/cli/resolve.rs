@@ -69,6 +69,7 @@ pub(super) fn display(args: &DisplayArgs) -> Result<Display> {
         clip: args.clip,
         threshold: args.threshold,
         contour: args.contour,
+        crop: args.crop,
         ..Display::default()
     };
     for id in &args.color_map {

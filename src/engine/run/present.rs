@@ -6,6 +6,7 @@ use crate::engine::protocol::{
     ParameterChange, Past, Phase, Photo, Series, Snapshot,
 };
 use crate::error::{Error, Result};
+use crate::imaging::Area;
 use crate::model::Output;
 use crate::techniques::{Aim, Context, Job, ParamValue, Params, Progress, Technique, View, spec};
 use std::collections::VecDeque;
@@ -331,6 +332,12 @@ impl Run {
         total.as_secs_f64() * 1e3 / self.recent.len().max(1) as f64
     }
 
+    /// The part of a photo of that width and height that the network sees.
+    pub fn seen(&self, [width, height]: [u32; 2]) -> Area {
+        let input = self.context.model.input();
+        if self.view.cropped { input.resize.area((width, height), input.size) } else { Area::whole(width, height) }
+    }
+
     pub fn snapshot(&self, machine: Machine, past: Arc<[Past]>) -> Snapshot {
         let looked_at = self.shown.and_then(|step| self.history.frame(step));
         let (mut view, mut course) = (self.view.clone(), self.course.clone());
@@ -347,7 +354,7 @@ impl Run {
             course,
             ms_per_step: self.recent_ms(),
             busy_ms: 0,
-            photo: self.photo.clone(),
+            photo: self.photo.clone().map(|photo| Photo { seen: self.seen(photo.size), ..photo }),
             style: self.context.styles.first().cloned(),
             view,
             params: self.params.clone(),

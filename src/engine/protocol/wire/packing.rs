@@ -359,7 +359,7 @@ mod tests {
     fn pictures_are_small_on_a_thin_line() {
         let photo = crate::imaging::samples::find("german_shepherd").expect("a sample");
         let photo = crate::imaging::decode(std::path::Path::new("photo"), photo.bytes).expect("a picture");
-        let photo = crate::imaging::centre_crop(&photo, 256);
+        let photo = Resize::default().apply(&photo, [256, 256], [0; 3]);
         let sent = Snapshot { view: View { result: Some(photo.clone()), ..View::default() }, ..Snapshot::default() };
         let frame = Packer::default().pack(&sent, true).expect("packed");
         assert!(frame.len() < 55_000, "{} bytes", frame.len());
