@@ -20,6 +20,7 @@ mod runs;
 mod score;
 mod service;
 mod ssh;
+mod way;
 
 pub use args::Cli;
 

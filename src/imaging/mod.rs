@@ -17,7 +17,7 @@ mod superpixels;
 pub use area::{Area, framed};
 pub use colormap::{COLOR_MAPS, ColorMap, color_map};
 pub use compress::{compress, decompress};
-pub use decode::{MAX_PIXELS, decode, read_bytes};
+pub use decode::{MAX_PIXELS, decode, names_a_picture, read_bytes};
 pub use display::Display;
 pub use fit::{CropMode, Resize};
 pub use heat::HeatMap;

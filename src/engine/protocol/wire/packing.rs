@@ -1,6 +1,6 @@
 //! What is new in a snapshot or an event, and the whole again from what is new.
 
-use super::{INFLATED, ToWatcher, broken, frame};
+use super::messages::{INFLATED, ToWatcher, broken, frame};
 use crate::engine::protocol::{Event, Past, Series, Snapshot};
 use crate::error::Result;
 use crate::imaging::{HeatMap, Picture, compress, decompress};
@@ -282,7 +282,7 @@ fn heat(width: u32, height: u32, bytes: &[u8], thin: bool) -> Result<HeatMap> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{ToEngine, parse};
+    use super::super::messages::{ToEngine, parse};
     use super::*;
     use crate::engine::protocol::{Course, JobSpec};
     use crate::model::{ChannelOrder, Input, Output, Provenance, Resize, Roles};
