@@ -7,7 +7,7 @@ use crate::engine::protocol::{
 };
 use crate::error::{Error, Result};
 use crate::imaging::Area;
-use crate::model::Output;
+use crate::model::{Output, Scores};
 use crate::techniques::{Aim, Context, Job, ParamValue, Params, Progress, Technique, View, spec};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -31,6 +31,8 @@ pub(in crate::engine) struct Run {
     /// What was there to see after the last good step.
     pub view: View,
     pub history: History,
+    /// What the probabilities of its likeliest classes are.
+    top_scores: Option<Scores>,
     /// The photo, small enough to be shown.
     photo: Option<Photo>,
     /// The earlier step that is looked at.
@@ -84,6 +86,7 @@ impl Run {
             course: Course { phase: Phase::Running, ..Course::default() },
             view: View::default(),
             history: History::default(),
+            top_scores: None,
             shown: None,
             hold_at: None,
             job,
@@ -198,6 +201,7 @@ impl Run {
     /// Takes over what a classifier made of the present picture.
     pub fn saw(&mut self, output: &Output, logits: &[f32]) {
         self.course.top = output.top(logits, 5);
+        self.top_scores = Some(output.scores);
         if self.course.top_before.is_empty() {
             self.course.top_before.clone_from(&self.course.top);
         }
@@ -357,6 +361,7 @@ impl Run {
             photo: self.photo.clone().map(|photo| Photo { seen: self.seen(photo.size), ..photo }),
             style: self.context.styles.first().cloned(),
             view,
+            top_scores: self.top_scores.or(self.context.model.info.output.as_ref().map(|output| output.scores)),
             params: self.params.clone(),
             about: self.aim.target.or(self.aim.class),
             history: self.history.steps(),
