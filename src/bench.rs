@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result, did_you_mean};
 use crate::graph::{LayerName, LayerTiming, class_seed};
-use crate::imaging::Picture;
+use crate::imaging::{Picture, resize};
 use crate::kernels::ReluRule;
 use crate::model::{self, BUILT_IN, Model, Output, UNTRAINED};
 use crate::picture::{Protocol, moving_picture};
@@ -130,13 +130,16 @@ impl Benchmark {
     }
 }
 
-/// The layers of a model (or `squeezenet1_1`, with formula weights), each timed on its own at `size`².
+/// The layers of a model (or `squeezenet1_1`, with formula weights), each timed on its own at `size`², or at its
+/// own size.
 ///
 /// # Errors
 /// If there is no such model, or the picture is too small for it.
-pub fn layers(id: &str, size: usize, runs: usize, device: &Device) -> Result<Vec<LayerTiming>> {
+pub fn layers(id: &str, size: Option<usize>, runs: usize, device: &Device) -> Result<Vec<LayerTiming>> {
     let model = built(id, device)?;
-    let pixels = model.input().pixels_from_picture(&test_picture(size as u32, 1.0), device)?;
+    let [height, width] = size.map_or(model.input().size, |size| [size, size]);
+    let picture = resize(&test_picture(height.max(width) as u32, 1.0), width as u32, height as u32);
+    let pixels = model.input().pixels_from_picture(&picture, device)?;
     model.graph.time_layers(&model.input().input_from_pixels(&pixels)?, runs)
 }
 

@@ -93,6 +93,60 @@ fn gradcam_writes_its_files_and_the_raw_map() {
 }
 
 #[test]
+fn the_overlay_is_the_whole_photo_unless_cropped() {
+    let out = tempfile::tempdir().expect("a folder");
+    let photo = "samples/photos/german_shepherd.jpg";
+    let whole = image::image_dimensions(support::root().join(photo)).expect("a photo");
+    assert_ne!(whole.0, whole.1);
+    let run = |name: &str, more: &[&str]| {
+        let folder = out.path().join(name);
+        let words = ["run", "gradcam", photo, "--json", "--out", folder.to_str().expect("a path")];
+        let run = json(&[&words[..], more].concat());
+        let read = |file: &str| std::fs::read(folder.join(file)).expect("a file");
+        (
+            run,
+            image::image_dimensions(folder.join("overlay.png")).expect("a picture"),
+            read("result.png"),
+            read("map.npy"),
+        )
+    };
+    let (full, size, result, map) = run("whole", &[]);
+    assert_eq!(size, whole);
+    let (_, cropped, same_result, same_map) = run("crop", &["--crop"]);
+    assert_eq!(cropped, (224, 224));
+    assert!(result == same_result && map == same_map, "the map is the same");
+    let network = &full["network"];
+    assert_eq!(
+        (&network["input"]["size"], &network["output"]["classes"]),
+        (&serde_json::json!([224, 224]), &1000.into())
+    );
+    assert_eq!(network["provenance"]["sha256"], full["weights_sha256"]);
+    assert!(full.to_string().len() < 20_000, "labels are not repeated");
+}
+
+#[test]
+fn labels_and_layers_are_the_models_own() {
+    let features = json(&["layers", "--model", "vgg16_hed", "--json"]);
+    assert!(features.as_array().expect("a list").iter().any(|l| l["name"] == "relu4_3"));
+    fails(&["labels", "--model", "vgg16_hed"], 2, &["vgg16_hed", "no classes"]);
+    fails(&["classify", "samples/photos/hen.jpg", "--model", "vgg16_hed"], 2, &["vgg16_hed", "no classes"]);
+    fails(&["labels", "--model", "vgg"], 2, &["vgg", "gradlens models"]);
+    fails(&["layers", "--weights", "no/such/file"], 4, &["no/such/file"]);
+}
+
+#[test]
+fn folders_give_every_kind_of_picture() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("a.pbm"), "P1\n2 2\n0 1 1 0\n").expect("written");
+    std::fs::write(folder.path().join("notes.txt"), "no picture").expect("written");
+    let out = folder.path().join("out");
+    let words = ["run", "saliency", folder.path().to_str().expect("a path"), "--json", "--out"];
+    let runs = json(&[&words[..], &[out.to_str().expect("a path")]].concat());
+    assert_eq!(runs.as_array().map(Vec::len), Some(1));
+    assert_eq!(runs[0]["inputs"][0]["file"], "a.pbm");
+}
+
+#[test]
 fn saliency_writes_channels() {
     let out = tempfile::tempdir().expect("a folder");
     let folder = out.path().to_str().expect("a path");

@@ -2,15 +2,17 @@
 
 use candle_core::Device;
 use gradlens::engine::{
-    Command, Engine, Event, FailureKind, JobSpec, Link, Options, ParameterChange, Phase, RunManifest, Source, Update,
+    Command, Engine, Event, FailureKind, JobSpec, Keeping, Link, Options, ParameterChange, Phase, RunManifest,
+    ScoreSpec, Source, Task, Update,
 };
 use gradlens::imaging::{Display, Picture};
 use gradlens::model::{BUILT_IN, ModelRef, open, usual};
 use gradlens::techniques::{
     Aim, Context, Group, Job, Needs, ParamKind, ParamSpec, ParamValue, Params, Progress, State, TECHNIQUES,
-    Technique, View,
+    Technique, View, find,
 };
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 const PARAMS: &[ParamSpec] = &[
@@ -37,7 +39,18 @@ const PARAMS: &[ParamSpec] = &[
     },
     ParamSpec {
         name: "how",
-        kind: ParamKind::Choice { options: &["nan", "panic", "error"], default: "nan" },
+        kind: ParamKind::Choice {
+            options: &[
+                "nan",
+                "panic",
+                "error",
+                "refuses",
+                "panics when set",
+                "panics when saved",
+                "panics when kept",
+            ],
+            default: "nan",
+        },
         unit: "",
         help: "how it goes wrong",
         live: false,
@@ -77,6 +90,9 @@ impl Technique for Counting {
         PARAMS
     }
     fn start(&'static self, _: Context, params: Params) -> gradlens::Result<Box<dyn Job>> {
+        if params.choice("how") == "refuses" {
+            return Err(gradlens::Error::bad_value("how", "refuses", "it was told to"));
+        }
         Ok(Box::new(CountingJob { params, step: 0, value: 0.0, looked: false }))
     }
 }
@@ -101,10 +117,14 @@ impl Job for CountingJob {
         Ok(Progress { step: self.step, total, figures, done: self.step >= total, ..Progress::default() })
     }
     fn set(&mut self, params: &Params, _: &Aim) -> gradlens::Result<()> {
+        assert_ne!(params.choice("how"), "panics when set", "on purpose");
         self.params = params.clone();
         Ok(())
     }
     fn save_state(&self) -> Option<State> {
+        // By then the history asks for even steps only.
+        let asked_for = self.step > 20 && self.step % 2 == 1;
+        assert!(!asked_for || self.params.choice("how") != "panics when kept", "on purpose");
         // As large as that of a big picture, so that not every step's is kept.
         let ballast = candle_core::Tensor::zeros(1, candle_core::DType::F64, &Device::Cpu).ok()?;
         let ballast = ballast.broadcast_as(1 << 21).ok()?;
@@ -115,6 +135,10 @@ impl Job for CountingJob {
         (self.step, self.value, self.looked) = (state.value("step")?, state.value("value")?, true);
         Ok(())
     }
+    fn facts(&self) -> serde_json::Map<String, serde_json::Value> {
+        assert_ne!(self.params.choice("how"), "panics when saved", "on purpose");
+        serde_json::Map::new()
+    }
     fn view(&self) -> gradlens::Result<View> {
         let grey = self.step.min(255) as u8;
         Ok(View { result: Some(Picture::new(1, 1, vec![grey; 3])), ..View::default() })
@@ -122,6 +146,8 @@ impl Job for CountingJob {
 }
 
 static KNOWN: &[&dyn Technique] = &[&Counting];
+static WITH_GRADCAM: LazyLock<Vec<&dyn Technique>> =
+    LazyLock::new(|| vec![&Counting, find(TECHNIQUES, "gradcam").expect("a technique")]);
 
 fn job(set: &[(&str, ParamValue)]) -> JobSpec {
     let set: BTreeMap<String, ParamValue> = set.iter().map(|(n, v)| ((*n).to_owned(), v.clone())).collect();
@@ -137,9 +163,13 @@ fn with_engine<F: std::future::Future<Output = ()>>(
     known: &'static [&'static dyn Technique],
     test: impl FnOnce(Engine) -> F,
 ) {
+    with_options(Options { techniques: known, ..Options::default() }, test);
+}
+
+fn with_options<F: std::future::Future<Output = ()>>(options: Options, test: impl FnOnce(Engine) -> F) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
-        let engine = Engine::start(Options { techniques: known, ..Options::default() }).expect("an engine");
+        let engine = Engine::start(options).expect("an engine");
         tokio::time::timeout(Duration::from_secs(60), test(engine)).await.expect("the test takes too long");
     });
 }
@@ -356,6 +386,159 @@ fn faults_end_the_run_clearly_and_keep_the_last_good_picture() {
             assert_eq!(wait(&mut link, finished).await, 20);
         });
     }
+}
+
+fn refused(event: &Event) -> Option<(FailureKind, String)> {
+    if let Event::Refused { kind, message } = event { Some((*kind, message.clone())) } else { None }
+}
+
+fn failed(event: &Event) -> Option<(u64, String)> {
+    if let Event::Failed { run, message, .. } = event { Some((*run, message.clone())) } else { None }
+}
+
+fn how(word: &str) -> (&'static str, ParamValue) {
+    ("how", ParamValue::Text(word.into()))
+}
+
+#[test]
+fn a_panic_in_a_command_ends_neither_the_run_nor_the_engine() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let save = Command::Save { folder: Some(folder.path().join("x")), display: Display::default(), record: false };
+    let set = Command::Set { name: "slope".into(), value: ParamValue::Float(2.0) };
+    for (word, command) in [("panics when set", set), ("panics when saved", save)] {
+        with_engine(KNOWN, |engine| async move {
+            let mut link = engine.link();
+            link.send(Command::Start(Box::new(job(&[("steps", int(30)), how(word)])))).expect("sent");
+            wait_for_step(&mut link, 2).await;
+            link.send(command).expect("sent");
+            let (_, message) = wait(&mut link, refused).await;
+            assert!(message.contains("on purpose"), "{message}");
+            assert_eq!(wait(&mut link, finished).await, 30, "{word}");
+        });
+    }
+}
+
+#[test]
+fn a_panic_while_a_run_is_kept_is_a_warning() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let every = Duration::from_secs(3600);
+    let keeping = Some(Keeping { root: folder.path().join("kept"), socket: None, every, early: false });
+    let options = Options { techniques: KNOWN, keeping, ..Options::default() };
+    with_options(options, |engine| async move {
+        let mut link = engine.link();
+        link.send(Command::Start(Box::new(job(&[("steps", int(100_000)), how("panics when kept")])))).expect("sent");
+        wait_for_step(&mut link, 30).await;
+        link.send(Command::Pause).expect("sent");
+        let paused = |e: &Event| if let Event::Paused { step, .. } = e { Some(*step) } else { None };
+        let held = wait(&mut link, paused).await;
+        if held % 2 == 0 {
+            link.send(Command::Step).expect("sent");
+        }
+        link.send(Command::Keep).expect("sent");
+        let warned = |e: &Event| if let Event::Warned { message } = e { Some(message.clone()) } else { None };
+        let message = wait(&mut link, warned).await;
+        assert!(message.contains("could not be kept") && message.contains("on purpose"), "{message}");
+        wait(&mut link, |e| matches!(e, Event::Kept { .. }).then_some(())).await;
+        link.send(Command::Start(Box::new(job(&[("steps", int(2))])))).expect("sent");
+        assert_eq!(wait(&mut link, finished).await, 2, "the engine is as good as before");
+    });
+}
+
+#[test]
+fn a_run_that_cannot_begin_leaves_the_present_one_alone() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let text = folder.path().join("photo.png");
+    std::fs::write(&text, "no picture").expect("written");
+    let seen = |spec: JobSpec, kind: FailureKind| {
+        with_engine(&WITH_GRADCAM, |engine| async move {
+            let mut link = engine.link();
+            link.send(Command::Start(Box::new(job(&[("steps", int(40))])))).expect("sent");
+            wait_for_step(&mut link, 2).await;
+            link.send(Command::Start(Box::new(spec))).expect("sent");
+            assert_eq!(wait(&mut link, refused).await.0, kind);
+            let snapshot = link.snapshot();
+            assert_eq!((snapshot.run, snapshot.past.len(), snapshot.course.phase), (1, 0, Phase::Running));
+            assert_eq!(wait(&mut link, finished).await, 40);
+        });
+    };
+    let picture = |source| Some(Source::File(source));
+    let gradcam = JobSpec { technique: "gradcam".into(), ..JobSpec::default() };
+    seen(JobSpec { technique: "gradcan".into(), ..gradcam.clone() }, FailureKind::Usage);
+    seen(JobSpec { picture: picture(text.clone()), ..gradcam.clone() }, FailureKind::Image);
+    seen(JobSpec { model: Some("resnet".into()), ..gradcam.clone() }, FailureKind::Usage);
+    seen(JobSpec { weights: Some(folder.path().join("none")), ..gradcam.clone() }, FailureKind::Weights);
+    seen(job(&[("slope", ParamValue::Float(-1.0))]), FailureKind::Usage);
+    let metrics = ScoreSpec { metrics: vec!["beauty".into()], target: None };
+    seen(JobSpec { task: Task::Score(metrics), ..gradcam }, FailureKind::Usage);
+}
+
+#[test]
+fn a_failed_run_does_not_show_the_one_before_it() {
+    with_engine(KNOWN, |engine| async move {
+        let mut link = engine.link();
+        link.send(Command::Start(Box::new(job(&[("steps", int(3))])))).expect("sent");
+        wait(&mut link, finished).await;
+        link.send(Command::Start(Box::new(job(&[how("refuses")])))).expect("sent");
+        assert_eq!(wait(&mut link, failed).await.0, 2);
+        let snapshot = link.snapshot();
+        assert_eq!((snapshot.run, snapshot.course.phase, snapshot.course.step), (2, Phase::Failed, 0));
+        assert!(snapshot.view.result.is_none() && snapshot.course.series.is_empty());
+        assert_eq!(snapshot.past.iter().map(|past| past.run).collect::<Vec<_>>(), [1]);
+    });
+}
+
+#[test]
+fn a_run_that_cannot_be_taken_up_leaves_the_present_one_alone() {
+    with_engine(KNOWN, |engine| async move {
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::write(folder.path().join("checkpoint"), b"GLCP and not much more").expect("written");
+        let mut link = engine.link();
+        link.send(Command::Start(Box::new(job(&[("steps", int(40))])))).expect("sent");
+        wait_for_step(&mut link, 2).await;
+        link.send(Command::Restore { folder: folder.path().to_owned() }).expect("sent");
+        wait(&mut link, refused).await;
+        assert_eq!((link.snapshot().run, link.snapshot().course.phase), (1, Phase::Running));
+        assert_eq!(wait(&mut link, finished).await, 40);
+    });
+}
+
+#[test]
+fn classes_are_the_models_own() {
+    with_engine(TECHNIQUES, |engine| async move {
+        let mut link = engine.link();
+        let spec = JobSpec {
+            technique: "gradcam".into(),
+            picture: Some(Source::Sample("hen".into())),
+            class: Some("German shep".into()),
+            ..JobSpec::default()
+        };
+        let started = |e: &Event| match e {
+            Event::Started { spec, model, .. } => Some((spec.clone(), model.clone())),
+            _ => None,
+        };
+        link.send(Command::Start(Box::new(spec.clone()))).expect("sent");
+        let (begun, model) = wait(&mut link, started).await;
+        assert_eq!(begun.class, Some(235.into()));
+        assert!(spec.became(&begun) && model.label(235) == "German shepherd");
+        wait(&mut link, finished).await;
+        let snapshot = link.snapshot();
+        assert_eq!(snapshot.top_scores, model.output.as_ref().map(|output| output.scores));
+        let photo = snapshot.photo.as_ref().expect("the photo");
+        let whole = [photo.picture.width, photo.picture.height];
+        let [width, height] = photo.size.map(f64::from);
+        assert!(whole[0] != whole[1] && whole[0].max(whole[1]) <= 1024, "the whole of it: {whole:?}");
+        // The network sees its middle.
+        let seen = photo.seen;
+        assert!((seen.width - width.min(height)).abs() < 1.0 && (seen.height - width.min(height)).abs() < 1.0);
+        assert!((seen.x - (width - seen.width) / 2.0).abs() < 2.0, "{seen:?}");
+        for (class, words) in
+            [("shepherd dog of mars", "unknown class"), ("shark", "several classes"), ("1000", "0 to 999")]
+        {
+            link.send(Command::Start(Box::new(JobSpec { class: Some(class.into()), ..spec.clone() }))).expect("sent");
+            let (_, message) = wait(&mut link, failed).await;
+            assert!(message.contains(words), "{message}");
+        }
+    });
 }
 
 #[test]

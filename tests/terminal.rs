@@ -131,7 +131,7 @@ fn difference(a: &Picture, b: &Picture) -> f64 {
 
 fn photo() -> Picture {
     let photo = decode(Path::new("sample"), samples::PHOTOS[0].bytes).expect("the sample");
-    gradlens::imaging::centre_crop(&photo, 224)
+    gradlens::imaging::Resize::default().apply(&photo, [224, 224], [0; 3])
 }
 
 fn restored(output: &[u8]) {

@@ -1,12 +1,14 @@
 //! Many photos in one go.
 
 use super::args::HowArgs;
+use super::exit;
+use super::resolve;
 use super::runner::Runner;
-use super::{exit, resolve, service};
+use super::service;
 use crate::engine::host::{Watchers, open_door};
 use crate::engine::{Delivery, Engine, JobSpec, Options, RunManifest, Source};
 use crate::error::{Error, Result};
-use crate::imaging::{Display, write_json};
+use crate::imaging::{Display, names_a_picture, write_json};
 use crate::techniques::{Group, TECHNIQUES, find};
 use crate::tui::printable;
 use serde::Serialize;
@@ -14,9 +16,6 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
-
-/// Endings of the pictures that are taken from a folder.
-const ENDINGS: [&str; 11] = ["png", "jpg", "jpeg", "webp", "gif", "bmp", "tif", "tiff", "pnm", "ppm", "pgm"];
 
 /// The photos that were named, folders replaced by the pictures in them, in the order of their names.
 pub(super) fn pictures(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
@@ -28,9 +27,8 @@ pub(super) fn pictures(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
         }
         let listing = std::fs::read_dir(path).map_err(|e| Error::bad_image(path, e))?;
         let is_picture = |file: &PathBuf| {
-            let ending = file.extension().map(|e| e.to_string_lossy().to_lowercase());
             let hidden = file.file_name().is_some_and(|n| n.to_string_lossy().starts_with('.'));
-            !hidden && file.is_file() && ending.is_some_and(|e| ENDINGS.contains(&e.as_str()))
+            !hidden && file.is_file() && names_a_picture(file)
         };
         let mut found: Vec<PathBuf> = listing.flatten().map(|entry| entry.path()).filter(is_picture).collect();
         if found.is_empty() {

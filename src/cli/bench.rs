@@ -2,8 +2,8 @@
 
 use super::args::BenchArgs;
 use super::exit;
+use super::resolve;
 use crate::bench::{BENCHMARKS, Benchmark, Timing, find, layers};
-use crate::engine::device;
 use crate::error::Error;
 use crate::graph::LayerTiming;
 use std::collections::BTreeMap;
@@ -27,13 +27,9 @@ pub(super) fn bench(args: &BenchArgs) -> anyhow::Result<u8> {
         args.names.iter().map(|name| find(name)).collect::<Result<_, _>>()?
     };
     let before = args.compare.as_deref().map(read).transpose()?.unwrap_or_default();
-    if let Some(threads) = args.threads {
-        // The pool does not exist yet in this process.
-        let _ = rayon::ThreadPoolBuilder::new().num_threads(threads.into()).build_global();
-    }
-    let device = device(&args.device)?;
+    let device = resolve::computing(&args.on)?;
     if let Some(model) = &args.layers {
-        let timings = layers(model, args.size.into(), args.runs.into(), &device)?;
+        let timings = layers(model, args.size.map(Into::into), args.runs.into(), &device)?;
         if args.json {
             println!("{}", serde_json::to_string_pretty(&timings)?);
         } else {

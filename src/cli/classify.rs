@@ -2,28 +2,18 @@
 
 use super::args::ClassifyArgs;
 use super::exit;
-use crate::engine::device;
-use crate::error::{Error, Result};
+use super::resolve;
+use crate::error::Result;
 use crate::imaging::{decode, read_bytes};
-use crate::model::{BUILT_IN, Model, Prediction, Weights, find};
+use crate::model::{self, BUILT_IN, Model, Prediction, Purpose};
 use crate::techniques;
 use std::path::Path;
 
 /// Classifies every picture; one that cannot be read does not stop the others.
 pub(super) fn classify(args: &ClassifyArgs) -> anyhow::Result<u8> {
-    if let Some(threads) = args.threads {
-        // The pool does not exist yet in this process.
-        let _ = rayon::ThreadPoolBuilder::new().num_threads(threads.into()).build_global();
-    }
-    let entry = find(BUILT_IN, &args.model)?;
-    if entry.output.is_none() {
-        return Err(Error::bad_value("--model", entry.id, "it has no classes; use a classifier").into());
-    }
-    let weights = match &args.weights {
-        Some(path) => Weights::read(path)?,
-        None => entry.weights(),
-    };
-    let model = entry.build(&weights, &device(&args.device)?)?;
+    let device = resolve::computing(&args.on)?;
+    let model = model::open(BUILT_IN, &resolve::model(&args.model, Purpose::Classes)?, &device)?;
+    resolve::classes(&model)?;
     let mut code = exit::DONE;
     let mut list = vec![];
     for path in &args.images {
@@ -52,7 +42,7 @@ pub(super) fn classify(args: &ClassifyArgs) -> anyhow::Result<u8> {
 
 fn top_classes(model: &Model, path: &Path, count: usize) -> Result<Vec<Prediction>> {
     let picture = decode(path, &read_bytes(path)?)?;
-    Ok(model.info.classes()?.top(&techniques::classify(model, &picture)?, count))
+    Ok(resolve::classes(model)?.top(&techniques::classify(model, &picture)?, count))
 }
 
 fn print(path: &Path, top: &[Prediction], with_name: bool) {

@@ -2,7 +2,8 @@
 
 use super::args::CompareArgs;
 use super::batch::{self, Batch};
-use super::{logging, resolve};
+use super::logging;
+use super::resolve;
 use crate::engine::{ClassName, Compared, JobSpec, Task};
 use crate::error::{Error, Result};
 use crate::techniques::COMPARED;

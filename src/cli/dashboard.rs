@@ -1,8 +1,11 @@
 //! `gradlens` without a subcommand.
 
 use super::args::{DashboardArgs, ProtocolArg, ScreenArgs, WhereArgs};
-use super::ssh::Way;
-use super::{exit, logging, resolve, service};
+use super::exit;
+use super::logging;
+use super::resolve;
+use super::service;
+use super::way::Way;
 use crate::engine::{Engine, JobSpec, Source, remote};
 use crate::error::Error;
 use crate::imaging::samples::{PAINTINGS, PHOTOS};

@@ -1,7 +1,10 @@
 //! `gradlens engine`: what computes behind a dashboard, and outlives it.
 
 use super::args::EngineArgs;
-use super::{exit, logging, resolve, service};
+use super::exit;
+use super::logging;
+use super::resolve;
+use super::service;
 use crate::engine::host::{Watchers, is_done, open_door, serve};
 use crate::engine::{Command, Engine, Event, Options, Update};
 use crate::imaging::Display;

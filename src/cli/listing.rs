@@ -1,9 +1,11 @@
 //! `gradlens techniques`, `models`, `layers` and `labels`.
 
-use super::args::{LayersArgs, ListArgs, TechniquesArgs};
+use super::args::{LabelsArgs, LayersArgs, ListArgs, TechniquesArgs};
 use super::exit;
-use crate::model::{self, BUILT_IN, Labels, find};
+use super::resolve;
+use crate::model::{self, BUILT_IN, Purpose};
 use crate::techniques::{ParamKind, ParamSpec, Params, Preset, TECHNIQUES, Technique};
+use crate::tui::printable;
 use candle_core::Device;
 use serde_json::json;
 
@@ -15,7 +17,7 @@ fn matches(query: Option<&String>, texts: &[&str]) -> bool {
 fn outcome(found: usize, query: Option<&String>, what: &str) -> u8 {
     match query {
         Some(query) if found == 0 => {
-            eprintln!("gradlens: no {what} contains \"{}\"", crate::tui::printable(query));
+            eprintln!("gradlens: no {what} contains \"{}\"", printable(query));
             exit::FAILED
         }
         _ => exit::DONE,
@@ -142,13 +144,12 @@ pub(super) fn models(args: &ListArgs) -> anyhow::Result<u8> {
 }
 
 pub(super) fn layers(args: &LayersArgs) -> anyhow::Result<u8> {
-    let entry = find(BUILT_IN, &args.model)?;
-    let model = entry.build(&entry.weights(), &Device::Cpu)?;
+    let model = model::open(BUILT_IN, &resolve::model(&args.model, Purpose::Classes)?, &Device::Cpu)?;
     let [height, width] = model.input().size;
-    let query = args.query.as_ref();
+    let query = args.list.query.as_ref();
     let mut found = model.info.layers.clone();
     found.retain(|l| matches(query, &[l.name.as_str()]));
-    if args.json {
+    if args.list.json {
         println!("{}", serde_json::to_string_pretty(&found)?);
     } else {
         println!("{:<16} {:<24} channels × height × width, for an input of {height}×{width}", "layer", "kind");
@@ -160,16 +161,20 @@ pub(super) fn layers(args: &LayersArgs) -> anyhow::Result<u8> {
     Ok(outcome(found.len(), query, "layer"))
 }
 
-pub(super) fn labels(args: &ListArgs) -> anyhow::Result<u8> {
-    let labels = Labels::imagenet();
-    let found = labels.search(args.query.as_deref().unwrap_or_default());
-    if args.json {
+pub(super) fn labels(args: &LabelsArgs) -> anyhow::Result<u8> {
+    let which = resolve::model(&args.model, Purpose::Classes)?;
+    let labels = match model::known_output(BUILT_IN, &which)? {
+        Some(output) => output.labels,
+        None => resolve::classes(&model::open(BUILT_IN, &which, &Device::Cpu)?)?.labels.clone(),
+    };
+    let found = labels.search(args.list.query.as_deref().unwrap_or_default());
+    if args.list.json {
         let list: Vec<_> = found.iter().map(|(index, label)| json!({ "index": index, "label": label })).collect();
         println!("{}", serde_json::to_string_pretty(&list)?);
     } else {
         for (index, label) in &found {
-            println!("{index:>4}  {label}");
+            println!("{index:>4}  {}", printable(label));
         }
     }
-    Ok(outcome(found.len(), args.query.as_ref(), "label"))
+    Ok(outcome(found.len(), args.list.query.as_ref(), "label"))
 }

@@ -1,13 +1,14 @@
 //! From what was typed to a job, with every name checked before anything is computed.
 
-use super::args::{DisplayArgs, HowArgs, WhatArgs, WhereArgs};
-use crate::engine::{ClassName, JobSpec, Options, Source};
+use super::args::{DisplayArgs, HowArgs, ModelArgs, WhatArgs, WhereArgs};
+use crate::engine::{ClassName, JobSpec, Options, Source, device};
 use crate::error::{Error, Result};
 use crate::imaging::Display;
-use crate::model::{self, BUILT_IN, ModelRef, Purpose};
+use crate::model::{self, BUILT_IN, Model, ModelRef, Output, Purpose};
 use crate::techniques::{self, Need, TECHNIQUES, Technique, find, spec};
+use candle_core::Device;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// The technique and the job that `what` asks for on `picture`.
 pub(super) fn job(
@@ -43,21 +44,42 @@ pub(super) fn job(
 
 /// An empty job on the model that is asked for.
 pub(super) fn computed_with(how: &HowArgs) -> JobSpec {
-    JobSpec { model: how.model.clone(), weights: how.weights.clone(), seed: how.seed, ..JobSpec::default() }
+    let ModelArgs { name, weights } = how.model.clone();
+    JobSpec { model: name, weights, seed: how.seed, ..JobSpec::default() }
 }
 
-/// The model that is asked for by name and weights, or the one for that purpose.
-pub(super) fn model(name: Option<&String>, weights: Option<&PathBuf>, purpose: Purpose) -> Result<ModelRef> {
-    let name = match name {
+/// The model that is asked for, or the usual one for that purpose.
+pub(super) fn model(args: &ModelArgs, purpose: Purpose) -> Result<ModelRef> {
+    let name = match &args.name {
         Some(name) => name.clone(),
         None => model::usual(BUILT_IN, purpose)?.id.to_owned(),
     };
-    Ok(ModelRef { name, weights: weights.cloned() })
+    Ok(ModelRef { name, weights: args.weights.clone() })
+}
+
+/// The classes of a model that is to be asked for them.
+pub(super) fn classes(model: &Model) -> Result<&Output> {
+    let none = || Error::bad_value("--model", model.id(), "it has no classes; use a classifier");
+    model.info.output.as_ref().ok_or_else(none)
+}
+
+/// The usual number of threads, if another one is asked for, before anything is computed in this process; and the device.
+pub(super) fn computing(on: &WhereArgs) -> Result<Device> {
+    if let Some(threads) = on.threads {
+        // The pool does not exist yet.
+        let _ = rayon::ThreadPoolBuilder::new().num_threads(threads.into()).build_global();
+    }
+    device(device_name(on))
+}
+
+/// The name of the device that is asked for.
+fn device_name(on: &WhereArgs) -> &str {
+    on.device.as_deref().unwrap_or("cpu")
 }
 
 /// Refuses, before anything is read, a model that this machine does not know, and classes that it is known not to have.
 pub(super) fn check_model(technique: &dyn Technique, job: &JobSpec) -> Result<()> {
-    let model = model(job.model.as_ref(), job.weights.as_ref(), technique.purpose())?;
+    let model = model(&ModelArgs { name: job.model.clone(), weights: job.weights.clone() }, technique.purpose())?;
     let Some(output) = model::known_output(BUILT_IN, &model)? else { return Ok(()) };
     job.clone().classes().try_for_each(|class| class.among(&output.labels).map(drop))
 }
@@ -69,6 +91,7 @@ pub(super) fn display(args: &DisplayArgs) -> Result<Display> {
         clip: args.clip,
         threshold: args.threshold,
         contour: args.contour,
+        crop: args.crop,
         ..Display::default()
     };
     for id in &args.color_map {
@@ -89,7 +112,7 @@ pub(super) fn method(id: &str) -> Result<&'static dyn Technique> {
 pub(super) fn options(how: &WhereArgs) -> Options {
     let threads = how.threads.map(Into::into);
     Options {
-        device: how.device.clone().unwrap_or_else(|| "cpu".into()),
+        device: device_name(how).to_owned(),
         threads,
         signals: true,
         saves: super::logging::state_folder().unwrap_or_else(|| "gradlens".into()).join("runs"),

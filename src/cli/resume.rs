@@ -1,9 +1,13 @@
 //! `gradlens resume`: a run that was stopped, or whose process was killed, goes on where it was.
 
 use super::args::ResumeArgs;
+use super::batch;
 use super::dashboard::{self, Opening};
+use super::exit;
+use super::logging;
+use super::resolve;
 use super::runner::Runner;
-use super::{batch, exit, logging, resolve, service};
+use super::service;
 use crate::engine::host::{Watchers, open_door};
 use crate::engine::{Engine, Options, Standing, find_run};
 use crate::error::Error;

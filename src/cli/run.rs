@@ -1,9 +1,12 @@
 //! `gradlens run`: the engine without a dashboard.
 
-use super::args::{HowArgs, RunArgs, WhereArgs};
+use super::args::{HowArgs, ModelArgs, RunArgs, WhereArgs};
 use super::batch::{self, Batch};
+use super::exit;
+use super::logging;
 use super::replay::replay;
-use super::{exit, logging, resolve, service};
+use super::resolve;
+use super::service;
 use crate::engine::{JobSpec, Source};
 use crate::error::Error;
 use crate::techniques::Need;
@@ -77,8 +80,7 @@ fn again(args: &RunArgs, from: &Path, out: &Path) -> anyhow::Result<u8> {
     let replay = replay(from)?;
     let given = &args.what.how;
     let how = HowArgs {
-        model: None,
-        weights: None,
+        model: ModelArgs { name: None, weights: None },
         seed: replay.job.seed,
         on: WhereArgs {
             device: given.on.device.clone().or(Some(replay.device)),

@@ -2,7 +2,9 @@
 
 use super::args::{AttachArgs, RunsArgs, StopArgs};
 use super::dashboard::{self, Opening};
-use super::{exit, logging, service};
+use super::exit;
+use super::logging;
+use super::service;
 use crate::engine::{Command, Event, RunFolder, Standing, Update, runs as all_runs};
 use crate::tui::printable;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};

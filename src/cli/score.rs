@@ -2,8 +2,10 @@
 
 use super::args::ScoreArgs;
 use super::batch::{self, check_folder, say_failure};
+use super::exit;
+use super::logging;
+use super::resolve;
 use super::runner::Runner;
-use super::{exit, logging, resolve};
 use crate::engine::{ClassName, Engine, JobSpec, ScoreSpec, Source, Task};
 use crate::error::{Error, Result};
 use crate::imaging::Display;

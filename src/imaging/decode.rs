@@ -11,6 +11,16 @@ pub const MAX_PIXELS: u64 = 100_000_000;
 const MAX_FILE: u64 = 512 << 20;
 const MAX_ALLOCATION: u64 = 2 << 30;
 
+/// How files end that [`decode`] reads.
+const ENDINGS: [&str; 13] =
+    ["png", "jpg", "jpeg", "gif", "webp", "bmp", "tif", "tiff", "pbm", "pgm", "ppm", "pnm", "pam"];
+
+/// Whether a file's name is that of a picture.
+#[must_use]
+pub fn names_a_picture(path: &Path) -> bool {
+    path.extension().is_some_and(|e| ENDINGS.contains(&e.to_string_lossy().to_lowercase().as_str()))
+}
+
 /// Reads a picture file's bytes.
 ///
 /// # Errors
@@ -123,6 +133,14 @@ mod tests {
         let clear = read(&png(&[0, 0, 0, 0, 255, 0, 0, 255], 2, 1, ExtendedColorType::Rgba8))?;
         assert_eq!(*clear.rgb, [255, 255, 255, 255, 0, 0]);
         Ok(())
+    }
+
+    #[test]
+    fn names_of_pictures_are_known() {
+        for name in ["a.JPG", "b.pbm", "c/d.e.pam"] {
+            assert!(names_a_picture(Path::new(name)), "{name}");
+        }
+        assert!(!names_a_picture(Path::new("png")) && !names_a_picture(Path::new("a.svg")));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! How a heat map is shown. Display never changes the raw values.
 
 use super::colormap::color_map;
-use super::{COLOR_MAPS, ColorMap, HeatMap, Picture};
+use super::{Area, COLOR_MAPS, ColorMap, HeatMap, Picture};
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 
@@ -28,13 +28,16 @@ pub struct Display {
     pub threshold: f32,
     /// Whether contour lines are drawn at a quarter, half and three quarters of the range.
     pub contour: bool,
+    /// Whether only the part of the photo that the network sees is shown.
+    #[serde(default)]
+    pub crop: bool,
 }
 
 impl Default for Display {
     fn default() -> Self {
         let first = |diverging| COLOR_MAPS.iter().find(|m| m.diverging == diverging).map_or("", |m| m.id).to_owned();
         let (sequential, diverging) = (first(false), first(true));
-        Self { sequential, diverging, opacity: 0.5, clip: 1.0, threshold: 0.0, contour: false }
+        Self { sequential, diverging, opacity: 0.5, clip: 1.0, threshold: 0.0, contour: false, crop: false }
     }
 }
 
@@ -113,38 +116,72 @@ impl Display {
     /// The map alone in colours, `width` × `height` pixels.
     #[must_use]
     pub fn map(&self, heat: &HeatMap, width: u32, height: u32) -> Picture {
-        self.painted(heat, width, height, |_, color, _, masked| if masked { [0; 3] } else { color })
+        let resized = |map: &HeatMap| map.resized(width, height);
+        self.painted(heat, resized, |_, color, _, masked| if masked { [0; 3] } else { color })
     }
 
-    /// The map laid over `photo`.
+    /// The map laid over the whole of `photo`.
     #[must_use]
     pub fn overlay(&self, heat: &HeatMap, photo: &Picture) -> Picture {
+        self.painted(heat, |map| map.resized(photo.width, photo.height), self.over(heat, photo, 0, photo.width, 0))
+    }
+
+    /// The map laid over a part of `photo`, which may reach beyond it; the rest stays as it is.
+    #[must_use]
+    pub fn overlay_at(&self, heat: &HeatMap, photo: &Picture, area: Area) -> Picture {
+        let columns = area.columns(photo.width);
+        let rows = area.rows(photo.height);
+        if columns.is_empty() || rows.is_empty() {
+            return photo.clone();
+        }
+        let (x, y, width) = (columns.start, rows.start, columns.len() as u32);
+        let laid = |map: &HeatMap| map.laid_over(area, columns.clone(), rows.clone());
+        let inside = self.painted(heat, laid, self.over(heat, photo, x, width, y));
+        let mut rgb = photo.rgb.to_vec();
+        let (row, from) = (photo.width as usize * 3, x as usize * 3);
+        for (line, painted) in inside.rgb.chunks_exact(width as usize * 3).enumerate() {
+            rgb[(y as usize + line) * row + from..][..painted.len()].copy_from_slice(painted);
+        }
+        Picture::new(photo.width, photo.height, rgb)
+    }
+
+    /// The colour of a pixel of the map over the photo, where the map's first pixel is the photo's at `x`, `y`.
+    fn over<'a>(
+        &'a self,
+        heat: &HeatMap,
+        photo: &'a Picture,
+        x: u32,
+        width: u32,
+        y: u32,
+    ) -> impl Fn(usize, [u8; 3], f32, bool) -> [u8; 3] + 'a {
         let signed = is_signed(heat);
-        self.painted(heat, photo.width, photo.height, |pixel, color, magnitude, masked| {
+        let (x, y, width) = (x as usize, y as usize, width as usize);
+        move |pixel, color, magnitude, masked| {
             let cover = match (masked, signed) {
                 (true, _) => 0.0,
                 (false, true) => 2.0 * self.opacity * magnitude,
                 (false, false) => self.opacity,
             };
+            let below = ((y + pixel / width) * photo.width as usize + x + pixel % width) * 3;
             std::array::from_fn(|i| {
-                let under = f32::from(photo.rgb[pixel * 3 + i]) * if masked { DIMMED } else { 1.0 };
+                let under = f32::from(photo.rgb[below + i]) * if masked { DIMMED } else { 1.0 };
                 (under + (f32::from(color[i]) - under) * cover.clamp(0.0, 1.0)).round() as u8
             })
-        })
+        }
     }
 
-    /// Calls `color(pixel, colour of the value, magnitude in [0, 1], masked)` for each pixel and draws the contours.
+    /// Calls `color(pixel, colour of the value, magnitude in [0, 1], masked)` for each pixel of the map as `enlarged` gives it
+    /// and draws the contours.
     fn painted(
         &self,
         heat: &HeatMap,
-        width: u32,
-        height: u32,
+        enlarged: impl Fn(&HeatMap) -> HeatMap,
         color: impl Fn(usize, [u8; 3], f32, bool) -> [u8; 3],
     ) -> Picture {
         let (low, high) = self.range(heat);
         let map = self.color_map(heat);
         let scale = if high > low { 1.0 / (high - low) } else { 0.0 };
-        let large = heat.resized(width, height);
+        let large = enlarged(heat);
         // Where on the colour map, and how far from "nothing".
         let place = |v: f32| if scale > 0.0 { ((v - low) * scale).clamp(0.0, 1.0) } else { 0.0 };
         let magnitude = |v: f32| if map.diverging { (place(v) * 2.0 - 1.0).abs() } else { place(v) };
@@ -156,21 +193,19 @@ impl Display {
         if self.contour {
             let line = if map.diverging { [0; 3] } else { [255; 3] };
             let sizes = HeatMap::new(heat.width, heat.height, heat.values.iter().map(|v| magnitude(*v)).collect());
-            for pixel in contours(&sizes, width, height) {
+            let coarse = averaged(&sizes, FINEST);
+            for pixel in contours(&enlarged(&coarse), coarse.range().1) {
                 rgb[pixel * 3..pixel * 3 + 3].copy_from_slice(&line);
             }
         }
-        Picture::new(width, height, rgb)
+        Picture::new(large.width, large.height, rgb)
     }
 }
 
-/// The pixels on the contour lines of magnitudes, at [`LEVELS`] of their largest. A fine map is averaged first: lines
-/// around every pixel say nothing.
-fn contours(sizes: &HeatMap, width: u32, height: u32) -> Vec<usize> {
-    let coarse = averaged(sizes, FINEST);
-    let most = coarse.range().1;
-    let large = coarse.resized(width, height);
-    let w = width as usize;
+/// The pixels on the contour lines of magnitudes that were averaged first, since lines around every pixel say nothing; at
+/// [`LEVELS`] of the largest.
+fn contours(large: &HeatMap, most: f32) -> Vec<usize> {
+    let w = large.width as usize;
     let crosses = |a: f32, b: f32| LEVELS.iter().any(|level| (a < level * most) != (b < level * most));
     let on_line = |&pixel: &usize| {
         let here = large.values[pixel];
@@ -222,6 +257,27 @@ mod tests {
         assert!(picture.rgb[6] > picture.rgb[8], "positive is red");
         let photo = Picture::new(3, 1, vec![10; 9]);
         assert_eq!(display.overlay(&heat, &photo).rgb[3..6], [10; 3], "nothing covers nothing");
+    }
+
+    #[test]
+    fn a_map_can_lie_on_a_part_of_a_photo() {
+        let photo = Picture::new(20, 10, vec![100; 600]);
+        let display = Display { clip: 0.0, opacity: 1.0, ..Display::default() };
+        let area = Area { x: 5.0, y: 1.0, width: 8.0, height: 8.0 };
+        let part = display.overlay_at(&peak(), &photo, area);
+        let whole = display.overlay(&peak(), &Picture::new(8, 8, vec![100; 192]));
+        let pixel =
+            |picture: &Picture, x: u32, y: u32| picture.rgb[((y * picture.width + x) * 3) as usize..][..3].to_vec();
+        for (x, y) in [(0, 0), (3, 4), (7, 7)] {
+            let (a, b) = (pixel(&part, x + 5, y + 1), pixel(&whole, x, y));
+            assert!(a.iter().zip(&b).all(|(a, b)| a.abs_diff(*b) <= 1), "{a:?} {b:?}");
+        }
+        assert_eq!([pixel(&part, 4, 5), pixel(&part, 13, 5), pixel(&part, 8, 9)], [[100; 3]; 3], "nothing outside");
+        // A border lies beyond the photo: what is left of the map is its middle.
+        let beyond = display.overlay_at(&peak(), &photo, Area { x: 0.0, y: -5.0, width: 20.0, height: 20.0 });
+        assert!(light(&beyond, 10, 5) > light(&beyond, 1, 5) && pixel(&beyond, 1, 0) != [100; 3]);
+        let elsewhere = Area { x: 30.0, y: 0.0, width: 5.0, height: 5.0 };
+        assert_eq!(display.overlay_at(&peak(), &photo, elsewhere), photo);
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! Heat maps.
 
+use super::Area;
 use serde::{Deserialize, Serialize};
+use std::ops::Range;
 use std::sync::Arc;
 
 /// A map of raw, unnormalised values; cloning shares them.
@@ -39,10 +41,26 @@ impl HeatMap {
         if (self.width, self.height) == (width, height) {
             return self.clone();
         }
-        let (w, h) = (self.width as usize, self.height as usize);
-        let columns = sampling(w, width as usize);
-        let mut values = Vec::with_capacity(width as usize * height as usize);
-        for (y0, y1, fy) in sampling(h, height as usize) {
+        self.sampled(
+            &sampling(self.width, 0..width, 0.0, width.into()),
+            &sampling(self.height, 0..height, 0.0, height.into()),
+        )
+    }
+
+    /// The map laid over `area` of a picture, at the picture's pixels `columns` × `rows`, interpolated in the same way.
+    ///
+    /// # Panics
+    /// If there are no such pixels.
+    #[must_use]
+    pub fn laid_over(&self, area: Area, columns: Range<u32>, rows: Range<u32>) -> Self {
+        let across = sampling(self.width, columns, area.x, area.width);
+        self.sampled(&across, &sampling(self.height, rows, area.y, area.height))
+    }
+
+    fn sampled(&self, columns: &[Sample], rows: &[Sample]) -> Self {
+        let w = self.width as usize;
+        let mut values = Vec::with_capacity(columns.len() * rows.len());
+        for &(y0, y1, fy) in rows {
             let at = |y: usize, x: usize| self.values[y * w + x];
             values.extend(columns.iter().map(|&(x0, x1, fx)| {
                 let top = at(y0, x0) + (at(y0, x1) - at(y0, x0)) * fx;
@@ -50,17 +68,22 @@ impl HeatMap {
                 top + (bottom - top) * fy
             }));
         }
-        Self::new(width, height, values)
+        Self::new(columns.len() as u32, rows.len() as u32, values)
     }
 }
 
-/// For each output pixel the two nearest cells and the weight of the second (align_corners = false).
-fn sampling(cells: usize, pixels: usize) -> Vec<(usize, usize, f32)> {
-    (0..pixels)
+/// The two nearest cells and the weight of the second.
+type Sample = (usize, usize, f32);
+
+/// For each pixel where in `cells` cells it lies that cover `extent` pixels from `origin` on (align_corners = false).
+fn sampling(cells: u32, pixels: Range<u32>, origin: f64, extent: f64) -> Vec<Sample> {
+    let last = cells as usize - 1;
+    pixels
         .map(|p| {
-            let at = ((p as f32 + 0.5) * cells as f32 / pixels as f32 - 0.5).clamp(0.0, (cells - 1) as f32);
+            let place = if origin == 0.0 { p as f32 + 0.5 } else { (f64::from(p) + 0.5 - origin) as f32 };
+            let at = (place * cells as f32 / extent as f32 - 0.5).clamp(0.0, last as f32);
             let low = at.floor() as usize;
-            (low, (low + 1).min(cells - 1), at - low as f32)
+            (low, (low + 1).min(last), at - low as f32)
         })
         .collect()
 }

@@ -1,7 +1,7 @@
 //! How pictures go into a network: size, channels, values.
 
 use crate::error::{Error, Result};
-use crate::imaging::Picture;
+use crate::imaging::{Picture, Resize};
 use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
@@ -31,48 +31,6 @@ impl ChannelOrder {
     }
 }
 
-/// How a picture is resampled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Interpolation {
-    /// Cubic convolution with a = −0.5, antialiased, as Pillow's BICUBIC.
-    Bicubic,
-    /// Linear, antialiased, as Pillow's BILINEAR.
-    Bilinear,
-    /// The nearest pixel.
-    Nearest,
-}
-
-/// What becomes of a picture of another shape.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum CropMode {
-    /// Its middle is kept.
-    Center,
-    /// It is squashed.
-    Squash,
-    /// It is shown whole, with a border.
-    Border,
-}
-
-/// How a photo comes to the input's size, in timm's words.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Resize {
-    /// The share of the resized picture's shorter side that is kept, in (0, 1].
-    pub crop_share: f32,
-    /// What becomes of a picture of another shape.
-    pub mode: CropMode,
-    /// How it is resampled.
-    pub interpolation: Interpolation,
-}
-
-impl Default for Resize {
-    /// The middle, whole along the shorter side, bicubic.
-    fn default() -> Self {
-        Self { crop_share: 1.0, mode: CropMode::Center, interpolation: Interpolation::Bicubic }
-    }
-}
-
 /// How a network wants its pictures: `x = (range·p − mean) / std` per channel, p in `[0, 1]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Input {
@@ -97,6 +55,25 @@ impl Input {
     #[must_use]
     pub fn channel_count(&self) -> usize {
         self.channels.count()
+    }
+
+    /// What the network sees of a photo.
+    #[must_use]
+    pub fn seen(&self, photo: &Picture) -> Picture {
+        self.resize.apply(photo, self.size, self.middle())
+    }
+
+    /// The colour that the network takes for nothing.
+    fn middle(&self) -> [u8; 3] {
+        let mut means: Vec<u8> = self.mean.iter().map(|m| (m / self.range * 255.0).round() as u8).collect();
+        match self.channels {
+            ChannelOrder::Grey => [means[0]; 3],
+            ChannelOrder::Bgr => {
+                means.reverse();
+                [means[0], means[1], means[2]]
+            }
+            ChannelOrder::Rgb | ChannelOrder::Rgba => [means[0], means[1], means[2]],
+        }
     }
 
     /// A picture's pixels `[1, C, H, W]` in `[0, 1]`, in the order red, green, blue, opacity, or grey alone.

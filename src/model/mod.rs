@@ -13,8 +13,9 @@ mod roles;
 mod weights;
 mod zoo;
 
+pub use crate::imaging::{CropMode, Interpolation, Resize};
 pub use catalogue::{BUILT_IN, Embedded, Entry, Purpose, UNTRAINED, find, usual};
-pub use input::{ChannelOrder, CropMode, Input, Interpolation, Resize};
+pub use input::{ChannelOrder, Input};
 pub use labels::Labels;
 pub use open::{ModelRef, check, known_output, open};
 pub use output::{Output, Prediction, Scores, top_class};

@@ -354,7 +354,7 @@ mod tests {
     fn photos_keep_to_their_budgets_and_look_like_themselves() {
         let photo = crate::imaging::samples::find("german_shepherd").expect("a sample");
         let photo = crate::imaging::decode(std::path::Path::new("photo"), photo.bytes).expect("a picture");
-        let photo = crate::imaging::centre_crop(&photo, 256);
+        let photo = crate::imaging::Resize::default().apply(&photo, [256, 256], [0; 3]);
         let mut encoder = Encoder::default();
         for _ in 0..3 {
             let sent = pieces(encoder.encode(&task(Protocol::Kitty, photo.clone(), Size::new(60, 30), Some(52_000))));

@@ -3,7 +3,7 @@
 use super::pixels::pixels_from_picture;
 use crate::error::{Error, Result};
 use crate::graph::{LayerName, class_seed};
-use crate::imaging::{Picture, centre_crop};
+use crate::imaging::Picture;
 use crate::kernels::ReluRule;
 use crate::model::Model;
 use candle_core::Tensor;
@@ -23,7 +23,7 @@ pub(super) fn require_classes(model: &Model) -> Result<()> {
 
 /// The picture as a classifier sees it (evaluation crop), and as its input `[1, 3, H, W]`.
 pub(super) fn seen_by(model: &Model, picture: &Picture) -> Result<(Picture, Tensor)> {
-    let crop = centre_crop(picture, input_size(model) as u32);
+    let crop = model.input().seen(picture);
     let pixels = pixels_from_picture(&crop, model.device())?;
     let input = model.input().input_from_pixels(&pixels)?;
     Ok((crop, input))

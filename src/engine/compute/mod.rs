@@ -2,6 +2,7 @@
 
 mod begin;
 mod device;
+mod guard;
 mod options;
 mod sources;
 mod task;

@@ -1,6 +1,7 @@
 //! The computing thread: one run at a time, commands between steps.
 
 use super::begin::{Checked, check, job, map_to_score};
+use super::guard::guarded;
 use super::options::Options;
 use super::sources::Models;
 use crate::engine::protocol::{
@@ -15,7 +16,6 @@ use crate::imaging::{Display, Picture};
 use crate::model::{Model, Output};
 use crate::techniques::{ParamKind, ParamValue, classify};
 use candle_core::Device;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError};
@@ -444,16 +444,4 @@ impl Worker {
         // Nobody listens any more: then nobody minds.
         let _ = self.events.send(event);
     }
-}
-
-/// Turns a panic inside a job into an error: the engine and whoever watches it live on.
-fn guarded<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
-        let text = panic
-            .downcast_ref::<&str>()
-            .map(|s| (*s).to_owned())
-            .or_else(|| panic.downcast_ref::<String>().cloned())
-            .unwrap_or_default();
-        Err(Error::Compute(candle_core::Error::Msg(format!("a fault in the program itself: {text}"))))
-    })
 }

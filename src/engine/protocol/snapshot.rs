@@ -3,6 +3,7 @@
 use super::course::Course;
 use super::curve::Series;
 use crate::imaging::{Area, Picture, fit_longer_side};
+use crate::model::Scores;
 use crate::techniques::{Params, View};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -80,6 +81,9 @@ pub struct Snapshot {
     pub style: Option<Picture>,
     /// What there is to see of it, now or at the step that is looked at.
     pub view: View,
+    /// What the probabilities of the likeliest classes are: those of the run's model, or of the classifier that was asked
+    /// about its picture.
+    pub top_scores: Option<Scores>,
     /// The parameters as they are now.
     pub params: Params,
     /// The class or, for an attack, the target it is about now, where that was chosen.

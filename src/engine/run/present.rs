@@ -6,7 +6,8 @@ use crate::engine::protocol::{
     ParameterChange, Past, Phase, Photo, Series, Snapshot,
 };
 use crate::error::{Error, Result};
-use crate::model::Output;
+use crate::imaging::Area;
+use crate::model::{Output, Scores};
 use crate::techniques::{Aim, Context, Job, ParamValue, Params, Progress, Technique, View, spec};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -30,6 +31,8 @@ pub(in crate::engine) struct Run {
     /// What was there to see after the last good step.
     pub view: View,
     pub history: History,
+    /// What the probabilities of its likeliest classes are.
+    top_scores: Option<Scores>,
     /// The photo, small enough to be shown.
     photo: Option<Photo>,
     /// The earlier step that is looked at.
@@ -83,6 +86,7 @@ impl Run {
             course: Course { phase: Phase::Running, ..Course::default() },
             view: View::default(),
             history: History::default(),
+            top_scores: None,
             shown: None,
             hold_at: None,
             job,
@@ -197,6 +201,7 @@ impl Run {
     /// Takes over what a classifier made of the present picture.
     pub fn saw(&mut self, output: &Output, logits: &[f32]) {
         self.course.top = output.top(logits, 5);
+        self.top_scores = Some(output.scores);
         if self.course.top_before.is_empty() {
             self.course.top_before.clone_from(&self.course.top);
         }
@@ -331,6 +336,12 @@ impl Run {
         total.as_secs_f64() * 1e3 / self.recent.len().max(1) as f64
     }
 
+    /// The part of a photo of that width and height that the network sees.
+    pub fn seen(&self, [width, height]: [u32; 2]) -> Area {
+        let input = self.context.model.input();
+        if self.view.cropped { input.resize.area((width, height), input.size) } else { Area::whole(width, height) }
+    }
+
     pub fn snapshot(&self, machine: Machine, past: Arc<[Past]>) -> Snapshot {
         let looked_at = self.shown.and_then(|step| self.history.frame(step));
         let (mut view, mut course) = (self.view.clone(), self.course.clone());
@@ -347,9 +358,10 @@ impl Run {
             course,
             ms_per_step: self.recent_ms(),
             busy_ms: 0,
-            photo: self.photo.clone(),
+            photo: self.photo.clone().map(|photo| Photo { seen: self.seen(photo.size), ..photo }),
             style: self.context.styles.first().cloned(),
             view,
+            top_scores: self.top_scores.or(self.context.model.info.output.as_ref().map(|output| output.scores)),
             params: self.params.clone(),
             about: self.aim.target.or(self.aim.class),
             history: self.history.steps(),

@@ -24,6 +24,8 @@ const PREFIX: usize = 16;
 const CHECKSUM: usize = 32;
 /// No header is larger.
 const LARGEST_HEADER: u64 = 256 << 20;
+/// No picture has more bytes.
+const LARGEST_PICTURE: u64 = 1 << 32;
 /// No checkpoint is larger.
 const LARGEST: u64 = 16 << 30;
 
@@ -234,10 +236,11 @@ impl FrameLog {
             let number = |r: std::ops::Range<usize>| head[r].iter().rev().fold(0u64, |n, b| n << 8 | u64::from(*b));
             let (step, width, height) = (number(0..8), number(8..12), number(12..16));
             let bytes = width.saturating_mul(height).saturating_mul(3);
-            at += RECORD as u64 + bytes;
-            if at > length || bytes > LARGEST_HEADER {
+            // Sizes of a damaged log mean nothing, and need not even fit a number.
+            if bytes > LARGEST_PICTURE || at + RECORD as u64 + bytes > length {
                 break;
             }
+            at += RECORD as u64 + bytes;
             let mut rgb = vec![0; bytes as usize];
             if reader.read_exact(&mut rgb).is_err() {
                 break;
@@ -326,6 +329,53 @@ mod tests {
         assert_eq!((log.last(), log.len()), (Some(2), 3));
         log.add(3, &picture(9)).expect("added");
         assert_eq!(FrameLog::read(&path).last(), Some(&(3, picture(9))));
+    }
+
+    #[test]
+    fn sizes_in_a_damaged_log_are_not_believed() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("frames");
+        FrameLog::open(&path, None).expect("a log").add(0, &Picture::new(2, 1, vec![7; 6])).expect("added");
+        let mut bytes = std::fs::read(&path).expect("bytes");
+        bytes.extend_from_within(..RECORD);
+        let end = bytes.len();
+        bytes[end - RECORD + 8..end - RECORD + 16].fill(0xff);
+        std::fs::write(&path, &bytes).expect("damaged");
+        assert_eq!(FrameLog::read(&path).len(), 1);
+        let log = FrameLog::open(&path, Some(9)).expect("a log");
+        assert_eq!((log.last(), log.len()), (Some(0), 1));
+    }
+
+    /// What programs wrote that did not yet know models, shared structures or marks as data.
+    #[test]
+    fn checkpoints_of_format_1_are_read() {
+        let old = serde_json::json!({
+            "saved": {
+                "program": "0.1.0", "folder": "/work", "script": [], "weights": "abc", "phase": "running",
+                "asked": { "technique": "pgd", "class": 3, "target": null, "compare": [], "score": null, "seed": 5 },
+                "first_params": { "steps": 9 }, "changes": [{ "step": 2, "name": "class", "value": 4 }],
+                "branched_from": null, "inputs": [], "step": 7, "total": 9,
+                "marks": [{ "step": 2, "text": "class a → b" }], "series": [{ "name": "loss", "points": [[0, 0.5]] }],
+                "top": [], "top_before": [], "failure": null, "facts": null, "looked": 8,
+                "computing_seconds": 1.5, "wall_seconds": 2.5,
+            },
+            "tensors": {}, "values": {}, "has_state": false,
+        });
+        let header = serde_json::to_vec(&old).expect("JSON");
+        let length = (header.len() as u64).to_le_bytes();
+        let mut bytes = [MAGIC.as_slice(), &1u32.to_le_bytes(), &length, &header].concat();
+        let checksum = Sha256::digest(&bytes);
+        bytes.extend_from_slice(&checksum);
+        let (saved, state) = decode(&bytes).expect("read");
+        assert!(state.is_none() && saved.origin.network.is_none());
+        assert_eq!((saved.origin.job.class, saved.origin.job.seed), (Some(3.into()), 5));
+        assert_eq!((saved.origin.changes[0].step, saved.course.step, saved.course.phase), (2, 7, Phase::Running));
+        assert_eq!(saved.origin.parameters.get("steps"), Some(&crate::techniques::ParamValue::Int(9)));
+        assert_eq!(saved.course.marks[0].kind.to_string(), "class a → b");
+        assert_eq!(saved.course.series[0].points.last(), Some(&(0, 0.5)));
+        // A program of before refuses what it cannot read, in a sentence.
+        bytes[4] = 9;
+        assert!(decode(&bytes).expect_err("too new").contains("format 9"));
     }
 
     proptest! {

@@ -69,8 +69,8 @@ struct Order {
     _lock: Arc<Lock>,
 }
 
-/// A run as it was kept.
-pub(in crate::engine) struct Kept {
+/// A run as it was kept, to go on from.
+pub(in crate::engine) struct Resumable {
     pub saved: Saved,
     pub state: Option<State>,
     pub first: Option<State>,
@@ -79,12 +79,12 @@ pub(in crate::engine) struct Kept {
 }
 
 /// Takes up the run in `folder`, which no other process may be at.
-pub(in crate::engine) fn take_up(folder: &Path) -> Result<Kept> {
+pub(in crate::engine) fn take_up(folder: &Path) -> Result<Resumable> {
     let lock = Lock::take(folder)?;
     let (saved, state) = checkpoint::read(&folder.join("checkpoint"))?;
     let first = checkpoint::read(&folder.join("beginning")).ok().and_then(|(_, state)| state);
     let pictures = FrameLog::read(&folder.join("pictures"));
-    Ok(Kept { saved, state, first, pictures, lock })
+    Ok(Resumable { saved, state, first, pictures, lock })
 }
 
 impl Keeper {

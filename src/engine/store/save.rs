@@ -1,12 +1,13 @@
 //! A run's files.
 
-use crate::engine::protocol::{Machine, Origin, Phase, RunManifest, RunStatus};
+use crate::engine::protocol::{Machine, Origin, Phase, Photo, RunManifest, RunStatus};
 use crate::engine::run::Run;
 use crate::error::{Error, Result};
 use crate::imaging::{
-    Array, Display, HeatMap, Picture, montage, write_csv, write_gif, write_json, write_npy, write_png,
+    Array, Display, HeatMap, Picture, framed, montage, write_csv, write_gif, write_json, write_npy, write_png,
 };
 use crate::model::Prediction;
+use crate::techniques::Artefact;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -34,39 +35,21 @@ pub(in crate::engine) fn save(
         files.push(name.to_owned());
         Ok(())
     };
-    let view = &run.view;
-    if let Some(result) = &view.result {
-        add("result.png", &|path| write_png(path, result))?;
-    }
-    if let Some(heat) = &view.heat {
-        let (w, h) = view.input.as_ref().map_or((heat.width, heat.height), |i| (i.width, i.height));
-        if view.result.is_none() {
-            add("result.png", &|path| write_png(path, &display.map(heat, w, h)))?;
+    if let Some((result, overlay)) = drawn(run, display) {
+        if let Some(result) = result {
+            add("result.png", &|path| write_png(path, &result))?;
         }
-        if let Some(photo) = &view.input {
-            add("overlay.png", &|path| write_png(path, &display.overlay(heat, photo)))?;
-        }
-        add("map.npy", &|path| write_npy(path, &array(heat)))?;
-    }
-    if let Some(photo) = view.input.as_ref().filter(|_| !view.panels.is_empty()) {
-        let maps: Vec<Picture> =
-            view.panels.iter().map(|p| display.map(&p.heat, photo.width, photo.height)).collect();
-        let overlays: Vec<Picture> = view.panels.iter().map(|p| display.overlay(&p.heat, photo)).collect();
-        add("result.png", &|path| write_png(path, &montage(&maps)))?;
-        add("overlay.png", &|path| write_png(path, &montage(&overlays)))?;
-        for panel in &view.panels {
-            let name = format!("map-{}.npy", panel.title.replace(" · ", "-").replace(['/', ' '], "_"));
-            add(&name, &|path| write_npy(path, &array(&panel.heat)))?;
+        if let Some(overlay) = overlay {
+            add("overlay.png", &|path| write_png(path, &overlay))?;
         }
     }
-    if let Some(perturbation) = &view.perturbation {
-        add("perturbation.png", &|path| write_png(path, perturbation))?;
-    }
-    if let Some(values) = &view.perturbation_values {
-        add("perturbation.npy", &|path| write_npy(path, values))?;
-    }
-    if let Some(attribution) = &view.attribution {
-        add("attribution.npy", &|path| write_npy(path, attribution))?;
+    for (name, artefact) in run.view.clone().artefacts() {
+        let Some(name) = name else { continue };
+        match artefact {
+            Artefact::Picture(picture) => add(&format!("{name}.png"), &|path| write_png(path, picture))?,
+            Artefact::Map(heat) => add(&format!("{name}.npy"), &|path| write_npy(path, &array(heat)))?,
+            Artefact::Array(values) => add(&format!("{name}.npy"), &|path| write_npy(path, values))?,
+        }
     }
     if !run.course.series.is_empty() {
         let (names, rows) = table(run);
@@ -78,6 +61,36 @@ pub(in crate::engine) fn save(
     let manifest = manifest(run, around, folder);
     add("run.json", &|path| write_json(path, &manifest))?;
     Ok((files, manifest))
+}
+
+/// Where a run has maps: they in colours, and they on the photo.
+fn drawn(run: &Run, display: &Display) -> Option<(Option<Picture>, Option<Picture>)> {
+    let view = &run.view;
+    let input = view.input.as_ref();
+    let size = |heat: &HeatMap| input.map_or((heat.width, heat.height), |input| (input.width, input.height));
+    let colours = |heat: &HeatMap| {
+        let (width, height) = size(heat);
+        display.map(heat, width, height)
+    };
+    let photo = run.context.picture.as_ref().filter(|_| view.cropped && !display.crop);
+    let over = |heat: &HeatMap, photo: Option<&Picture>| match photo {
+        Some(photo) => {
+            let area = run.seen([photo.width, photo.height]);
+            Some(framed(&display.overlay_at(heat, photo, area), area))
+        }
+        None => Some(display.overlay(heat, input?)),
+    };
+    if let Some(heat) = &view.heat {
+        return Some((view.result.is_none().then(|| colours(heat)), over(heat, photo)));
+    }
+    if view.panels.is_empty() {
+        return None;
+    }
+    // Nine photos beside each other need not each be of a camera's size.
+    let photo = photo.map(|photo| Photo::new(photo).picture);
+    let maps: Vec<Picture> = view.panels.iter().map(|panel| colours(&panel.heat)).collect();
+    let overlays: Option<Vec<Picture>> = view.panels.iter().map(|panel| over(&panel.heat, photo.as_ref())).collect();
+    Some((Some(montage(&maps)), overlays.map(|overlays| montage(&overlays))))
 }
 
 /// The pictures of the run's animation: evenly spread over it, the last one for certain.

@@ -3,7 +3,7 @@
 use super::super::attribution::{Method, Subject, Tracing};
 use super::{Case, METRICS, Measure, metric};
 use crate::error::Result;
-use crate::imaging::{HeatMap, seen_in_crop};
+use crate::imaging::HeatMap;
 use crate::techniques::api::{Aim, Context, Job, Params, Progress, Technique, View};
 use serde_json::{Map, Value};
 
@@ -32,8 +32,8 @@ pub fn evaluate(context: Context, evaluation: Evaluation) -> Result<Box<dyn Job>
     }
     let size = context.picture.as_ref().map(|p| (p.width, p.height));
     let subject = Subject::new(method.id(), context, |layer| method.wanted(layer))?;
-    let side = subject.scene.picture.width;
-    let target = target.zip(size).map(|(target, size)| seen_in_crop(size, side, target));
+    let input = subject.model().input();
+    let target = target.zip(size).map(|(target, size)| input.resize.seen_box(size, input.size, target));
     let tracing = Tracing::new(method, subject, params.clone())?;
     Ok(Box::new(Scoring {
         tracing,

@@ -3,6 +3,7 @@
 use super::picker::{edit, scroll};
 use super::{Dialog, Outcome, boxed};
 use crate::engine::Source;
+use crate::imaging::names_a_picture;
 use crate::imaging::samples::{PAINTINGS, PHOTOS, Sample};
 use crate::tui::action::Action;
 use crate::tui::text::printable;
@@ -14,9 +15,6 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{List, ListState, Paragraph};
 use std::path::{Path, PathBuf};
 use tui_input::Input;
-
-const ENDINGS: [&str; 13] =
-    ["png", "jpg", "jpeg", "gif", "webp", "bmp", "tif", "tiff", "pbm", "pgm", "ppm", "pnm", "pam"];
 
 pub(in crate::tui) struct FilePicker {
     title: &'static str,
@@ -69,10 +67,9 @@ impl FilePicker {
         for entry in std::fs::read_dir(&self.folder).into_iter().flatten().flatten() {
             let path = entry.path();
             let name = entry.file_name().to_string_lossy().into_owned();
-            let ending = path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
             if path.is_dir() && fits(&name) {
                 folders.push(path);
-            } else if ENDINGS.contains(&ending.as_str()) && fits(&name) {
+            } else if names_a_picture(&path) && fits(&name) {
                 files.push(path);
             }
         }

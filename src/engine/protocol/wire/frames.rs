@@ -1,6 +1,6 @@
 //! Frames as bytes.
 
-use super::broken;
+use super::messages::broken;
 use crate::error::{Error, Result};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};

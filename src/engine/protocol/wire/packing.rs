@@ -1,6 +1,6 @@
 //! What is new in a snapshot or an event, and the whole again from what is new.
 
-use super::{INFLATED, ToWatcher, broken, frame};
+use super::messages::{INFLATED, ToWatcher, broken, frame};
 use crate::engine::protocol::{Event, Past, Series, Snapshot};
 use crate::error::Result;
 use crate::imaging::{HeatMap, Picture, compress, decompress};
@@ -282,7 +282,7 @@ fn heat(width: u32, height: u32, bytes: &[u8], thin: bool) -> Result<HeatMap> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{ToEngine, parse};
+    use super::super::messages::{ToEngine, parse};
     use super::*;
     use crate::engine::protocol::{Course, JobSpec};
     use crate::model::{ChannelOrder, Input, Output, Provenance, Resize, Roles};
@@ -359,7 +359,7 @@ mod tests {
     fn pictures_are_small_on_a_thin_line() {
         let photo = crate::imaging::samples::find("german_shepherd").expect("a sample");
         let photo = crate::imaging::decode(std::path::Path::new("photo"), photo.bytes).expect("a picture");
-        let photo = crate::imaging::centre_crop(&photo, 256);
+        let photo = Resize::default().apply(&photo, [256, 256], [0; 3]);
         let sent = Snapshot { view: View { result: Some(photo.clone()), ..View::default() }, ..Snapshot::default() };
         let frame = Packer::default().pack(&sent, true).expect("packed");
         assert!(frame.len() < 55_000, "{} bytes", frame.len());

@@ -1,9 +1,13 @@
 //! What can be typed.
 
+mod shared;
+
+pub(in crate::cli) use shared::{DisplayArgs, HowArgs, ModelArgs, ProtocolArg, ScreenArgs, WhatArgs, WhereArgs};
+
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
-pub(super) const EXIT_CODES: &str = "\
+pub(in crate::cli) const EXIT_CODES: &str = "\
 Exit codes: 0 done, 1 failed, 2 usage, 3 bad input picture, 4 bad weights, 130 interrupted (what there was is saved).
 Logging: GRADLENS_LOG=debug writes more to the log file under the XDG state folder, gradlens/gradlens.log.";
 
@@ -15,13 +19,13 @@ Logging: GRADLENS_LOG=debug writes more to the log file under the XDG state fold
 #[command(name = "gradlens", version, args_conflicts_with_subcommands = true)]
 pub struct Cli {
     #[command(subcommand)]
-    pub(super) action: Option<Action>,
+    pub(in crate::cli) action: Option<Action>,
     #[command(flatten)]
-    pub(super) dashboard: DashboardArgs,
+    pub(in crate::cli) dashboard: DashboardArgs,
 }
 
 #[derive(Debug, Subcommand)]
-pub(super) enum Action {
+pub(in crate::cli) enum Action {
     /// Run a technique without a dashboard and write its files to a folder
     Run(Box<RunArgs>),
     /// Make several maps side by side: of several methods, classes or layers
@@ -49,90 +53,15 @@ pub(super) enum Action {
     /// List the layers of a model
     Layers(LayersArgs),
     /// List or search the class labels
-    Labels(ListArgs),
+    Labels(LabelsArgs),
     /// Time what the program does all day on this machine
     Bench(BenchArgs),
     /// Say what the terminal can show, why pictures are drawn as they are, and show a test card
     Doctor(DoctorArgs),
 }
 
-/// What a run is made of, wherever it is watched.
 #[derive(Debug, Args)]
-pub(super) struct WhatArgs {
-    /// Class to explain or show: an index, a label or a unique part of one [default: the photo's top class]
-    #[arg(long, value_name = "CLASS")]
-    pub class: Option<String>,
-    /// Class to be mistaken for
-    #[arg(long, value_name = "CLASS")]
-    pub target: Option<String>,
-    /// Style picture; give several to mix their styles (see the parameter style_weights)
-    #[arg(long, value_name = "IMAGE")]
-    pub style: Vec<PathBuf>,
-    /// Where to paint: white in full, black not at all; of the photo's shape
-    #[arg(long, value_name = "IMAGE")]
-    pub mask: Option<PathBuf>,
-    /// Picture to start from
-    #[arg(long, value_name = "IMAGE")]
-    pub init: Option<PathBuf>,
-    /// Layer to look at (see `gradlens layers`) [default: the model's last with spatial extent]
-    #[arg(long, value_name = "LAYER")]
-    pub layer: Option<String>,
-    /// Change a parameter (see `gradlens techniques`); may be given several times
-    #[arg(long, value_name = "NAME=VALUE")]
-    pub set: Vec<String>,
-    #[command(flatten)]
-    pub how: HowArgs,
-}
-
-/// What it is computed with.
-#[derive(Debug, Args)]
-pub(super) struct HowArgs {
-    /// Model (see `gradlens models`) [default: the technique's]
-    #[arg(long, value_name = "MODEL")]
-    pub model: Option<String>,
-    /// Weights (.safetensors) for the model instead of the built-in ones
-    #[arg(long, value_name = "FILE")]
-    pub weights: Option<PathBuf>,
-    /// Seed of everything random
-    #[arg(long, default_value_t = 0)]
-    pub seed: u64,
-    #[command(flatten)]
-    pub on: WhereArgs,
-}
-
-/// Where it is computed.
-#[derive(Debug, Clone, Args)]
-pub(super) struct WhereArgs {
-    /// Device to compute on: cpu, cuda:N or metal [default: cpu]
-    #[arg(long, value_name = "DEVICE")]
-    pub device: Option<String>,
-    /// CPU threads [default: all cores]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
-    pub threads: Option<u16>,
-}
-
-/// How maps are shown. The raw maps are never changed.
-#[derive(Debug, Args)]
-pub(super) struct DisplayArgs {
-    /// Colour map: magma, viridis, inferno, plasma or cividis; blue-red, purple-orange or purple-green for signed maps
-    #[arg(long, value_name = "MAP")]
-    pub color_map: Vec<String>,
-    /// How strongly the map covers the photo, 0 to 1
-    #[arg(long, value_name = "SHARE", default_value_t = 0.5)]
-    pub opacity: f32,
-    /// Percent of the values beyond each end of the colours
-    #[arg(long, value_name = "PERCENT", default_value_t = 1.0)]
-    pub clip: f32,
-    /// Mask what lies below this share of the range, 0 to 1
-    #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
-    pub threshold: f32,
-    /// Draw contour lines at a quarter, half and three quarters of the range
-    #[arg(long)]
-    pub contour: bool,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct DashboardArgs {
+pub(in crate::cli) struct DashboardArgs {
     /// Photo to look at
     pub image: Option<PathBuf>,
     /// Technique to open with (see `gradlens techniques`)
@@ -149,30 +78,8 @@ pub(super) struct DashboardArgs {
     pub plain: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(super) enum ProtocolArg {
-    Auto,
-    Kitty,
-    Sixel,
-    Iterm2,
-    Halfblocks,
-    Quadrants,
-    Sextants,
-}
-
-/// How pictures get on the terminal.
 #[derive(Debug, Args)]
-pub(super) struct ScreenArgs {
-    /// How pictures are drawn
-    #[arg(long, value_enum, default_value = "auto")]
-    pub protocol: ProtocolArg,
-    /// Kilobytes a second to the terminal at most: a number, or auto for what the line bears
-    #[arg(long, value_name = "auto|N", default_value = "auto")]
-    pub bandwidth: String,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct RunArgs {
+pub(in crate::cli) struct RunArgs {
     /// Technique (see `gradlens techniques`)
     #[arg(required_unless_present = "from")]
     pub technique: Option<String>,
@@ -203,14 +110,14 @@ pub(super) struct RunArgs {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct RunsArgs {
+pub(in crate::cli) struct RunsArgs {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
 }
 
 #[derive(Debug, Args)]
-pub(super) struct AttachArgs {
+pub(in crate::cli) struct AttachArgs {
     /// Run (see `gradlens runs`): its name, the beginning or end of one, or the folder of its files [default: the newest that
     /// goes on]
     pub run: Option<String>,
@@ -222,13 +129,13 @@ pub(super) struct AttachArgs {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct StopArgs {
+pub(in crate::cli) struct StopArgs {
     /// Run (see `gradlens runs`)
     pub run: String,
 }
 
 #[derive(Debug, Args)]
-pub(super) struct ResumeArgs {
+pub(in crate::cli) struct ResumeArgs {
     /// Run (see `gradlens runs`), or the folder of its files [default: the newest]
     pub run: Option<String>,
     /// Folder for the files [default: where they were to go; a dashboard opens for a run that has none]
@@ -244,7 +151,7 @@ pub(super) struct ResumeArgs {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct SshArgs {
+pub(in crate::cli) struct SshArgs {
     /// Machine to compute on, as ssh takes it: host, user@host or a name from ssh's configuration
     pub host: String,
     /// The program on the other machine
@@ -259,7 +166,7 @@ pub(super) struct SshArgs {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct EngineArgs {
+pub(in crate::cli) struct EngineArgs {
     /// Join an engine to standard input and output
     #[arg(long)]
     pub stdio: bool,
@@ -275,7 +182,7 @@ pub(super) struct EngineArgs {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct CompareArgs {
+pub(in crate::cli) struct CompareArgs {
     /// Photos, or folders of photos
     #[arg(required = true)]
     pub images: Vec<PathBuf>,
@@ -301,7 +208,7 @@ pub(super) struct CompareArgs {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct ScoreArgs {
+pub(in crate::cli) struct ScoreArgs {
     /// Photos, or folders of photos
     #[arg(required = true)]
     pub images: Vec<PathBuf>,
@@ -335,32 +242,24 @@ pub(super) struct ScoreArgs {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct ClassifyArgs {
+pub(in crate::cli) struct ClassifyArgs {
     /// Pictures
     #[arg(required = true)]
     pub images: Vec<PathBuf>,
     /// How many classes to name
-    #[arg(long, value_name = "K", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    #[arg(long, value_name = "K", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
     pub top: u16,
-    /// Model (see `gradlens models`)
-    #[arg(long, default_value = "tf_efficientnet_lite0")]
-    pub model: String,
-    /// Weights (.safetensors) for the model instead of the built-in ones
-    #[arg(long, value_name = "FILE")]
-    pub weights: Option<PathBuf>,
-    /// Device to compute on: cpu, cuda:N or metal
-    #[arg(long, default_value = "cpu")]
-    pub device: String,
-    /// CPU threads [default: all cores]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
-    pub threads: Option<u16>,
+    #[command(flatten)]
+    pub model: ModelArgs,
+    #[command(flatten)]
+    pub on: WhereArgs,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
 }
 
 #[derive(Debug, Args)]
-pub(super) struct BenchArgs {
+pub(in crate::cli) struct BenchArgs {
     /// Which benchmarks [default: all]
     #[arg(value_name = "NAME")]
     pub names: Vec<String>,
@@ -370,34 +269,30 @@ pub(super) struct BenchArgs {
     /// Time the layers of this model one by one instead
     #[arg(long, value_name = "MODEL", conflicts_with_all = ["names", "compare"])]
     pub layers: Option<String>,
-    /// Height and width of the picture for --layers, in pixels
-    #[arg(long, value_name = "PIXELS", default_value_t = 224, value_parser = clap::value_parser!(u16).range(32..=4096))]
-    pub size: u16,
+    /// Height and width of the picture for --layers, in pixels [default: the model's]
+    #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u16).range(32..=4096))]
+    pub size: Option<u16>,
     /// Timed runs at least, after a warm-up
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=10_000))]
     pub runs: u16,
     /// Show beside each figure that of a file written with --json, and the ratio
     #[arg(long, value_name = "FILE", conflicts_with = "json")]
     pub compare: Option<PathBuf>,
-    /// Device to compute on: cpu, cuda:N or metal
-    #[arg(long, default_value = "cpu")]
-    pub device: String,
-    /// CPU threads [default: all cores]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
-    pub threads: Option<u16>,
+    #[command(flatten)]
+    pub on: WhereArgs,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
 }
 
 #[derive(Debug, Args)]
-pub(super) struct DoctorArgs {
+pub(in crate::cli) struct DoctorArgs {
     #[command(flatten)]
     pub screen: ScreenArgs,
 }
 
 #[derive(Debug, Args)]
-pub(super) struct ListArgs {
+pub(in crate::cli) struct ListArgs {
     /// Only what contains this text
     pub query: Option<String>,
     /// Print JSON
@@ -406,7 +301,15 @@ pub(super) struct ListArgs {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct TechniquesArgs {
+pub(in crate::cli) struct LabelsArgs {
+    #[command(flatten)]
+    pub list: ListArgs,
+    #[command(flatten)]
+    pub model: ModelArgs,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct TechniquesArgs {
     #[command(flatten)]
     pub list: ListArgs,
     /// Print the tables of docs/techniques.md
@@ -415,13 +318,9 @@ pub(super) struct TechniquesArgs {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct LayersArgs {
-    /// Only names that contain this text
-    pub query: Option<String>,
-    /// Model (see `gradlens models`)
-    #[arg(long, default_value = "tf_efficientnet_lite0")]
-    pub model: String,
-    /// Print JSON
-    #[arg(long)]
-    pub json: bool,
+pub(in crate::cli) struct LayersArgs {
+    #[command(flatten)]
+    pub list: ListArgs,
+    #[command(flatten)]
+    pub model: ModelArgs,
 }

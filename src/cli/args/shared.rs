@@ -1,0 +1,111 @@
+//! Options that several subcommands have.
+
+use clap::Args;
+use std::path::PathBuf;
+
+/// What a run is made of, wherever it is watched.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct WhatArgs {
+    /// Class to explain or show: an index, a label or a unique part of one [default: the photo's top class]
+    #[arg(long, value_name = "CLASS")]
+    pub class: Option<String>,
+    /// Class to be mistaken for
+    #[arg(long, value_name = "CLASS")]
+    pub target: Option<String>,
+    /// Style picture; give several to mix their styles (see the parameter style_weights)
+    #[arg(long, value_name = "IMAGE")]
+    pub style: Vec<PathBuf>,
+    /// Where to paint: white in full, black not at all; of the photo's shape
+    #[arg(long, value_name = "IMAGE")]
+    pub mask: Option<PathBuf>,
+    /// Picture to start from
+    #[arg(long, value_name = "IMAGE")]
+    pub init: Option<PathBuf>,
+    /// Layer to look at (see `gradlens layers`) [default: the model's last with spatial extent]
+    #[arg(long, value_name = "LAYER")]
+    pub layer: Option<String>,
+    /// Change a parameter (see `gradlens techniques`); may be given several times
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub set: Vec<String>,
+    #[command(flatten)]
+    pub how: HowArgs,
+}
+
+/// What it is computed with.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct HowArgs {
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// Seed of everything random
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    #[command(flatten)]
+    pub on: WhereArgs,
+}
+
+/// The network.
+#[derive(Debug, Clone, Args)]
+pub(in crate::cli) struct ModelArgs {
+    /// Model (see `gradlens models`) [default: the technique's usual one, or the usual classifier]
+    #[arg(long = "model", value_name = "MODEL")]
+    pub name: Option<String>,
+    /// Weights (.safetensors) for the model instead of the built-in ones
+    #[arg(long, value_name = "FILE")]
+    pub weights: Option<PathBuf>,
+}
+
+/// Where it is computed.
+#[derive(Debug, Clone, Args)]
+pub(in crate::cli) struct WhereArgs {
+    /// Device to compute on: cpu, cuda:N or metal [default: cpu]
+    #[arg(long, value_name = "DEVICE")]
+    pub device: Option<String>,
+    /// CPU threads [default: all cores]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub threads: Option<u16>,
+}
+
+/// How maps are shown. The raw maps are never changed.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct DisplayArgs {
+    /// Colour map: magma, viridis, inferno, plasma or cividis; blue-red, purple-orange or purple-green for signed maps
+    #[arg(long, value_name = "MAP")]
+    pub color_map: Vec<String>,
+    /// How strongly the map covers the photo, 0 to 1
+    #[arg(long, value_name = "SHARE", default_value_t = 0.5)]
+    pub opacity: f32,
+    /// Percent of the values beyond each end of the colours
+    #[arg(long, value_name = "PERCENT", default_value_t = 1.0)]
+    pub clip: f32,
+    /// Mask what lies below this share of the range, 0 to 1
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
+    pub threshold: f32,
+    /// Draw contour lines at a quarter, half and three quarters of the range
+    #[arg(long)]
+    pub contour: bool,
+    /// Show only the part of the photo that the network sees, not the whole photo with that part marked
+    #[arg(long)]
+    pub crop: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(in crate::cli) enum ProtocolArg {
+    Auto,
+    Kitty,
+    Sixel,
+    Iterm2,
+    Halfblocks,
+    Quadrants,
+    Sextants,
+}
+
+/// How pictures get on the terminal.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct ScreenArgs {
+    /// How pictures are drawn
+    #[arg(long, value_enum, default_value = "auto")]
+    pub protocol: ProtocolArg,
+    /// Kilobytes a second to the terminal at most: a number, or auto for what the line bears
+    #[arg(long, value_name = "auto|N", default_value = "auto")]
+    pub bandwidth: String,
+}
