@@ -33,7 +33,10 @@ fn hold(method: &str, reference: &str, tolerance: f64) {
 fn hold_at_layers(method: &str, reference: &str) {
     for name in PHOTOS {
         let golden = Golden::open(name);
-        for layer in golden.layers().iter().filter(|l| golden.tensors.contains_key(&format!("{reference}@{l}"))) {
+        let mut layers = golden.layers();
+        layers.retain(|layer| golden.tensors.contains_key(&format!("{reference}@{layer}")));
+        assert!(!layers.is_empty(), "{reference} of {name} is nowhere");
+        for layer in &layers {
             let theirs = golden.values(&format!("{reference}@{layer}"));
             let (ours, _) = explained(method, photo(name, &golden, Some(layer)), &[]);
             if theirs.iter().all(|v| *v == 0.0) {
@@ -440,6 +443,7 @@ fn a_comparison_makes_the_same_maps() {
         let (alone, _) = explained(method, photo("dog", &golden, Some(layer)), &[]);
         assert!(relative_error(&panel.heat.values, &alone) < 1e-6, "{method}");
     }
+    assert_eq!(view.similarity.len(), methods.len());
     for (i, row) in view.similarity.iter().enumerate() {
         assert!((row[i] - 1.0).abs() < 1e-6);
         let pair = rank_correlation(&view.panels[i].heat, &view.panels[0].heat);

@@ -4,47 +4,16 @@ mod support;
 
 use serde_json::Value;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use support::program::{command, fails, gradlens, json, npy};
+use support::pty::PATIENCE;
 use support::{golden, relative_error, root};
 
-fn gradlens(args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_gradlens"))
-        .env("XDG_STATE_HOME", env!("CARGO_TARGET_TMPDIR"))
-        .args(args)
-        .current_dir(root())
-        .stdin(Stdio::null())
-        .output()
-        .expect("the program runs")
-}
-
-fn json(args: &[&str]) -> Value {
-    let output = gradlens(args);
-    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
-    assert!(output.stderr.is_empty(), "quiet with --json: {}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).expect("JSON")
-}
-
-/// The program must fail with `code` and say all of `words` in one line that ends the output.
-fn fails(args: &[&str], code: i32, words: &[&str]) {
-    let output = gradlens(args);
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(code), "{args:?}: {said}");
-    for word in words {
-        assert!(said.contains(word), "{args:?} should say {word:?}: {said}");
-    }
-    assert!(!said.contains("panicked"), "{said}");
-}
-
+/// Whether a folder is not there, or holds nothing.
 fn is_empty(folder: &Path) -> bool {
-    std::fs::read_dir(folder).map_or(true, |mut d| d.next().is_none())
-}
-
-fn npy(path: &Path) -> (String, Vec<f32>) {
-    let bytes = std::fs::read(path).expect("a .npy file");
-    let header = usize::from(u16::from_le_bytes([bytes[8], bytes[9]]));
-    let text = String::from_utf8_lossy(&bytes[10..10 + header]).into_owned();
-    let values = bytes[10 + header..].chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
-    (text, values.collect())
+    match std::fs::read_dir(folder) {
+        Ok(mut entries) => entries.next().is_none(),
+        Err(error) => error.kind() == std::io::ErrorKind::NotFound,
+    }
 }
 
 #[test]
@@ -164,7 +133,8 @@ fn fooling_fools_the_saved_picture() {
     let folder = out.path().to_str().expect("a path");
     let run = json(&["run", "fooling", "tests/golden/dog_224.png", "--target", "9", "--json", "--out", folder]);
     assert_eq!((&run["success"], &run["iterations"]), (&true.into(), &3.into()));
-    assert!(run["norms"]["l2"].as_f64() > Some(0.0) && run["norms"]["linf"].as_f64() < Some(0.2));
+    let norm = |name: &str| run["norms"][name].as_f64().expect("a norm");
+    assert!(norm("l2") > 0.0 && (0.0..0.2).contains(&norm("linf")));
     let result = out.path().join("result.png");
     let seen = json(&["classify", result.to_str().expect("a path"), "--json"]);
     assert_eq!(seen[0]["top"][0]["index"], 9, "the file on disk is what success is judged on");
@@ -270,7 +240,7 @@ fn unknown_names_are_usage_errors_with_a_way_out() {
     run(&["gradcam", dog, "--style", dog], &["--style", "no use"]);
     run(&["class-visualization", dog, "--class", "1"], &["--init"]);
     run(&["gradcam", dog, "--device", "tpu"], &["tpu", "cpu, cuda:N or metal"]);
-    assert!(!Path::new(folder).exists() || is_empty(Path::new(folder)));
+    assert!(is_empty(Path::new(folder)));
     run(&["gradcam", dog, "--layer", "blocks.9.9"], &["blocks.9.9", "gradlens layers"]);
     run(&["gradcam"], &["needs a picture"]);
     run(&["fooling", dog], &["needs a class", "--target"]);
@@ -417,13 +387,18 @@ fn the_dashboard_wants_a_terminal() {
 fn an_interrupted_run_is_saved() {
     let out = tempfile::tempdir().expect("a folder");
     let folder = out.path().to_str().expect("a path");
-    let mut child = Command::new(env!("CARGO_BIN_EXE_gradlens"))
-        .env("XDG_STATE_HOME", env!("CARGO_TARGET_TMPDIR"))
-        .args(["run", "class-visualization", "--class", "1", "--set", "steps=100000", "--json", "--out", folder])
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("the program runs");
-    std::thread::sleep(std::time::Duration::from_millis(2500));
+    let state = tempfile::tempdir().expect("a folder");
+    let args = ["run", "class-visualization", "--class", "1", "--set", "steps=100000", "--json", "--out", folder];
+    let mut command = command(&args);
+    command.env("XDG_STATE_HOME", state.path()).env("GRADLENS_KEEP_EVERY", "0.05");
+    let mut child = command.stdout(std::process::Stdio::null()).spawn().expect("the program runs");
+    // What is kept has made a step.
+    let kept = || std::fs::read_dir(state.path().join("gradlens/kept")).is_ok_and(|mut runs| runs.next().is_some());
+    let began = std::time::Instant::now();
+    while !kept() {
+        assert!(began.elapsed() < PATIENCE && child.try_wait().expect("a status").is_none(), "it runs");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
     let pid = i32::try_from(child.id()).expect("a process id");
     // SAFETY: sends a signal to the child this test started and has not yet waited for.
     assert_eq!(unsafe { libc::kill(pid, libc::SIGINT) }, 0);
@@ -550,7 +525,8 @@ fn score_ranks_methods() {
     ]);
     let list = report["techniques"].as_array().expect("a list");
     assert_eq!(list.len(), 2);
-    assert!(list[0]["rank"].as_f64() <= list[1]["rank"].as_f64());
+    let rank = |i: usize| list[i]["rank"].as_f64().expect("a rank");
+    assert!(rank(0) <= rank(1));
     for found in list {
         for name in ["sparseness", "pointing", "energy_inside", "infidelity"] {
             let value = found["scores"][name].as_f64().expect("a number");

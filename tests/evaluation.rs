@@ -87,6 +87,7 @@ fn what_occlusion_finds_foretells_what_occlusion_costs() {
 
 #[test]
 fn every_metric_says_what_it_is() {
+    assert!(METRICS.len() >= 7);
     for metric in METRICS {
         assert!(!metric.scores.is_empty() && !metric.about.ends_with('.') && !metric.reference.is_empty());
     }

@@ -131,7 +131,8 @@ fn squeezenet_of_formula_agrees_with_torchvision() {
         let (logits, input): (LayerName, LayerName) = (LayerName::LOGITS.into(), LayerName::INPUT.into());
         let at = net.graph.forward(&x, std::slice::from_ref(&logits)).expect("a pass");
         let z = values(&at.logits().expect("logits"));
-        for (ours, theirs) in z.iter().zip(reference["logits"].as_array().expect("a list")) {
+        let theirs = reference["logits"].as_array().filter(|list| !list.is_empty()).expect("a list");
+        for (ours, theirs) in z.iter().zip(theirs) {
             assert!((f64::from(*ours) - number(theirs)).abs() < 1e-4 * number(theirs).abs().max(1.0), "{kernels:?}");
         }
         let sum: f64 = z.iter().map(|v| f64::from(*v)).sum();
@@ -141,7 +142,7 @@ fn squeezenet_of_formula_agrees_with_torchvision() {
         let g = values(gradients.expect("gradients").input().expect("a gradient"));
         let size: f64 = g.iter().map(|v| f64::from(v.abs())).sum();
         assert!((size / number(&reference["grad_abs"]) - 1.0).abs() < 1e-3, "{kernels:?}: {size}");
-        for (place, theirs) in reference["grad_at"].as_object().expect("places") {
+        for (place, theirs) in reference["grad_at"].as_object().filter(|map| !map.is_empty()).expect("places") {
             let ours = f64::from(g[place.parse::<usize>().expect("a place")]);
             assert!((ours - number(theirs)).abs() < 1e-6, "{kernels:?} at {place}: {ours} for {theirs}");
         }

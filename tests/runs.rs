@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use support::pty::{Kind, Session};
-use support::root;
+use support::pty::{Kind, PATIENCE, Session};
+use support::{root, skipped};
 use tempfile::TempDir;
 
 const DOG: &str = "tests/golden/dog_224.png";
@@ -34,23 +34,48 @@ fn runs(state: &Path) -> Vec<serde_json::Value> {
     serde_json::from_slice(&output.stdout).expect("JSON")
 }
 
-/// Waits for the newest run to be as it should.
+/// Waits for a run to be as it should.
 fn wait_for_run(state: &Path, what: &str, is: impl Fn(&serde_json::Value) -> bool) -> serde_json::Value {
     let began = Instant::now();
     loop {
         let all = runs(state);
-        if let Some(run) = all.first().filter(|run| is(run)) {
+        if let Some(run) = all.iter().find(|run| is(run)) {
             return run.clone();
         }
-        assert!(began.elapsed() < support::pty::PATIENCE, "never saw {what}: {all:#?}");
+        assert!(began.elapsed() < PATIENCE, "never saw {what}: {all:#?}");
         std::thread::sleep(Duration::from_millis(100));
     }
+}
+
+fn step(run: &serde_json::Value) -> u64 {
+    run["step"].as_u64().expect("a step")
+}
+
+/// The step of the only run there is.
+fn step_now(state: &Path) -> u64 {
+    let all = runs(state);
+    assert_eq!(all.len(), 1, "{all:#?}");
+    step(&all[0])
+}
+
+/// Waits for the only run there is to get further than it is.
+fn wait_for_progress(state: &Path) {
+    let before = step_now(state);
+    wait_for_run(state, "progress", |r| r["standing"] == "running" && step(r) > before);
 }
 
 fn kill(pid: u64, signal: i32) {
     let pid = i32::try_from(pid).expect("a process id");
     // SAFETY: sends a signal to a process that this test started.
     unsafe { libc::kill(pid, signal) };
+}
+
+fn wait_until(what: &str, is: impl Fn() -> bool) {
+    let began = Instant::now();
+    while !is() {
+        assert!(began.elapsed() < PATIENCE, "never: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 /// A run of each way to move a picture, small enough for a test.
@@ -81,19 +106,19 @@ fn movers() -> Vec<(&'static str, Vec<&'static str>)> {
 fn killed_runs_come_to_the_same_bits() {
     let times = std::env::var("GRADLENS_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(1usize);
     let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(20_261_124);
-    let mut early = 0;
+    let (mut early, mut late) = (0, 0);
     for (name, words) in movers() {
         let folder = tempfile::tempdir().expect("a folder");
         let whole = folder.path().join("whole");
         let began = Instant::now();
         done(gradlens(&folder.path().join("state")).arg("run").args(&words).arg("--out").arg(&whole));
-        let took = began.elapsed();
+        let mut took = began.elapsed();
         let mut resumed = 0;
         for n in 0.. {
             if resumed == times {
                 break;
             }
-            assert!(n < 10 * times, "{name} is killed too early to be kept");
+            assert!(n < 20 * times, "{name} is killed too early to be kept or too late to be killed");
             let (state, out) = (folder.path().join(format!("state{n}")), folder.path().join(format!("out{n}")));
             let mut command = gradlens(&state);
             command.arg("run").args(&words).arg("--out").arg(&out).env("GRADLENS_KEEP_EVERY", "0.02");
@@ -104,6 +129,13 @@ fn killed_runs_come_to_the_same_bits() {
             if runs(&state).is_empty() {
                 // Before its first step a run has nothing to keep: the person starts it again.
                 early += 1;
+                took = took.mul_f64(1.3);
+                continue;
+            }
+            if runs(&state)[0]["standing"] != "broken" {
+                // The machine has become faster than the first time.
+                late += 1;
+                took = took.mul_f64(0.8);
                 continue;
             }
             done(gradlens(&state).arg("resume").arg(&out));
@@ -118,8 +150,7 @@ fn killed_runs_come_to_the_same_bits() {
         }
     }
     println!(
-        "{} of {} resumed to the same bits; {early} more before their first step",
-        times * movers().len(),
+        "{} resumed to the same bits; {early} more were killed before their first step, {late} had ended",
         times * movers().len()
     );
 }
@@ -143,14 +174,14 @@ fn runs_in_the_background_are_listed_stopped_and_resumed() {
     let mut command = gradlens(&state);
     command.arg("run").args(LONG).args(["--set", "steps=100000", "--detach", "--out"]).arg(&out);
     done(command.env("GRADLENS_KEEP_EVERY", "0.2"));
-    let run = wait_for_run(&state, "a running run", |r| r["standing"] == "running" && r["step"].as_u64() > Some(3));
+    let run = wait_for_run(&state, "a running run", |r| r["standing"] == "running" && step(r) > 3);
     let id = run["id"].as_str().expect("an id").to_owned();
     let refused = gradlens(&state).args(["resume", &id]).output().expect("it runs");
     assert_eq!(refused.status.code(), Some(2), "it goes on already");
     assert!(String::from_utf8_lossy(&refused.stderr).contains("gradlens attach"));
     done(gradlens(&state).args(["stop", &id]));
     let run = wait_for_run(&state, "a stopped run", |r| r["standing"] == "stopped");
-    let step = run["step"].as_u64().expect("a step");
+    let stopped_at = step(&run);
     assert!(out.join("result.png").exists(), "what there was is written");
     // A damaged checkpoint is refused in one sentence; the right one goes on.
     let checkpoint = state.join("gradlens/kept").join(&id).join("checkpoint");
@@ -162,12 +193,12 @@ fn runs_in_the_background_are_listed_stopped_and_resumed() {
     std::fs::write(&checkpoint, &bytes).expect("mended");
     let mut child =
         gradlens(&state).args(["resume", &id[id.len() - 4..]]).stderr(Stdio::null()).spawn().expect("starts");
-    wait_for_run(&state, "progress", |r| r["standing"] == "running" && r["step"].as_u64() > Some(step));
+    wait_for_run(&state, "progress", |r| r["standing"] == "running" && step(r) > stopped_at);
     kill(child.id().into(), libc::SIGTERM);
     assert_eq!(child.wait().expect("a status").code(), Some(130));
-    assert!(runs(&state)[0]["step"].as_u64() > Some(step));
-    let sockets = std::fs::read_dir(state.join("gradlens/sockets")).expect("a folder").count();
-    assert_eq!(sockets, 0, "no socket is left behind");
+    assert!(step_now(&state) > stopped_at);
+    let sockets = state.join("gradlens/sockets");
+    wait_until("no socket is left behind", || std::fs::read_dir(&sockets).expect("a folder").count() == 0);
 }
 
 #[test]
@@ -176,46 +207,39 @@ fn a_dashboard_that_is_lost_is_found_again_from_two_places() {
     let env = [("GRADLENS_KEEP_EVERY", "0.3")];
     let args = ["--technique", "style-transfer", "--set", "size=64", "--set", "scales=1", "--set", "steps=100000"];
     let lost = Session::with(Kind::Plain, &args, state.clone(), &env);
-    lost.wait_for("some steps", |s| s.contains("loss") && s.contains("▶") && !s.contains(" step 0/"));
+    lost.wait_for_step(1);
     wait_for_run(state.path(), "a kept run", |r| r["standing"] == "running");
     kill(lost.child.process_id().expect("an id").into(), libc::SIGHUP);
     assert_eq!(lost.end().0, 130);
-    let before = runs(state.path())[0]["step"].as_u64();
-    wait_for_run(state.path(), "progress without a terminal", |r| r["step"].as_u64() > before);
+    wait_for_progress(state.path());
     let began = Instant::now();
     let first = Session::with(Kind::Plain, &["attach"], state.clone(), &env);
-    first.wait_for("the run", |s| s.contains("style-transfer  vgg16") && s.contains("▶") && s.contains("loss"));
+    first.wait_for("the run", |s| s.contains("style-transfer  vgg16") && s.contains('▶'));
     println!("attached within {:?}", began.elapsed());
     let second = Session::with(Kind::Sixel, &["attach"], state.clone(), &env);
-    second.wait_for("the run", |s| s.contains("style-transfer  vgg16") && s.contains("▶") && s.contains("loss"));
+    second.wait_for("the run", |s| s.contains("style-transfer  vgg16") && s.contains('▶'));
     first.press("\x1b[B\r77\r");
     second.wait_for("the change", |s| s.contains("style weight") && s.contains("77 ◂"));
     second.press(" ");
     first.wait_for("the pause", |s| s.contains("paused"));
     first.press(" ");
-    // One leaves; quitting in the other does not end a run that somebody watches.
-    let began = Instant::now();
+    // One leaves, and need not wait for the run; quitting in the other does not end a run that somebody watches.
     first.press("D");
     let (code, output) = first.end();
-    assert!(code == 0 && began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    assert_eq!(code, 0);
     assert!(String::from_utf8_lossy(&output).contains("gradlens attach style-transfer-"));
     let third = Session::with(Kind::Plain, &["attach"], state.clone(), &env);
     third.wait_for("the run", |s| s.contains("▶") && s.contains("77"));
     second.press("q");
     assert_eq!(second.end().0, 0);
     third.wait_for("the run goes on", |s| s.contains("▶"));
-    let before = runs(state.path())[0]["step"].as_u64();
-    wait_for_run(state.path(), "progress", |r| r["step"].as_u64() > before);
+    wait_for_progress(state.path());
     third.press("q");
     assert_eq!(third.end().0, 0);
     let run = wait_for_run(state.path(), "the end", |r| r["standing"] == "stopped");
     // The engine has ended, and says so by its socket's absence.
     let socket = PathBuf::from(run["socket"].as_str().expect("a socket"));
-    let began = Instant::now();
-    while socket.exists() && began.elapsed() < Duration::from_secs(5) {
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    assert!(!socket.exists());
+    wait_until("the socket goes", || !socket.exists());
 }
 
 #[test]
@@ -224,19 +248,36 @@ fn a_dashboard_outlives_its_engine() {
     let env = [("GRADLENS_KEEP_EVERY", "0.2")];
     let args = ["--technique", "style-transfer", "--set", "size=64", "--set", "scales=1", "--set", "steps=100000"];
     let session = Session::with(Kind::Plain, &args, state.clone(), &env);
-    session.wait_for("some steps", |s| s.contains("loss") && s.contains("▶") && !s.contains(" step 0/"));
-    let run =
-        wait_for_run(state.path(), "a kept run", |r| r["standing"] == "running" && r["step"].as_u64() > Some(2));
+    session.wait_for_step(1);
+    let run = wait_for_run(state.path(), "a kept run", |r| r["standing"] == "running" && step(r) > 2);
     kill(run["pid"].as_u64().expect("a process"), libc::SIGKILL);
-    session.wait_for("the news", |s| s.contains("the engine was killed"));
+    // The news comes a moment before what the new engine does, which is nothing.
+    session.wait_for("the news", |s| s.contains("the engine was killed") && !s.contains('▶'));
     assert_eq!(runs(state.path())[0]["standing"], "broken");
     session.press("r");
-    session.wait_for("the run again", |s| s.contains("loss") && s.contains("▶") && !s.contains(" step 0/"));
+    session.wait_for_step(1);
     session.press("q");
     assert_eq!(session.end().0, 0);
+    // From its first step on a run is kept, however early it is quit.
+    wait_for_run(state.path(), "the second run", |r| r["id"] != run["id"] && r["standing"] == "stopped");
     let all = runs(state.path());
     let broken = all.iter().find(|r| r["id"] == run["id"]).expect("the first run");
     assert_eq!((all.len(), &broken["standing"]), (2, &"broken".into()), "{all:#?}");
+}
+
+/// Another engine that looks which sockets are alive connects and says nothing; nobody stays because of it.
+#[test]
+fn quitting_ends_a_run_though_somebody_knocks() {
+    let state = Arc::new(tempfile::tempdir().expect("a folder"));
+    let args = ["--technique", "style-transfer", "--set", "size=64", "--set", "scales=1", "--set", "steps=100000"];
+    let session = Session::with(Kind::Plain, &args, state.clone(), &[("GRADLENS_KEEP_EVERY", "0.2")]);
+    let run = wait_for_run(state.path(), "a kept run", |r| r["standing"] == "running");
+    let socket = run["socket"].as_str().expect("a socket");
+    let _knocking = std::os::unix::net::UnixStream::connect(socket).expect("a connection");
+    wait_for_progress(state.path());
+    session.press("q");
+    assert_eq!(session.end().0, 0);
+    wait_for_run(state.path(), "the end", |r| r["standing"] == "stopped");
 }
 
 #[test]
@@ -257,17 +298,19 @@ fn strangers_at_the_door_are_sent_away() {
         &[8, 0, 0, 0, 4, 0, 0, 0, b'n', b'u', b'l', b'l'],
     ] {
         let mut stream = std::os::unix::net::UnixStream::connect(&socket).expect("a connection");
-        stream.set_read_timeout(Some(Duration::from_secs(15))).expect("set");
+        stream.set_read_timeout(Some(PATIENCE)).expect("set");
         stream.write_all(words).expect("said");
         let mut answer = vec![];
-        let _ = stream.read_to_end(&mut answer);
-        assert!(answer.is_empty(), "{words:?} is no greeting");
+        // The end of the stream, or its reset where something said was never read; a time-out is neither.
+        let end = stream.read_to_end(&mut answer);
+        let gone = end.as_ref().map_or_else(|e| e.kind() == std::io::ErrorKind::ConnectionReset, |n| *n == 0);
+        assert!(gone && answer.is_empty(), "{words:?} is no greeting: {end:?}");
     }
-    let before = runs(&state)[0]["step"].as_u64();
+    let before = step_now(&state);
     let id = run["id"].as_str().expect("an id");
     done(gradlens(&state).args(["stop", id]));
     let run = wait_for_run(&state, "the stop", |r| r["standing"] == "stopped");
-    assert!(run["step"].as_u64() >= before);
+    assert!(step(&run) >= before);
 }
 
 /// An ssh server on the loopback address, for this test alone.
@@ -277,7 +320,7 @@ struct Sshd {
 }
 
 impl Sshd {
-    /// `None` where there is none installed.
+    /// `None` where there is none installed, or it does not run.
     fn start() -> Option<Self> {
         let program = ["/usr/sbin/sshd", "/usr/local/sbin/sshd"].into_iter().find(|p| Path::new(p).exists())?;
         let folder = tempfile::tempdir().expect("a folder");
@@ -307,16 +350,19 @@ impl Sshd {
         let mut command = Command::new(program);
         command.args(["-D", "-e", "-f"]).arg(at("sshd_config")).stderr(Stdio::null());
         let server = command.spawn().ok()?;
-        let sshd = Self { server, folder };
+        let mut sshd = Self { server, folder };
         let began = Instant::now();
-        while began.elapsed() < Duration::from_secs(10) {
+        while began.elapsed() < PATIENCE {
             let tried = Command::new("ssh").args(["-F"]).arg(sshd.config()).args(["there", "true"]).output().ok()?;
             if tried.status.success() {
                 return Some(sshd);
             }
+            if sshd.server.try_wait().expect("a status").is_some() {
+                return None;
+            }
             std::thread::sleep(Duration::from_millis(200));
         }
-        None
+        panic!("the ssh server does not answer");
     }
 
     fn config(&self) -> PathBuf {
@@ -334,8 +380,7 @@ impl Drop for Sshd {
 #[test]
 fn an_engine_on_another_machine_is_watched_and_found_again() {
     let Some(sshd) = Sshd::start() else {
-        eprintln!("skipped: there is no openssh-server here that this test could start");
-        return;
+        return skipped("there is no openssh-server here that this test could start");
     };
     let state = Arc::new(tempfile::tempdir().expect("a folder"));
     // The other side's environment is its own; a script stands for the program that is installed there.
@@ -365,7 +410,7 @@ fn an_engine_on_another_machine_is_watched_and_found_again() {
         "steps=100000",
     ];
     let session = Session::with(Kind::Plain, &args, own.clone(), &[("GRADLENS_SSH", &ssh)]);
-    session.wait_for("the run over there", |s| s.contains("loss") && s.contains("▶") && !s.contains(" step 0/"));
+    session.wait_for_step(1);
     session.press("\x1b[B\r55\r");
     session.wait_for("the change", |s| s.contains("55 ◂"));
     wait_for_run(state.path(), "a kept run", |r| r["standing"] == "running");
@@ -373,9 +418,8 @@ fn an_engine_on_another_machine_is_watched_and_found_again() {
     let pid = session.child.process_id().expect("an id").to_string();
     assert!(Command::new("pkill").args(["-9", "-P", &pid, "ssh"]).status().is_ok_and(|s| s.success()));
     session.wait_for("the news", |s| s.contains("the connection is lost"));
-    let before = runs(state.path())[0]["step"].as_u64();
     session.wait_for("the connection", |s| s.contains("connected again"));
-    wait_for_run(state.path(), "progress", |r| r["standing"] == "running" && r["step"].as_u64() > before);
+    wait_for_progress(state.path());
     // Left, and shown again from here.
     session.press("D");
     let (code, output) = session.end();

@@ -110,19 +110,18 @@ fn the_ensemble_goes_through_its_stages_and_admits_defeat() {
 #[test]
 fn square_attack_needs_no_gradient() {
     let net = Arc::new(model("tf_efficientnet_lite0"));
-    // No APGD to speak of: what fools is the Square Attack.
-    let set = [("epsilon", "16/255"), ("steps", "1"), ("targets", "0"), ("queries", "400")];
+    // So small a step of APGD does not fool: the Square Attack gets its turn.
+    let set = [("epsilon", "1/255"), ("steps", "1"), ("targets", "0"), ("queries", "400")];
     let mut job = start("auto", Context { target: None, class: Some(235), ..on_dog(&net) }, &set);
     let rows = run(job.as_mut());
-    let objective = |step: usize| {
-        let (_, value) = rows[step].figures.iter().find(|(name, _)| *name == "objective").expect("a curve");
-        *value
-    };
-    let first = rows.iter().position(|r| r.notes.iter().any(|n| n == "Square Attack"));
-    match first {
-        Some(first) => assert!(objective(rows.len() - 1) > objective(first), "the margin grows"),
-        None => assert_eq!(job.facts()["success"], true),
-    }
+    let first = rows.iter().position(|r| r.notes.iter().any(|n| n == "Square Attack")).expect("its turn");
+    // The last row is about the best picture of all attacks.
+    let margins: Vec<f64> = rows[first..rows.len() - 1]
+        .iter()
+        .map(|row| row.figures.iter().find(|(name, _)| *name == "objective").expect("a curve").1)
+        .collect();
+    assert!(margins.len() > 30 && margins.is_sorted(), "only what helps is kept: {margins:?}");
+    assert!(margins[margins.len() - 1] > margins[0] + 0.5, "the margin grows: {margins:?}");
 }
 
 #[test]
@@ -364,19 +363,13 @@ fn what_cannot_be_painted_is_refused_with_a_way_out() {
         let text = refusal(context, &set);
         assert!(text.contains(word), "{text}");
     }
-    let lost =
-        run_to_error(&base, &[("step_size", "10"), ("size", "64"), ("init", "noise"), ("content_weight", "0")]);
-    assert!(lost.is_none_or(|text| text.contains("lower the step size")));
-}
-
-/// What a run fails with, if it does.
-fn run_to_error(context: &Context, set: &[(&str, &str)]) -> Option<String> {
-    let mut job = start("style-transfer", context.clone(), set);
-    loop {
+    let set = [("step_size", "10"), ("size", "64"), ("init", "noise"), ("content_weight", "0")];
+    let mut job = start("style-transfer", base, &set);
+    let lost = loop {
         match job.step() {
-            Ok(progress) if progress.done => return None,
-            Ok(_) => {}
-            Err(error) => return Some(error.to_string()),
+            Ok(progress) => assert!(!progress.done, "so long a step loses the picture"),
+            Err(error) => break error.to_string(),
         }
-    }
+    };
+    assert!(lost.contains("lower the step size"), "{lost}");
 }

@@ -5,11 +5,18 @@ mod support;
 use gradlens::imaging::{Picture, decode, samples};
 use portable_pty::PtySize;
 use std::path::Path;
-use std::time::Duration;
 use support::pty::{Kind, SIZE, Session, find, strings};
 
-/// The pictures that were handed over, in order; never more of them are known to the terminal than `most`.
+/// The pictures that were handed over, in order; never more of them are known to the terminal than `most`, and none in
+/// the end.
 fn kitty_pictures(output: &[u8], most: usize) -> Vec<Picture> {
+    let (pictures, alive) = kitty_pictures_so_far(output, most);
+    assert_eq!(alive, 0, "pictures are left behind");
+    pictures
+}
+
+/// The same before the end, and how many are known to the terminal.
+fn kitty_pictures_so_far(output: &[u8], most: usize) -> (Vec<Picture>, usize) {
     let mut pictures = vec![];
     let mut open: Option<Vec<u8>> = None;
     let mut alive = std::collections::BTreeSet::new();
@@ -44,8 +51,7 @@ fn kitty_pictures(output: &[u8], most: usize) -> Vec<Picture> {
             pictures.push(image::load_from_memory(&png).expect("a PNG").to_rgb8().into());
         }
     }
-    assert!(alive.is_empty(), "{alive:?} are left behind");
-    pictures
+    (pictures, alive.len())
 }
 
 /// The pictures that were drawn: strips below each other belong together.
@@ -137,7 +143,7 @@ fn photo() -> Picture {
 fn restored(output: &[u8]) {
     let last = |on: &[u8], off: &[u8]| {
         let at = |what: &[u8]| output.windows(what.len()).rposition(|w| w == what);
-        assert!(at(off) > at(on), "{} is still on", String::from_utf8_lossy(on).escape_debug());
+        assert!(at(on).is_some() && at(off) > at(on), "{} is still on", String::from_utf8_lossy(on).escape_debug());
     };
     last(b"\x1b[?1049h", b"\x1b[?1049l");
     last(b"\x1b[?25l", b"\x1b[?25h");
@@ -145,15 +151,22 @@ fn restored(output: &[u8]) {
     last(b"\x1b[?1003h", b"\x1b[?1003l");
 }
 
-fn walk(kind: Kind) -> Vec<u8> {
+/// From technique to technique with the keyboard. Waits for pictures as `pictures` finds them in what was written.
+fn walk(kind: Kind, pictures: impl Fn(&[u8]) -> Vec<Picture>, tolerance: f64) -> Vec<u8> {
+    // What has not been written to its end yet is left out.
+    let whole = |output: &[u8]| {
+        let end = output.windows(2).rposition(|w| w == b"\x1b\\").map_or(0, |at| at + 2);
+        pictures(&output[..end])
+    };
     let session = Session::start(kind, &[]);
     session.wait_for("Grad-CAM of the dog", |s| s.contains("done step 1/1") && s.contains("German shepherd"));
-    std::thread::sleep(Duration::from_millis(500));
+    session.wait_for_output("the dog", |output| shows_the_dog(&whole(output), tolerance).is_ok());
     session.press("2");
     session.wait_for("gradcam++", |s| s.contains("gradcam++  tf_eff") && s.contains("done step 1/1"));
+    let before = whole(&session.output()).len();
     session.press("/fooling\r");
     session.wait_for("fooling", |s| s.contains("fooling  tf_eff") && s.contains("p_target") && s.contains("done"));
-    std::thread::sleep(Duration::from_millis(500));
+    session.wait_for_output("its pictures", |output| whole(output).len() > before);
     session.press("q");
     let (code, output) = session.end();
     assert_eq!(code, 0);
@@ -167,34 +180,32 @@ fn walk(kind: Kind) -> Vec<u8> {
 }
 
 /// The photo itself (the input pane) and a map over it (the result pane) must be among the pictures.
-fn shows_the_dog(pictures: &[Picture], tolerance: f64) {
+fn shows_the_dog(pictures: &[Picture], tolerance: f64) -> Result<(), String> {
     let photo = photo();
-    let nearest = pictures.iter().map(|p| difference(p, &photo)).fold(f64::INFINITY, f64::min);
-    assert!(nearest < tolerance, "none of {} pictures is the photo: {nearest}", pictures.len());
-    let maps = pictures.iter().filter(|p| (12.0..90.0).contains(&difference(p, &photo)));
-    assert!(maps.count() > 0, "no picture is the photo under a map");
+    let off: Vec<f64> = pictures.iter().map(|p| difference(p, &photo)).collect();
+    let nearest = off.iter().copied().fold(f64::INFINITY, f64::min);
+    if nearest >= tolerance {
+        return Err(format!("none of {} pictures is the photo: {nearest}", pictures.len()));
+    }
+    let has_map = off.iter().any(|d| (12.0..90.0).contains(d));
+    has_map.then_some(()).ok_or_else(|| format!("no picture is the photo under a map: {off:?}"))
 }
 
 #[test]
 fn kitty_gets_pictures_and_its_screen_back() {
-    let output = walk(Kind::Kitty);
     // Photo, perturbation and result, and one on its way.
-    shows_the_dog(&kitty_pictures(&output, 4), 3.0);
+    let output = walk(Kind::Kitty, |output| kitty_pictures_so_far(output, 4).0, 3.0);
+    shows_the_dog(&kitty_pictures(&output, 4), 3.0).expect("the dog");
 }
 
 #[test]
 fn sixel_terminals_get_pictures() {
-    let output = walk(Kind::Sixel);
-    shows_the_dog(&sixel_pictures(&output), 8.0);
+    let output = walk(Kind::Sixel, sixel_pictures, 8.0);
+    shows_the_dog(&sixel_pictures(&output), 8.0).expect("the dog");
 }
 
-#[test]
-fn every_other_terminal_gets_half_blocks() {
-    let session = Session::start(Kind::Plain, &["--technique", "gradcam++"]);
-    session.wait_for("the map", |s| s.contains("done step 1/1") && s.contains('▀'));
-    std::thread::sleep(Duration::from_millis(500));
-    let screen = session.screen();
-    // The input pane's picture, two pixels a cell.
+/// How far the input pane's picture, two pixels a cell, is from the photo.
+fn half_blocks_off(screen: &vt100::Screen) -> f64 {
     let is_block = |x, y| {
         screen
             .cell(y, x)
@@ -202,7 +213,7 @@ fn every_other_terminal_gets_half_blocks() {
     };
     let columns: Vec<u16> = (1..40).filter(|&x| (1..38).any(|y| is_block(x, y))).collect();
     let rows: Vec<u16> = (1..38).filter(|&y| (1..30).any(|x| is_block(x, y))).collect();
-    let (left, top) = (columns[0], rows[0]);
+    let (Some(&left), Some(&top)) = (columns.first(), rows.first()) else { return f64::INFINITY };
     let width = columns.iter().zip(left..).take_while(|(a, b)| **a == *b).count() as u16;
     let height = rows.len() as u16;
     let color = |c: vt100::Color| if let vt100::Color::Rgb(r, g, b) = c { [r, g, b] } else { [0; 3] };
@@ -217,9 +228,14 @@ fn every_other_terminal_gets_half_blocks() {
             }
         }
     }
-    let picture = Picture::new(width.into(), u32::from(height) * 2, rgb);
-    let off = difference(&picture, &photo());
-    assert!(off < 12.0, "{width}×{height} cells at {left},{top} differ from the photo by {off}");
+    difference(&Picture::new(width.into(), u32::from(height) * 2, rgb), &photo())
+}
+
+#[test]
+fn every_other_terminal_gets_half_blocks() {
+    let session = Session::start(Kind::Plain, &["--technique", "gradcam++"]);
+    session.wait_for("the map", |s| s.contains("done step 1/1") && s.contains('▀'));
+    session.wait("the photo", |session| half_blocks_off(&session.screen()) < 12.0);
     session.press("\x03");
     let (code, output) = session.end();
     assert_eq!(code, 0, "ctrl-c quits");
@@ -238,8 +254,11 @@ fn a_mute_terminal_costs_neither_time_nor_keys() {
 
 #[test]
 fn a_running_job_can_be_steered_and_saved() {
-    let session = Session::start(Kind::Plain, &["--technique", "class-visualization", "--class", "flamingo"]);
-    session.wait_for("the third step", |s| s.contains("score") && !s.contains(" step 0/"));
+    let session = Session::start(
+        Kind::Plain,
+        &["--technique", "class-visualization", "--class", "flamingo", "--set", "steps=100000"],
+    );
+    session.wait_for_step(3);
     session.press(" ");
     session.wait_for("the pause", |s| s.contains("paused"));
     session.press("\x1b[B");
@@ -249,7 +268,7 @@ fn a_running_job_can_be_steered_and_saved() {
     session.press("c292\r");
     session.wait_for("the other class", |s| s.contains("class flamingo → tiger"));
     session.press(" ");
-    session.wait_for("the run going on", |s| !s.contains("paused"));
+    session.wait_for_step(0);
     session.press("s");
     session.wait_for("the folder", |s| s.contains("saved result.png"));
     let state = session.state.path().join("gradlens/runs");
@@ -268,11 +287,10 @@ fn a_running_job_can_be_steered_and_saved() {
 fn a_painting_is_steered_scrubbed_branched_and_saved() {
     let args = ["--technique", "style-transfer", "--set", "size=128", "--set", "scales=1", "--set", "steps=5000"];
     let session = Session::start(Kind::Plain, &args);
-    let step = |s: &str| s.split(" step ").nth(1)?.split('/').next()?.trim().parse::<usize>().ok();
-    session.wait_for("ten steps", |s| step(s).is_some_and(|n| n >= 10));
+    session.wait_for_step(10);
     session.press("\x1b[B\r40\r");
     session.wait_for("the new weight", |s| s.contains("style weight") && s.contains("40 ◂"));
-    session.wait_for("some more steps", |s| step(s).is_some_and(|n| n >= 25));
+    session.wait_for_step(25);
     session.press("{[[");
     session.wait_for("an earlier step", |s| s.contains("looking at step") && s.contains("paused"));
     session.press("b");
@@ -298,20 +316,20 @@ fn moving_pictures_are_small() {
     let args = [&args[..], &["--set", "scales=1", "--set", "steps=100000"]].concat();
     for kind in [Kind::Kitty, Kind::Sixel, Kind::Plain] {
         let session = Session::start(kind, &args);
-        let step = |s: &str| s.split(" step ").nth(1)?.split('/').next()?.trim().parse::<usize>().ok();
-        session.wait_for("three steps", |s| step(s).is_some_and(|n| n >= 3));
+        let first = session.wait_for_step(3);
         let (before, began) = (session.written(), std::time::Instant::now());
-        session.wait_for("six more", |s| step(s).is_some_and(|n| n >= 9));
+        session.wait_for_step(first + 6);
         let bytes = session.written() - before;
+        let steps = session.wait_for_step(0) - first;
         let rate = bytes as f64 / began.elapsed().as_secs_f64();
-        // Of the steps seen, each had one picture at most.
-        println!("{kind:?}: {:.0} kB a step, {:.0} kB/s", bytes as f64 / 6e3, rate / 1e3);
+        // Each step had one picture at most.
+        println!("{kind:?}: {:.0} kB a step, {:.0} kB/s", bytes as f64 / steps as f64 / 1e3, rate / 1e3);
         let most = match kind {
             Kind::Kitty => 70_000,
             Kind::Sixel => 400_000,
             _ => 50_000,
         };
-        assert!(bytes < 8 * most, "{kind:?}: {bytes} bytes for six steps");
+        assert!(bytes < (steps + 2) * most, "{kind:?}: {bytes} bytes for {steps} steps");
         session.press("q");
         let (code, output) = session.end();
         assert_eq!(code, 0);
@@ -339,7 +357,7 @@ fn the_screen_follows_the_terminal() {
 fn signals_give_the_terminal_back() {
     for signal in [libc::SIGTERM, libc::SIGHUP] {
         let session = Session::start(Kind::Plain, &["--technique", "style-transfer"]);
-        session.wait_for("the first steps", |s| s.contains("loss") && s.contains("▶"));
+        session.wait_for_step(1);
         let pid = session.child.process_id().and_then(|p| i32::try_from(p).ok()).expect("a process id");
         // SAFETY: sends a signal to the child this test started and has not yet waited for.
         assert_eq!(unsafe { libc::kill(pid, signal) }, 0);

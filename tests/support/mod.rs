@@ -1,6 +1,7 @@
 //! What several test programs share: the reference outputs and how to compare with them.
 #![allow(dead_code, reason = "each test program uses a part")]
 
+pub mod program;
 pub mod pty;
 
 use candle_core::{Device, Tensor};
@@ -89,9 +90,19 @@ pub fn relative_error(a: &[f32], b: &[f32]) -> f64 {
     difference / norm(&mut b.iter().map(|b| f64::from(*b))).max(1e-30)
 }
 
+/// max |a − b|; NaN if there is one.
 pub fn worst_difference(a: &[f32], b: &[f32]) -> f32 {
     assert_eq!(a.len(), b.len(), "the outputs differ in size");
-    a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+    let worse = |worst, d: f32| if d > worst || d.is_nan() { d } else { worst };
+    a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, worse)
+}
+
+/// Says on the terminal, past the harness's capture, that the present test could not be made here.
+pub fn skipped(why: &str) {
+    use std::io::Write;
+    let thread = std::thread::current();
+    let line = format!("test {} ... SKIPPED: {why}\n", thread.name().unwrap_or_default());
+    std::io::stderr().write_all(line.as_bytes()).expect("said");
 }
 
 pub fn picture(file: &str) -> Picture {

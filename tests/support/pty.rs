@@ -1,13 +1,15 @@
 //! The whole program in a pseudo-terminal that answers as some terminal would.
 
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
+use std::cell::Cell;
 use std::io::{Read, Write};
 use std::num::NonZeroU16;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 pub const SIZE: PtySize = PtySize { rows: 40, cols: 130, pixel_width: 1300, pixel_height: 800 };
-pub const PATIENCE: Duration = Duration::from_secs(60);
+/// How long anything may take on a machine with other work to do.
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 pub struct Session {
     pub child: Box<dyn Child + Send + Sync>,
@@ -15,6 +17,7 @@ pub struct Session {
     output: Arc<Mutex<Vec<u8>>>,
     screen: Arc<Mutex<vt100::Parser>>,
     keyboard: Arc<Mutex<Box<dyn Write + Send>>>,
+    reader: std::thread::JoinHandle<()>,
     pub state: Arc<tempfile::TempDir>,
 }
 
@@ -42,14 +45,14 @@ impl Session {
         drop(pair.slave);
         let output = Arc::new(Mutex::new(vec![]));
         let keyboard = Arc::new(Mutex::new(pair.master.take_writer().expect("a keyboard")));
-        let mut reader = pair.master.try_clone_reader().expect("a screen");
+        let mut from = pair.master.try_clone_reader().expect("a screen");
         let cells = |n: u16| NonZeroU16::new(n).expect("not zero");
         let screen = Arc::new(Mutex::new(vt100::Parser::new(cells(SIZE.rows), cells(SIZE.cols), 0)));
         let (seen, drawn, answers) = (output.clone(), screen.clone(), keyboard.clone());
-        std::thread::spawn(move || {
+        let reader = std::thread::spawn(move || {
             let mut buffer = [0u8; 16384];
             let mut asked = vec![];
-            while let Ok(n @ 1..) = reader.read(&mut buffer) {
+            while let Ok(n @ 1..) = from.read(&mut buffer) {
                 seen.lock().expect("unpoisoned").extend_from_slice(&buffer[..n]);
                 drawn.lock().expect("unpoisoned").process(&buffer[..n]);
                 asked.extend_from_slice(&buffer[..n]);
@@ -69,7 +72,7 @@ impl Session {
                 asked.drain(..asked.len() - keep);
             }
         });
-        Self { child, master: pair.master, output, screen, keyboard, state }
+        Self { child, master: pair.master, output, screen, keyboard, reader, state }
     }
 
     pub fn press(&self, keys: &str) {
@@ -77,7 +80,12 @@ impl Session {
         keyboard.write_all(keys.as_bytes()).and_then(|()| keyboard.flush()).expect("pressed");
     }
 
-    /// Bytes the program has written so far.
+    /// What the program has written so far.
+    pub fn output(&self) -> Vec<u8> {
+        self.output.lock().expect("unpoisoned").clone()
+    }
+
+    /// Bytes of it.
     pub fn written(&self) -> usize {
         self.output.lock().expect("unpoisoned").len()
     }
@@ -86,32 +94,53 @@ impl Session {
         self.screen.lock().expect("unpoisoned").screen().clone()
     }
 
+    /// Waits for the screen to be as it should.
     pub fn wait_for(&self, what: &str, seen: impl Fn(&str) -> bool) {
+        self.wait(what, |session| seen(&session.screen().contents()));
+    }
+
+    /// Waits for a run that goes on to have made so many updates; how many there are by then.
+    pub fn wait_for_step(&self, least: usize) -> usize {
+        let step = Cell::new(None);
+        self.wait_for(&format!("step {least} of a run that goes on"), |screen| {
+            step.set(running_at(screen));
+            step.get() >= Some(least)
+        });
+        step.get().expect("seen")
+    }
+
+    /// Waits until what was written so far is as it should be.
+    pub fn wait_for_output(&self, what: &str, seen: impl Fn(&[u8]) -> bool) {
+        self.wait(what, |session| seen(&session.output()));
+    }
+
+    pub fn wait(&self, what: &str, is: impl Fn(&Self) -> bool) {
         let start = Instant::now();
-        loop {
-            let text = self.screen().contents();
-            if seen(&text) {
-                return;
-            }
-            assert!(start.elapsed() < PATIENCE, "never saw {what}:\n{text}");
+        while !is(self) {
+            assert!(start.elapsed() < PATIENCE, "never saw {what}:\n{}", self.screen().contents());
             std::thread::sleep(Duration::from_millis(50));
         }
     }
 
+    /// Waits for the end; its exit code and all that was written.
     pub fn end(mut self) -> (u32, Vec<u8>) {
         let start = Instant::now();
-        loop {
+        let status = loop {
             if let Some(status) = self.child.try_wait().expect("a status") {
-                std::thread::sleep(Duration::from_millis(100));
-                let output = self.output.lock().expect("unpoisoned").clone();
-                return (status.exit_code(), output);
+                break status;
             }
             if start.elapsed() > PATIENCE {
                 let _ = self.child.kill();
                 panic!("the program does not end");
             }
             std::thread::sleep(Duration::from_millis(20));
+        };
+        // The terminal hangs up behind its last words.
+        while !self.reader.is_finished() {
+            assert!(start.elapsed() < PATIENCE, "somebody else holds the terminal");
+            std::thread::sleep(Duration::from_millis(10));
         }
+        (status.exit_code(), self.output())
     }
 }
 
@@ -136,6 +165,11 @@ impl Kind {
         }
         answers
     }
+}
+
+/// Updates that a run has made which goes on, as the first line says; none before it runs, while it is held and after it.
+fn running_at(screen: &str) -> Option<usize> {
+    screen.split("▶ step ").nth(1)?.split('/').next()?.parse().ok()
 }
 
 pub fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {

@@ -103,8 +103,8 @@ impl Task {
         loop {
             tokio::select! {
                 command = self.commands.recv() => match command {
-                    // The worker is gone, or asked to go: events still under way are passed on below.
-                    Some(command) => if self.orders.send(command).is_err() { return },
+                    // Where the worker is gone, events still under way are passed on below.
+                    Some(command) => drop(self.orders.send(command)),
                     None => return,
                 },
                 report = self.reports.recv() => match report {
@@ -113,7 +113,7 @@ impl Task {
                 },
                 signal = signals.next() => {
                     self.tell(&Event::Interrupted { signal: signal.to_owned() });
-                    if self.orders.send(Command::Stop).is_err() { return }
+                    drop(self.orders.send(Command::Stop));
                 }
                 changed = newest.changed() => {
                     if changed.is_err() { return }

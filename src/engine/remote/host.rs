@@ -27,11 +27,13 @@ const WATCHERS: usize = 32;
 pub struct Watchers {
     door: OnceLock<PathBuf>,
     count: AtomicUsize,
+    /// Those that said who they are: another engine that looks which sockets are alive, say, never does.
+    greeted: AtomicUsize,
     changed: Notify,
 }
 
 impl Watchers {
-    /// How many there are.
+    /// How many there are, also of those that have said nothing yet.
     #[must_use]
     pub fn count(&self) -> usize {
         self.count.load(Ordering::SeqCst)
@@ -57,6 +59,22 @@ impl Drop for Watching {
     fn drop(&mut self) {
         self.0.count.fetch_sub(1, Ordering::SeqCst);
         self.0.changed.notify_one();
+    }
+}
+
+/// A watcher that said who it is.
+struct Greeted<'a>(&'a Watchers);
+
+impl<'a> Greeted<'a> {
+    fn begin(watchers: &'a Watchers) -> Self {
+        watchers.greeted.fetch_add(1, Ordering::SeqCst);
+        Self(watchers)
+    }
+}
+
+impl Drop for Greeted<'_> {
+    fn drop(&mut self) {
+        self.0.greeted.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -120,12 +138,20 @@ pub fn open_door(folder: &Path, engine: &Arc<Engine>, watchers: &Arc<Watchers>) 
     Ok(Door { path })
 }
 
-/// Removes the sockets of processes that were killed, and one that is in the way.
+/// Whether the process that a socket is named after has ended.
+fn is_gone(path: &Path) -> bool {
+    let process = path.file_stem().and_then(|name| name.to_str()?.parse::<i32>().ok()).filter(|id| *id > 0);
+    // SAFETY: signal 0 only asks whether there is such a process.
+    process.is_none_or(|id| unsafe { libc::kill(id, 0) } != 0)
+}
+
+/// Removes the sockets of processes that were killed, and one that is in the way. One that refuses may be new: its process
+/// does not listen yet.
 fn sweep(folder: &Path, own: &Path) {
     let paths = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
     for path in paths.filter(|path| path.extension().is_some_and(|e| e == "sock")) {
         let refused = |e: std::io::Error| e.kind() == std::io::ErrorKind::ConnectionRefused;
-        if path == own || std::os::unix::net::UnixStream::connect(&path).is_err_and(refused) {
+        if path == own || (is_gone(&path) && std::os::unix::net::UnixStream::connect(&path).is_err_and(refused)) {
             let _ = std::fs::remove_file(&path);
         }
     }
@@ -154,6 +180,7 @@ async fn talk(stream: impl AsyncRead + AsyncWrite + Unpin, engine: &Engine, watc
     if protocol != PROTOCOL {
         return Ok(());
     }
+    let _greeted = Greeted::begin(watchers);
     let mut link = engine.link();
     let mut packer = Packer::default();
     if let Some(started) = engine.present() {
@@ -179,7 +206,7 @@ async fn talk(stream: impl AsyncRead + AsyncWrite + Unpin, engine: &Engine, watc
                             tokio::time::sleep(Duration::from_secs(1).saturating_sub(second.elapsed())).await;
                             (second, given) = (Instant::now(), 0);
                         }
-                        if *command == Command::Shutdown && watchers.count() > 1 {
+                        if *command == Command::Shutdown && watchers.greeted.load(Ordering::SeqCst) > 1 {
                             // Who leaves does not take the run from those who stay.
                             return Ok(());
                         }
