@@ -240,7 +240,7 @@ fn everything_adds_up_on_every_kind_of_layer() {
 
 /// The superpixels of a map that is constant on each, with their values.
 fn worth(net: &Model, keep: &dyn Fn(usize) -> bool, side: usize) -> f64 {
-    let pixels = gradlens::techniques::pixels_from_picture(&patches(side as u32), &Device::Cpu).expect("pixels");
+    let pixels = net.input().pixels_from_picture(&patches(side as u32), &Device::Cpu).expect("pixels");
     let x = net.input().input_from_pixels(&pixels).expect("an input");
     let mask: Vec<f32> = (0..side * side).map(|p| f32::from(u8::from(keep(p)))).collect();
     let mask = Tensor::from_vec(mask, (1, 1, side, side), &Device::Cpu).expect("a mask");
@@ -332,7 +332,7 @@ fn smoothgrad_tends_to_the_gradient_of_the_smoothed_network() {
     let net = Model::new("unit", graph, support::rgb_input(side, 128.0), Some(output), roles, Provenance::default());
     let net = Arc::new(net.expect("a model"));
     let subject = || Context { picture: Some(patches(2)), class: Some(0), ..context(&net) };
-    let pixels = gradlens::techniques::pixels_from_picture(&patches(2), &Device::Cpu).expect("pixels");
+    let pixels = net.input().pixels_from_picture(&patches(2), &Device::Cpu).expect("pixels");
     let x = values(&net.input().input_from_pixels(&pixels).expect("an input"));
     let before = x.iter().zip(&weight).map(|(x, w)| f64::from(x * w)).sum::<f64>() - 1.0;
     let range = x.iter().copied().fold(f32::MIN, f32::max) - x.iter().copied().fold(f32::MAX, f32::min);
@@ -369,7 +369,7 @@ fn rise_tends_to_the_mean_over_every_mask() {
     // Two cells a side on 6 pixels: 16 grids at 9 offsets are all there are, each as likely.
     const SIDE: usize = 6;
     let net = tiny(SIDE);
-    let pixels = gradlens::techniques::pixels_from_picture(&patches(SIDE as u32), &Device::Cpu).expect("pixels");
+    let pixels = net.input().pixels_from_picture(&patches(SIDE as u32), &Device::Cpu).expect("pixels");
     let x = net.input().input_from_pixels(&pixels).expect("an input");
     let mut expected = vec![0f64; SIDE * SIDE];
     for grid in 0..16usize {
@@ -452,6 +452,24 @@ fn a_comparison_makes_the_same_maps() {
         assert!((pair - f64::from(row[0])).abs() < 0.1, "{pair} {}", row[0]);
     }
     assert!(compare(photo("dog", &golden, None), vec![]).is_err());
+}
+
+#[test]
+fn a_comparison_ends_early_once_it_is_told_a_tolerance() {
+    let net = tiny(12);
+    let set = [("samples", "600")];
+    let variation = |id: &str| {
+        let method = gradlens::techniques::method(find(TECHNIQUES, id).expect("a technique")).expect("a method");
+        Variation { method, params: params(id, &set), class: Some(1), layer: None }
+    };
+    let mut job = compare(tiny_context(&net, 12), ["rise", "gradcam"].map(variation).into()).expect("a job");
+    for _ in 0..5 {
+        job.step().expect("a step");
+    }
+    let told = params("rise", &[("samples", "600"), ("tolerance", "0.5")]);
+    job.set(&told, &gradlens::techniques::Aim::default()).expect("a live parameter");
+    let rest = run(job.as_mut());
+    assert!(rest.len() < 20 && rest.last().is_some_and(|row| row.total == 150), "{} more steps", rest.len());
 }
 
 #[test]

@@ -4,8 +4,8 @@ mod support;
 
 use candle_core::Device;
 use gradlens::graph::LayerName;
-use gradlens::techniques::style::{CONTENT_LAYERS, Objective, Recipe, STYLE_LAYERS, StyleLoss, Weights, gram};
-use gradlens::techniques::{self, Context, ParamValue, Params, Progress, TECHNIQUES, pixels_from_picture};
+use gradlens::techniques::style::{AUTO, Objective, Recipe, StyleLoss, Weights, gram};
+use gradlens::techniques::{self, Context, ParamValue, Params, Progress, TECHNIQUES};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use support::{Golden, context, model, picture, relative_error, run, start, values};
@@ -73,7 +73,7 @@ fn fooling_takes_as_many_updates_as_the_reference() {
 fn style_losses_and_gradient_agree() {
     let net = Arc::new(model("vgg16_hed"));
     let golden = Golden::open("style_dog_village");
-    let pixels = |file| pixels_from_picture(&picture(file), &Device::Cpu).expect("pixels");
+    let pixels = |file| net.input().pixels_from_picture(&picture(file), &Device::Cpu).expect("pixels");
     let (photo, painting) = (pixels("dog_224.png"), pixels("village_street_224.png"));
     for layer in ["relu1_1", "relu2_1"] {
         let name = LayerName::from(layer);
@@ -83,7 +83,7 @@ fn style_losses_and_gradient_agree() {
         let error = relative_error(&values(&ours), &golden.values(&format!("gram_style@{layer}")));
         assert!(error < 1e-3, "Gram matrix of {layer}: {error}");
     }
-    let recipe = Recipe::parse(&net, CONTENT_LAYERS, STYLE_LAYERS, StyleLoss::Gram).expect("layers");
+    let recipe = Recipe::parse(&net, AUTO, AUTO, StyleLoss::Gram).expect("layers");
     let objective =
         Objective::new(net.clone(), &photo, &[(painting.clone(), 1.0)], &recipe, None).expect("an objective");
     let x = ((photo * 0.7).expect("scaled") + (painting * 0.3).expect("scaled")).expect("a blend");

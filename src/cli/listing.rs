@@ -26,7 +26,7 @@ fn outcome(found: usize, query: Option<&String>, what: &str) -> u8 {
 
 pub(super) fn techniques(args: &TechniquesArgs) -> anyhow::Result<u8> {
     if args.markdown {
-        print!("{}", crate::techniques::tables());
+        print!("{}", crate::techniques::markdown());
         return Ok(exit::DONE);
     }
     let args = &args.list;

@@ -149,6 +149,16 @@ impl Graph {
         self.infer(x, &[LayerName::LOGITS.into()])?.logits()
     }
 
+    /// The named layers whose outputs go into that of `layer`, from the input to itself.
+    ///
+    /// # Errors
+    /// If it does not exist.
+    pub fn layers_before(&self, layer: &LayerName) -> Result<Vec<LayerName>> {
+        let wanted = self.node(layer)?;
+        let needed = self.ancestors(&(0..self.nodes.len()).map(|i| i == wanted).collect::<Vec<_>>(), None);
+        Ok(self.nodes.iter().zip(needed).filter(|(_, needed)| *needed).filter_map(|(n, _)| n.name.clone()).collect())
+    }
+
     fn run(
         &self,
         x: &Tensor,

@@ -51,6 +51,14 @@ pub struct LayerInfo {
     pub shape: [usize; 3],
 }
 
+impl LayerInfo {
+    /// Whether its output has places to point at and is not the input.
+    #[must_use]
+    pub fn is_spatial(&self) -> bool {
+        self.shape[1] * self.shape[2] > 1 && self.name.as_str() != LayerName::INPUT
+    }
+}
+
 /// The maps `[N, C, H, W]` as which a layer of any shape is tapped, seeded and listed: tokens `[N, T, C]` are maps of
 /// height T and width 1, vectors `[N, C]` of one pixel.
 pub(super) fn as_maps(shape: &[usize]) -> [usize; 4] {

@@ -57,9 +57,31 @@ impl Input {
         self.channels.count()
     }
 
-    /// What the network sees of a photo.
+    /// Channels of pixels: one of grey, three of colour. Opacity is none of them, since pictures have none: it is 1.
+    #[must_use]
+    pub fn pixel_channels(&self) -> usize {
+        if self.channels == ChannelOrder::Grey { 1 } else { 3 }
+    }
+
+    /// What the network sees of a photo: its part at the usual size, in grey where the network sees no colours.
     #[must_use]
     pub fn seen(&self, photo: &Picture) -> Picture {
+        self.coloured(&self.framed(photo))
+    }
+
+    /// A picture in the colours that the network sees.
+    #[must_use]
+    pub fn coloured(&self, picture: &Picture) -> Picture {
+        if self.channels != ChannelOrder::Grey {
+            return picture.clone();
+        }
+        let rgb = picture.rgb.chunks_exact(3).flat_map(|rgb| [luminance(rgb); 3]).collect();
+        Picture::new(picture.width, picture.height, rgb)
+    }
+
+    /// The part of a photo that goes in, at the usual size and in its own colours.
+    #[must_use]
+    pub fn framed(&self, photo: &Picture) -> Picture {
         self.resize.apply(photo, self.size, self.middle())
     }
 
@@ -76,17 +98,16 @@ impl Input {
         }
     }
 
-    /// A picture's pixels `[1, C, H, W]` in `[0, 1]`, in the order red, green, blue, opacity, or grey alone.
+    /// A picture's pixels `[1, C, H, W]` in `[0, 1]`, in the order red, green, blue, or grey alone.
     ///
     /// # Errors
     /// If candle cannot allocate the tensor.
     pub fn pixels_from_picture(&self, picture: &Picture, device: &Device) -> Result<Tensor> {
         let (h, w) = (picture.height as usize, picture.width as usize);
-        let channels = self.channel_count();
-        // Opacity is one everywhere.
-        let mut planes = vec![1f32; channels * h * w];
+        let channels = self.pixel_channels();
+        let mut planes = vec![0f32; channels * h * w];
         for (p, rgb) in picture.rgb.chunks_exact(3).enumerate() {
-            if self.channels == ChannelOrder::Grey {
+            if channels == 1 {
                 planes[p] = f32::from(luminance(rgb)) / 255.0;
                 continue;
             }
@@ -97,12 +118,25 @@ impl Input {
         Ok(Tensor::from_vec(planes, (1, channels, h, w), device)?)
     }
 
+    /// Pixels `[1, C, H, W]` as an 8-bit picture: clamped to `[0, 1]` and rounded.
+    ///
+    /// # Errors
+    /// If the tensor has another shape or cannot be read back.
+    pub fn picture_from_pixels(&self, pixels: &Tensor) -> Result<Picture> {
+        let (_, _, h, w) = pixels.dims4()?;
+        let planes = pixels.flatten_all()?.to_vec1::<f32>()?;
+        let byte = |v: f32| (v.clamp(0.0, 1.0) * 255.0).round() as u8;
+        let last = self.pixel_channels() - 1;
+        let rgb = (0..h * w).flat_map(|p| [0, 1, 2].map(|c| byte(planes[last.min(c) * h * w + p]))).collect();
+        Ok(Picture::new(w as u32, h as u32, rgb))
+    }
+
     /// Pixels `[N, C, H, W]` (in `[0, 1]`, as [`Input::pixels_from_picture`] makes them) to the network's input space.
     ///
     /// # Errors
     /// If the tensor has another number of channels.
     pub fn input_from_pixels(&self, pixels: &Tensor) -> Result<Tensor> {
-        let scaled = (self.swap(pixels)? * f64::from(self.range))?;
+        let scaled = (self.with_opacity(pixels, 1.0)? * f64::from(self.range))?;
         Ok(scaled.broadcast_sub(&self.mean(pixels.device())?)?.broadcast_div(&self.std(pixels.device())?)?)
     }
 
@@ -112,7 +146,7 @@ impl Input {
     /// If the tensor has another number of channels.
     pub fn pixels_from_input(&self, input: &Tensor) -> Result<Tensor> {
         let scaled = input.broadcast_mul(&self.std(input.device())?)?.broadcast_add(&self.mean(input.device())?)?;
-        Ok((self.swap(&scaled)? / f64::from(self.range))?)
+        Ok((self.without_opacity(&scaled)? / f64::from(self.range))?)
     }
 
     /// The gradient at the network's input as the gradient at the pixels (the chain rule of
@@ -122,7 +156,7 @@ impl Input {
     /// If the tensor has another number of channels.
     pub fn gradient_at_pixels(&self, gradient: &Tensor) -> Result<Tensor> {
         let scaled = (gradient.broadcast_div(&self.std(gradient.device())?)? * f64::from(self.range))?;
-        self.swap(&scaled)
+        self.without_opacity(&scaled)
     }
 
     /// The gradient at the pixels as the gradient at the network's input: the other way round.
@@ -130,19 +164,48 @@ impl Input {
     /// # Errors
     /// If the tensor has another number of channels.
     pub fn gradient_at_input(&self, gradient: &Tensor) -> Result<Tensor> {
-        Ok((self.swap(gradient)?.broadcast_mul(&self.std(gradient.device())?)? / f64::from(self.range))?)
+        let ordered = self.with_opacity(gradient, 0.0)?;
+        Ok((ordered.broadcast_mul(&self.std(gradient.device())?)? / f64::from(self.range))?)
     }
 
-    /// The input space's values clamped to those of valid pixels.
+    /// The input space's values clamped to those of valid pixels; opacity is 1.
     ///
     /// # Errors
     /// If the tensor has another number of channels.
     pub fn clamp_input(&self, input: &Tensor) -> Result<Tensor> {
         let bound = |pixel: f32| -> Result<Tensor> {
-            let v: Vec<f32> = self.mean.iter().zip(&self.std).map(|(m, s)| (self.range * pixel - m) / s).collect();
+            let of = |(c, (m, s)): (usize, (&f32, &f32))| {
+                let pixel = if c < 3 { pixel } else { 1.0 };
+                (self.range * pixel - m) / s
+            };
+            let v: Vec<f32> = self.mean.iter().zip(&self.std).enumerate().map(of).collect();
             Ok(Tensor::from_vec(v, (1, self.channel_count(), 1, 1), input.device())?)
         };
         Ok(input.broadcast_maximum(&bound(0.0)?)?.broadcast_minimum(&bound(1.0)?)?)
+    }
+
+    /// Input space's values with an opacity of 1, where that is one of them.
+    ///
+    /// # Errors
+    /// If the tensor has another number of channels.
+    pub fn opaque(&self, input: &Tensor) -> Result<Tensor> {
+        match self.channels {
+            ChannelOrder::Rgba => self.input_from_pixels(&self.pixels_from_input(input)?),
+            _ => Ok(input.clone()),
+        }
+    }
+
+    /// Refuses pictures of another size than the network takes, in the name of what asked for them.
+    ///
+    /// # Errors
+    /// [`Error::BadValue`] that says which size it is.
+    pub fn check_size(&self, name: &str, (height, width): (usize, usize)) -> Result<()> {
+        let [own_height, own_width] = self.size;
+        if self.any_size || (height, width) == (own_height, own_width) {
+            return Ok(());
+        }
+        let own = format!("this model takes only pictures of {own_width}×{own_height} pixels");
+        Err(Error::bad_value(name, format!("{width}×{height}"), own))
     }
 
     /// Refuses facts that contradict each other.
@@ -171,11 +234,25 @@ impl Input {
         Ok(())
     }
 
-    fn swap(&self, tensor: &Tensor) -> Result<Tensor> {
-        if self.channels != ChannelOrder::Bgr {
-            return Ok(tensor.clone());
-        }
-        Ok(tensor.flip(&[1])?)
+    /// Pixels, or something as they are ordered, in the network's order, with `opacity` where it has such a channel.
+    fn with_opacity(&self, pixels: &Tensor, opacity: f64) -> Result<Tensor> {
+        Ok(match self.channels {
+            ChannelOrder::Bgr => pixels.flip(&[1])?,
+            ChannelOrder::Rgba => {
+                let channel = (pixels.narrow(1, 0, 1)?.ones_like()? * opacity)?;
+                Tensor::cat(&[pixels, &channel], 1)?
+            }
+            ChannelOrder::Rgb | ChannelOrder::Grey => pixels.clone(),
+        })
+    }
+
+    /// The other way round.
+    fn without_opacity(&self, tensor: &Tensor) -> Result<Tensor> {
+        Ok(match self.channels {
+            ChannelOrder::Bgr => tensor.flip(&[1])?,
+            ChannelOrder::Rgba => tensor.narrow(1, 0, 3)?,
+            ChannelOrder::Rgb | ChannelOrder::Grey => tensor.clone(),
+        })
     }
 
     fn mean(&self, device: &Device) -> Result<Tensor> {
@@ -208,13 +285,47 @@ mod tests {
 
     #[test]
     fn pixels_survive_the_round_trip() -> Result<()> {
-        for input in [bgr(), input(ChannelOrder::Grey, &[100.0], &[50.0])] {
-            let pixels = Tensor::rand(0f32, 1f32, (1, input.channel_count(), 4, 5), &Device::Cpu)?;
+        for input in [bgr(), input(ChannelOrder::Grey, &[100.0], &[50.0]), rgba()] {
+            let pixels = Tensor::rand(0f32, 1f32, (1, input.pixel_channels(), 4, 5), &Device::Cpu)?;
             let back = input.pixels_from_input(&input.input_from_pixels(&pixels)?)?;
             let worst = (back - pixels)?.abs()?.max_all()?.to_scalar::<f32>()?;
             assert!(worst < 1e-6, "{worst}");
         }
         Ok(())
+    }
+
+    fn rgba() -> Input {
+        input(ChannelOrder::Rgba, &[127.0; 4], &[128.0; 4])
+    }
+
+    #[test]
+    fn opacity_is_one_and_stays_so() -> Result<()> {
+        let picture = Picture::new(1, 1, vec![0, 255, 51]);
+        let pixels = rgba().pixels_from_picture(&picture, &Device::Cpu)?;
+        let x = rgba().input_from_pixels(&pixels)?.flatten_all()?.to_vec1::<f32>()?;
+        assert_eq!(x, [-127.0 / 128.0, 1.0, -76.0 / 128.0, 1.0]);
+        assert_eq!(rgba().picture_from_pixels(&pixels)?, picture);
+        let moved = Tensor::new(&[-9f32, 9.0, 0.5, 0.5], &Device::Cpu)?.reshape((1, 4, 1, 1))?;
+        let clamped = rgba().clamp_input(&moved)?.flatten_all()?.to_vec1::<f32>()?;
+        assert_eq!(clamped, [-127.0 / 128.0, 1.0, 0.5, 1.0]);
+        let gradient = rgba().gradient_at_input(&rgba().gradient_at_pixels(&moved)?)?.flatten_all()?;
+        assert!(gradient.to_vec1::<f32>()?[3].abs() < 1e-9, "what cannot change has no gradient");
+        Ok(())
+    }
+
+    #[test]
+    fn what_sees_no_colours_is_shown_none() {
+        let seen = input(ChannelOrder::Grey, &[0.0], &[1.0]).seen(&Picture::new(8, 8, [200, 30, 90].repeat(64)));
+        assert!(seen.rgb.iter().all(|v| *v == 88));
+        assert_eq!(bgr().seen(&Picture::new(8, 8, [200, 30, 90].repeat(64))).rgb[..3], [200, 30, 90]);
+    }
+
+    #[test]
+    fn a_fixed_size_is_told() {
+        let fixed = Input { size: [96, 64], any_size: false, ..bgr() };
+        assert!(fixed.check_size("size", (96, 64)).is_ok() && bgr().check_size("size", (1, 2)).is_ok());
+        let text = fixed.check_size("size", (64, 96)).expect_err("another size").to_string();
+        assert!(text.contains("64×96 pixels") && text.contains("96×64"), "{text}");
     }
 
     #[test]

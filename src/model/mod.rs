@@ -1,6 +1,7 @@
 //! A model: a network with everything that is known of it. Nothing above this module knows a class count, a size or a
 //! number of channels but from here.
 
+mod binary;
 mod catalogue;
 pub mod formula;
 mod input;
@@ -14,11 +15,12 @@ mod weights;
 mod zoo;
 
 pub use crate::imaging::{CropMode, Interpolation, Resize};
+pub use binary::two_logits;
 pub use catalogue::{BUILT_IN, Embedded, Entry, Purpose, UNTRAINED, find, usual};
 pub use input::{ChannelOrder, Input};
 pub use labels::Labels;
 pub use open::{ModelRef, check, known_output, open};
-pub use output::{Output, Prediction, Scores, top_class};
+pub use output::{Output, Prediction, Scores, softmax, top_class};
 pub use provenance::{Assumption, Provenance};
 pub use roles::Roles;
 pub use weights::{Store, Weights, sha256_hex};
@@ -80,7 +82,7 @@ impl ModelInfo {
 
     /// The named layers that have places to point at, from the input to the output.
     pub fn spatial_layers(&self) -> impl Iterator<Item = &LayerInfo> {
-        self.layers.iter().filter(|l| l.shape[1] * l.shape[2] > 1 && l.name.as_str() != LayerName::INPUT)
+        self.layers.iter().filter(|l| l.is_spatial())
     }
 }
 
@@ -99,7 +101,11 @@ impl Model {
     ) -> Result<Self> {
         let [height, width] = input.size;
         let layers = graph.layers(height, width)?;
-        let roles = roles.completed(&layers);
+        if let (Some(output), Some(logits)) = (&output, layers.iter().find(|l| l.name.as_str() == LayerName::LOGITS))
+        {
+            output.check(logits.shape[0])?;
+        }
+        let roles = roles.completed(&graph, &layers, output.as_ref().map(Output::count))?;
         roles.check(&graph)?;
         let info = ModelInfo { id: id.to_owned(), input, output, roles, layers, provenance };
         Ok(Self { graph, info: Arc::new(info) })

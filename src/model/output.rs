@@ -1,6 +1,7 @@
 //! What a network's scores mean.
 
 use super::labels::Labels;
+use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 
 /// How logits become probabilities.
@@ -47,36 +48,83 @@ impl Output {
         Self { scores: Scores::Softmax, labels: Labels::imagenet() }
     }
 
+    /// Refuses a network with another number of logits than there are classes.
+    ///
+    /// # Errors
+    /// [`Error::BadValue`] that says how many it has.
+    pub fn check(&self, logits: usize) -> Result<()> {
+        let classes = self.count();
+        if logits == classes && (self.scores != Scores::Binary || classes == 2) {
+            return Ok(());
+        }
+        Err(Error::bad_value("labels", format!("{classes} names"), format!("the network has {logits} scores")))
+    }
+
     /// How many classes there are.
     #[must_use]
     pub fn count(&self) -> usize {
         self.labels.len()
     }
 
+    /// Whether each class is there or not by itself, so that a picture may show several, or none.
+    #[must_use]
+    pub fn is_independent(&self) -> bool {
+        self.scores == Scores::Sigmoid
+    }
+
+    /// Whether scores are, or can become, probabilities.
+    #[must_use]
+    pub fn has_probabilities(&self) -> bool {
+        self.scores != Scores::Plain
+    }
+
+    /// Whether a picture with these logits is taken for one of `class`: the class with the largest logit; where classes
+    /// are independent, each one whose probability is above ½.
+    #[must_use]
+    pub fn shows(&self, logits: &[f32], class: usize) -> bool {
+        if self.is_independent() { logits[class] > 0.0 } else { top_class(logits) == class }
+    }
+
     /// The probability of each class, in `[0, 1]`; the logits themselves where they are plain numbers.
     #[must_use]
     pub fn probabilities(&self, logits: &[f32]) -> Vec<f32> {
         match self.scores {
-            Scores::Softmax => {
-                let highest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-                let total: f64 = logits.iter().map(|z| f64::from(z - highest).exp()).sum();
-                logits.iter().map(|z| (f64::from(z - highest).exp() / total) as f32).collect()
-            }
+            Scores::Softmax => softmax(logits),
             Scores::Sigmoid | Scores::Binary => logits.iter().map(|z| sigmoid(*z)).collect(),
             Scores::Plain => logits.to_vec(),
         }
     }
 
-    /// The probability of one class.
+    /// The probability of one class, in single precision all the way: a point of a curve. Of the scores that are plain
+    /// numbers, the logit.
     ///
     /// # Panics
     /// If there is no such class.
     #[must_use]
     pub fn probability(&self, logits: &[f32], class: usize) -> f32 {
         match self.scores {
-            Scores::Softmax => self.probabilities(logits)[class],
+            Scores::Softmax => {
+                let highest = highest(logits);
+                (logits[class] - highest).exp() / logits.iter().map(|z| (z - highest).exp()).sum::<f32>()
+            }
             Scores::Sigmoid | Scores::Binary => sigmoid(logits[class]),
             Scores::Plain => logits[class],
+        }
+    }
+
+    /// ln p of one class; of the scores that are plain numbers, the logit.
+    ///
+    /// # Panics
+    /// If there is no such class.
+    #[must_use]
+    pub fn log_probability(&self, logits: &[f32], class: usize) -> f64 {
+        match self.scores {
+            Scores::Softmax => {
+                let highest = highest(logits);
+                f64::from(logits[class] - highest) - total(logits, highest).ln()
+            }
+            Scores::Sigmoid | Scores::Binary => log_sigmoid(f64::from(logits[class])),
+            Scores::Plain => f64::from(logits[class]),
         }
     }
 
@@ -102,8 +150,29 @@ pub fn top_class(logits: &[f32]) -> usize {
     logits.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).map_or(0, |(i, _)| i)
 }
 
+/// eᶻ of each value over the sum of all.
+#[must_use]
+pub fn softmax(values: &[f32]) -> Vec<f32> {
+    let highest = highest(values);
+    let total = total(values, highest);
+    values.iter().map(|z| (f64::from(z - highest).exp() / total) as f32).collect()
+}
+
+fn highest(values: &[f32]) -> f32 {
+    values.iter().copied().fold(f32::NEG_INFINITY, f32::max)
+}
+
+fn total(values: &[f32], highest: f32) -> f64 {
+    values.iter().map(|z| f64::from(z - highest).exp()).sum()
+}
+
 fn sigmoid(z: f32) -> f32 {
     (1.0 / (1.0 + (-f64::from(z)).exp())) as f32
+}
+
+/// ln σ(z), without an overflow on either side.
+fn log_sigmoid(z: f64) -> f64 {
+    z.min(0.0) - (-z.abs()).exp().ln_1p()
 }
 
 #[cfg(test)]
@@ -123,7 +192,30 @@ mod tests {
         let output = Output { scores: Scores::Sigmoid, labels: Labels::indices(2) };
         let p = output.probabilities(&[0.0, 2.0]);
         assert!((p[0] - 0.5).abs() < 1e-6 && (p[1] - 0.880_797).abs() < 1e-6);
+        assert!(output.shows(&[1.0, 2.0], 0) && output.shows(&[1.0, 2.0], 1) && !output.shows(&[-1.0, -2.0], 0));
         let binary = Output { scores: Scores::Binary, ..output };
         assert!((binary.probabilities(&[-2.0, 2.0]).iter().sum::<f32>() - 1.0).abs() < 1e-6);
+        assert!(binary.shows(&[-2.0, 2.0], 1) && !binary.shows(&[-2.0, 2.0], 0));
+    }
+
+    #[test]
+    fn one_class_and_all_of_them_agree() {
+        let z = [0.3, 80.0, -60.0, 79.0];
+        for scores in [Scores::Softmax, Scores::Sigmoid, Scores::Binary, Scores::Plain] {
+            let output = Output { scores, labels: Labels::indices(4) };
+            for (class, p) in output.probabilities(&z).into_iter().enumerate() {
+                assert!((output.probability(&z, class) - p).abs() < 1e-6, "{scores:?} {class}");
+                let log = output.log_probability(&z, class);
+                let from_log = if scores == Scores::Plain { log } else { log.exp() };
+                assert!((from_log - f64::from(p)).abs() < 1e-6 && log.is_finite(), "{scores:?} {class}: {log}");
+            }
+        }
+    }
+
+    #[test]
+    fn labels_have_to_fit_the_network() {
+        let output = |scores, count| Output { scores, labels: Labels::indices(count) };
+        assert!(output(Scores::Softmax, 3).check(3).is_ok() && output(Scores::Binary, 2).check(2).is_ok());
+        assert!(output(Scores::Softmax, 3).check(4).is_err() && output(Scores::Binary, 3).check(3).is_err());
     }
 }

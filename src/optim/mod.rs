@@ -4,8 +4,8 @@
 //! so that a run can be taken up anywhere and give the same picture.
 
 mod adam;
-mod ascent;
 mod lbfgs;
+mod norm;
 mod parameterisation;
 mod random;
 mod resample;
@@ -13,8 +13,8 @@ mod transforms;
 mod warp;
 
 pub use adam::Adam;
-pub use ascent::unit;
 pub use lbfgs::{Lbfgs, Moved, Slope};
+pub use norm::{length, unit};
 pub use parameterisation::{Basis, Parameterisation};
 pub use random::{noise, step_rng};
 pub use resample::{Corners, bilinear};

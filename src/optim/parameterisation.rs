@@ -16,7 +16,7 @@ const DEVIATION: f64 = 0.01;
 const FOURIER_SCALE: f64 = 4.0;
 /// Pixels are kept this far from black and white before the sigmoid is undone.
 const MARGIN: f32 = 0.02;
-/// Square root of the covariance of ImageNet's colours over its largest column's length; figures from lucid.
+/// Square root of the covariance of photos' colours over its largest column's length; figures from lucid.
 const COLOURS: [[f32; 3]; 3] = [[0.26, 0.09, 0.02], [0.27, 0.00, -0.05], [0.27, -0.09, 0.03]];
 
 /// What a parameter stands for.
@@ -31,23 +31,31 @@ pub enum Basis {
     },
 }
 
-/// The way from parameters `[N, 3, H, W]` to pixels `[N, 3, H, W]` in `(0, 1)`, and of gradients back.
+/// The way from parameters `[N, C, H, W]` to pixels `[N, C, H, W]` in `(0, 1)`, and of gradients back.
 #[derive(Debug, Clone)]
 pub struct Parameterisation {
     /// Of the Fourier basis: waves of rows `[H, H]`, waves of columns `[W, W]`, sizes `[H, W]`.
     waves: Option<(Tensor, Tensor, Tensor)>,
     /// `[3, 3]`: which red, green and blue a unit of each colour parameter makes.
     colours: Option<[[f32; 3]; 3]>,
+    channels: usize,
     size: (usize, usize),
     device: Device,
 }
 
 impl Parameterisation {
-    /// For images of `height` × `width` pixels; `decorrelated` colours or plain red, green and blue.
+    /// For images of so many channels and `height` × `width` pixels; with `decorrelated` colours, if there are three of
+    /// them, or plain ones.
     ///
     /// # Errors
     /// If candle cannot allocate the basis.
-    pub fn new(basis: Basis, decorrelated: bool, size: (usize, usize), device: &Device) -> Result<Self> {
+    pub fn new(
+        basis: Basis,
+        decorrelated: bool,
+        channels: usize,
+        size: (usize, usize),
+        device: &Device,
+    ) -> Result<Self> {
         let (height, width) = size;
         let waves = match basis {
             Basis::Pixels => None,
@@ -65,8 +73,8 @@ impl Parameterisation {
         };
         let largest =
             (0..3).map(|c| COLOURS.iter().map(|row| row[c].powi(2)).sum::<f32>().sqrt()).fold(0.0, f32::max);
-        let colours = decorrelated.then(|| COLOURS.map(|row| row.map(|v| v / largest)));
-        Ok(Self { waves, colours, size, device: device.clone() })
+        let colours = (decorrelated && channels == 3).then(|| COLOURS.map(|row| row.map(|v| v / largest)));
+        Ok(Self { waves, colours, channels, size, device: device.clone() })
     }
 
     /// Parameters of `count` faint random images.
@@ -74,7 +82,7 @@ impl Parameterisation {
     /// # Errors
     /// If candle cannot allocate them.
     pub fn random(&self, count: usize, rng: &mut ChaCha8Rng) -> Result<Tensor> {
-        Ok((noise(rng, &[count, 3, self.size.0, self.size.1], &self.device)? * DEVIATION)?)
+        Ok((noise(rng, &[count, self.channels, self.size.0, self.size.1], &self.device)? * DEVIATION)?)
     }
 
     /// The parameters of given pixels, which are first brought a little away from black and white.
@@ -180,12 +188,13 @@ mod tests {
 
     #[test]
     fn pixels_have_parameters_and_back() -> Result<()> {
-        for (basis, decorrelated) in
-            [(Basis::Pixels, false), (Basis::Pixels, true), (Basis::Fourier { decay: 1.0 }, true)]
+        let fourier = Basis::Fourier { decay: 1.0 };
+        for (basis, decorrelated, channels) in
+            [(Basis::Pixels, false, 3), (Basis::Pixels, true, 3), (fourier, true, 3), (fourier, true, 1)]
         {
             for size in [(6, 8), (7, 5)] {
-                let p = Parameterisation::new(basis, decorrelated, size, &Device::Cpu)?;
-                let pixels = sigmoid(&noise(&mut step_rng(3, 0), &[2, 3, size.0, size.1], &Device::Cpu)?)?;
+                let p = Parameterisation::new(basis, decorrelated, channels, size, &Device::Cpu)?;
+                let pixels = sigmoid(&noise(&mut step_rng(3, 0), &[2, channels, size.0, size.1], &Device::Cpu)?)?;
                 let back = p.pixels(&p.parameters(&pixels)?)?;
                 let worst = (back - &pixels)?.abs()?.max_all()?.to_scalar::<f32>()?;
                 assert!(worst < 2e-2, "{basis:?} {decorrelated} {size:?}: {worst}");
@@ -196,13 +205,14 @@ mod tests {
 
     #[test]
     fn gradients_come_back_as_they_should() -> Result<()> {
-        for (basis, decorrelated) in
-            [(Basis::Pixels, true), (Basis::Fourier { decay: 1.0 }, false), (Basis::Fourier { decay: 1.5 }, true)]
+        let fourier = |decay| Basis::Fourier { decay };
+        for (basis, decorrelated, channels) in
+            [(Basis::Pixels, true, 3), (fourier(1.0), false, 3), (fourier(1.5), true, 3), (fourier(1.5), true, 1)]
         {
-            let p = Parameterisation::new(basis, decorrelated, (6, 5), &Device::Cpu)?;
+            let p = Parameterisation::new(basis, decorrelated, channels, (6, 5), &Device::Cpu)?;
             let x = (p.random(1, &mut step_rng(1, 0))? * 20.0)?;
-            let seed = noise(&mut step_rng(1, 1), &[1, 3, 6, 5], &Device::Cpu)?;
-            let direction = noise(&mut step_rng(1, 2), &[1, 3, 6, 5], &Device::Cpu)?;
+            let seed = noise(&mut step_rng(1, 1), &[1, channels, 6, 5], &Device::Cpu)?;
+            let direction = noise(&mut step_rng(1, 2), &[1, channels, 6, 5], &Device::Cpu)?;
             let slope = total(&(p.pull(&p.pixels(&x)?, &seed)? * &direction)?)?;
             let at = |t: f64| -> Result<f64> { total(&(p.pixels(&(&x + (&direction * t)?)?)? * &seed)?) };
             let measured = (at(1e-2)? - at(-1e-2)?) / 2e-2;

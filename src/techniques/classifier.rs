@@ -1,32 +1,18 @@
-//! What techniques and the engine ask of a classifier.
+//! What techniques and the engine ask of a model.
 
-use super::pixels::pixels_from_picture;
-use crate::error::{Error, Result};
-use crate::graph::{LayerName, class_seed};
+use crate::error::Result;
+use crate::graph::LayerName;
 use crate::imaging::Picture;
 use crate::kernels::ReluRule;
 use crate::model::Model;
 use candle_core::Tensor;
 
-/// The side of the square picture a classifier looks at, in pixels.
-pub(super) fn input_size(model: &Model) -> usize {
-    model.input().size[0]
-}
-
-/// Refuses a model without classes.
-pub(super) fn require_classes(model: &Model) -> Result<()> {
-    if model.info.output.is_some() {
-        return Ok(());
-    }
-    Err(Error::bad_value("model", model.id(), "this technique needs classes; use a classifier"))
-}
-
-/// The picture as a classifier sees it (evaluation crop), and as its input `[1, 3, H, W]`.
-pub(super) fn seen_by(model: &Model, picture: &Picture) -> Result<(Picture, Tensor)> {
-    let crop = model.input().seen(picture);
-    let pixels = pixels_from_picture(&crop, model.device())?;
+/// The photo as a model sees it, and as its input `[1, C, H, W]`.
+pub(super) fn seen_by(model: &Model, photo: &Picture) -> Result<(Picture, Tensor)> {
+    let seen = model.input().seen(photo);
+    let pixels = model.input().pixels_from_picture(&seen, model.device())?;
     let input = model.input().input_from_pixels(&pixels)?;
-    Ok((crop, input))
+    Ok((seen, input))
 }
 
 /// The logits a classifier gives a picture of any size.
@@ -35,28 +21,27 @@ pub(super) fn seen_by(model: &Model, picture: &Picture) -> Result<(Picture, Tens
 /// If the model is no classifier, or the computation fails.
 pub fn classify(model: &Model, picture: &Picture) -> Result<Vec<f32>> {
     let (_, input) = seen_by(model, picture)?;
-    Ok(model.graph.logits(&input)?.flatten_all()?.to_vec1::<f32>()?)
+    logits_of(model, &input)
 }
 
-/// The logits of one input `[1, 3, H, W]` and the gradient ∂z_class/∂x in its shape.
-pub(super) fn logits_and_gradient(model: &Model, x: &Tensor, class: usize) -> Result<(Vec<f32>, Tensor)> {
+/// The logits of one input `[1, C, H, W]`.
+pub(super) fn logits_of(model: &Model, input: &Tensor) -> Result<Vec<f32>> {
+    Ok(model.graph.logits(input)?.flatten_all()?.to_vec1::<f32>()?)
+}
+
+/// The logits of inputs `[N, C, H, W]`, and the gradient in their shape of a function of all the logits, whose own
+/// gradient at them `seed` tells: picture after picture, class after class.
+pub(super) fn logits_and_gradient(
+    model: &Model,
+    inputs: &Tensor,
+    seed: impl FnOnce(&[Vec<f32>]) -> Vec<f32>,
+) -> Result<(Vec<Vec<f32>>, Tensor)> {
     let output: LayerName = LayerName::LOGITS.into();
-    let activations = model.graph.forward(x, std::slice::from_ref(&output))?;
-    let logits = activations.logits()?.flatten_all()?.to_vec1::<f32>()?;
-    let seed = class_seed(1, logits.len(), class, model.device())?;
+    let activations = model.graph.forward(inputs, std::slice::from_ref(&output))?;
+    let logits = activations.logits()?.to_vec2::<f32>()?;
+    let shape = (logits.len(), logits.first().map_or(0, Vec::len), 1, 1);
+    let seed = Tensor::from_vec(seed(&logits), shape, inputs.device())?;
     let input = [LayerName::INPUT.into()];
     let gradients = model.graph.backward(&activations, &[(output, seed)], &input, ReluRule::Standard)?;
     Ok((logits, gradients.input()?.clone()))
-}
-
-/// The index of the largest logit.
-pub(super) fn top_class(logits: &[f32]) -> usize {
-    logits.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).map_or(0, |(i, _)| i)
-}
-
-/// The probability of a class under a softmax of `logits`.
-pub(super) fn probability(logits: &[f32], class: usize) -> f32 {
-    let highest = logits[top_class(logits)];
-    let total: f32 = logits.iter().map(|z| (z - highest).exp()).sum();
-    (logits[class] - highest).exp() / total
 }

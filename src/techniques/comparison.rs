@@ -1,7 +1,7 @@
 //! Several methods, classes or layers on one picture, from shared passes.
 
-use super::attribution::{Method, Scene, Subject, Tracing, layer_of};
-use super::classifier::{require_classes, seen_by};
+use super::attribution::{Estimation, Method, Passes, Subject};
+use super::classifier::seen_by;
 use super::similarity::rank_correlations;
 use crate::error::{Error, Result};
 use crate::graph::LayerName;
@@ -37,9 +37,10 @@ pub fn compare(context: Context, variations: Vec<Variation>) -> Result<Box<dyn J
     let model = context.model;
     let picture =
         context.picture.ok_or(Error::Missing { technique: "compare", what: "a picture: give an image file" })?;
-    require_classes(&model)?;
+    model.info.classes()?;
     let (picture, input) = seen_by(&model, &picture)?;
-    let layers = variations.iter().map(|v| layer_of(&model, v.layer.as_ref())).collect::<Result<Vec<_>>>()?;
+    let layers = variations.iter().map(|v| v.method.layer_of(&model, v.layer.as_ref()));
+    let layers = layers.collect::<Result<Vec<_>>>()?;
     let (mut taps, mut wanted) = (vec![], vec![]);
     for (variation, layer) in variations.iter().zip(&layers) {
         push_new(&mut taps, layer.clone());
@@ -49,23 +50,23 @@ pub fn compare(context: Context, variations: Vec<Variation>) -> Result<Box<dyn J
     let methods = several(&|i| !std::ptr::eq(variations[i].method, variations[0].method));
     let many_classes = several(&|i| variations[i].class != variations[0].class);
     let many_layers = several(&|i| layers[i] != layers[0]);
-    let scene = Arc::new(Scene::new(model, picture, input, &taps, wanted)?);
+    let passes = Arc::new(Passes::new(model, picture, input, &taps, wanted)?);
     let mut panels = vec![];
     for (variation, layer) in variations.into_iter().zip(layers) {
-        let subject = Subject::of(scene.clone(), variation.class, layer, context.seed)?;
+        let subject = Subject::of(passes.clone(), variation.class, layer, context.seed)?;
         let mut words = vec![];
         if methods || !(many_classes || many_layers) {
             words.push(variation.method.id().to_owned());
         }
         if many_classes {
-            words.push(scene.model.info.label(subject.class));
+            words.push(passes.model.info.label(subject.class));
         }
         if many_layers {
             words.push(subject.layer.to_string());
         }
-        panels.push((words.join(" · "), Tracing::new(variation.method, subject, variation.params)?));
+        panels.push((words.join(" · "), Estimation::new(variation.method, subject, variation.params)?));
     }
-    Ok(Box::new(Comparison { scene, panels, looked: false }))
+    Ok(Box::new(Comparison { passes, panels, looked: false }))
 }
 
 fn push_new(list: &mut Vec<LayerName>, layer: LayerName) {
@@ -75,18 +76,18 @@ fn push_new(list: &mut Vec<LayerName>, layer: LayerName) {
 }
 
 struct Comparison {
-    scene: Arc<Scene>,
-    panels: Vec<(String, Tracing)>,
+    passes: Arc<Passes>,
+    panels: Vec<(String, Estimation)>,
     looked: bool,
 }
 
 impl Comparison {
     fn maps(&self) -> Vec<crate::imaging::HeatMap> {
-        self.panels.iter().filter_map(|(_, t)| Some(t.found.as_ref()?.heat.clone())).collect()
+        self.panels.iter().filter_map(|(_, e)| Some(e.found.as_ref()?.heat.clone())).collect()
     }
 
     fn made(&self) -> usize {
-        self.panels.iter().map(|(_, t)| t.made).max().unwrap_or(0)
+        self.panels.iter().map(|(_, e)| e.made).max().unwrap_or(0)
     }
 }
 
@@ -95,31 +96,35 @@ impl Job for Comparison {
         let mut figures = vec![];
         if self.looked {
             let mut most = 0f64;
-            for (_, tracing) in self.panels.iter_mut().filter(|(_, t)| !t.is_done()) {
-                most = most.max(tracing.update()?);
+            for (_, estimation) in self.panels.iter_mut().filter(|(_, e)| !e.is_done()) {
+                most = most.max(estimation.update()?);
             }
-            if self.panels.iter().any(|(_, t)| t.total() > 1) {
+            if self.panels.iter().any(|(_, e)| e.total() > 1) {
                 figures.push(("change", most));
             }
         }
         self.looked = true;
-        let total = self.panels.iter().map(|(_, t)| t.total()).max().unwrap_or(1);
-        let done = self.panels.iter().all(|(_, t)| t.is_done());
-        let logits = (self.made() <= 1).then(|| self.scene.logits.clone());
+        let total = self.panels.iter().map(|(_, e)| e.total()).max().unwrap_or(1);
+        let done = self.panels.iter().all(|(_, e)| e.is_done());
+        let logits = (self.made() <= 1).then(|| self.passes.logits.clone());
         Ok(Progress { step: self.made(), total, figures, logits, done, ..Progress::default() })
     }
 
-    fn set(&mut self, _: &Params, _: &Aim) -> Result<()> {
+    /// `params` are those of the run's own method; what is live of them counts for every map that has it.
+    fn set(&mut self, params: &Params, _: &Aim) -> Result<()> {
+        for (_, estimation) in &mut self.panels {
+            estimation.set_live(params)?;
+        }
         Ok(())
     }
 
     fn view(&self) -> Result<View> {
-        let panel = |(title, tracing): &(String, Tracing)| {
-            Some(Panel { title: title.clone(), heat: tracing.found.as_ref()?.heat.clone() })
+        let panel = |(title, estimation): &(String, Estimation)| {
+            Some(Panel { title: title.clone(), heat: estimation.found.as_ref()?.heat.clone() })
         };
         let panels: Vec<Panel> = self.panels.iter().filter_map(panel).collect();
         let similarity = rank_correlations(&self.maps());
-        Ok(View { input: Some(self.scene.picture.clone()), cropped: true, panels, similarity, ..View::default() })
+        Ok(View { input: Some(self.passes.picture.clone()), cropped: true, panels, similarity, ..View::default() })
     }
 
     fn facts(&self) -> Map<String, Value> {
@@ -127,10 +132,10 @@ impl Job for Comparison {
         let maps: Vec<Value> = self
             .panels
             .iter()
-            .map(|(title, tracing)| {
-                let mut map = tracing.facts();
+            .map(|(title, estimation)| {
+                let mut map = estimation.facts();
                 map.insert("title".into(), title.as_str().into());
-                map.insert("updates".into(), tracing.made.into());
+                map.insert("updates".into(), estimation.made.into());
                 Value::Object(map)
             })
             .collect();
@@ -141,18 +146,19 @@ impl Job for Comparison {
         }
         facts
     }
+
     fn save_state(&self) -> Option<State> {
-        if !self.panels.iter().any(|(_, t)| t.is_live()) {
+        if !self.panels.iter().any(|(_, e)| e.is_live()) {
             return None;
         }
-        let parts = self.panels.iter().enumerate().map(|(i, (_, t))| t.save().under(&i.to_string()));
+        let parts = self.panels.iter().enumerate().map(|(i, (_, e))| e.save().under(&i.to_string()));
         Some(parts.fold(State::default().with_value("looked", self.looked), State::and))
     }
 
     fn load_state(&mut self, state: &State) -> Result<()> {
         self.looked = state.value("looked")?;
-        for (i, (_, tracing)) in self.panels.iter_mut().enumerate() {
-            tracing.load(&state.part(&i.to_string()))?;
+        for (i, (_, estimation)) in self.panels.iter_mut().enumerate() {
+            estimation.load(&state.part(&i.to_string()))?;
         }
         Ok(())
     }

@@ -6,12 +6,12 @@ mod attribution;
 mod classifier;
 mod comparison;
 pub mod evaluation;
-mod pixels;
+mod markdown;
+mod optimisation;
 mod registry;
 mod similarity;
 mod stopping;
 pub mod style;
-mod tables;
 mod visualization;
 
 pub use api::{
@@ -21,7 +21,6 @@ pub use api::{
 pub use attribution::Method;
 pub use classifier::classify;
 pub use comparison::{COMPARED, Variation, compare};
-pub use pixels::{picture_from_pixels, pixels_from_picture};
+pub use markdown::markdown;
 pub use registry::{TECHNIQUES, find, method};
 pub use similarity::rank_correlation;
-pub use tables::tables;

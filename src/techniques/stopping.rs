@@ -1,7 +1,7 @@
 //! When an optimisation has done enough, or has gone wrong.
 
 use crate::error::{Error, Result};
-use crate::techniques::api::{ParamSpec, Params, State};
+use crate::techniques::api::{ParamSpec, Params};
 use serde::{Deserialize, Serialize};
 
 /// An objective has moved if it is better by this share of its size.
@@ -34,32 +34,11 @@ pub(super) const TARGET_PROBABILITY: ParamSpec = ParamSpec::float(
     "stop when the class shown or aimed at has this probability; 0 never does",
 );
 
-/// Why a run ends.
-pub(super) fn reason(
-    params: &Params,
-    step: usize,
-    objective: Option<&Watch>,
-    probability: Option<f32>,
-) -> Option<&'static str> {
-    if step >= params.count("steps") {
-        return Some("steps");
-    }
-    early(params, step, objective, probability)
-}
-
-/// Why a run ends before its last step.
-pub(super) fn early(
-    params: &Params,
-    step: usize,
-    objective: Option<&Watch>,
-    probability: Option<f32>,
-) -> Option<&'static str> {
+/// Why a run ends before its last update.
+pub(super) fn early(params: &Params, step: usize, watch: &Watch, probability: Option<f32>) -> Option<&'static str> {
     let wanted = |name: &str| params.get(name).is_some();
-    if let Some(watch) = objective.filter(|_| wanted("plateau")) {
-        let patience = params.count("plateau");
-        if patience > 0 && watch.since_improvement(step) >= patience {
-            return Some("plateau");
-        }
+    if wanted("plateau") && watch.is_flat(params, step) {
+        return Some("plateau");
     }
     if let Some(p) = probability.filter(|_| wanted("target_probability")) {
         let enough = params.float("target_probability");
@@ -117,17 +96,15 @@ impl Watch {
         *self = Self::default();
     }
 
+    /// Whether the objective has not improved for as many updates as `plateau` says.
+    pub fn is_flat(&self, params: &Params, step: usize) -> bool {
+        let patience = params.count("plateau");
+        patience > 0 && self.since_improvement(step) >= patience
+    }
+
     /// Updates since it was last better than ever before.
-    pub fn since_improvement(&self, step: usize) -> usize {
+    fn since_improvement(&self, step: usize) -> usize {
         self.best.map_or(0, |(_, at)| step.saturating_sub(at))
-    }
-
-    pub fn save(&self, state: State) -> State {
-        state.with_value("watch", self)
-    }
-
-    pub fn load(state: &State) -> Result<Self> {
-        state.value("watch")
     }
 }
 

@@ -10,7 +10,7 @@ use gradlens::graph::{GraphBuilder, LayerName, NodeId, Operator};
 use gradlens::imaging::{Picture, decode};
 use gradlens::kernels::{Conv2d, ConvShape, MaxPool, Padding, WindowShape};
 use gradlens::model::{
-    BUILT_IN, ChannelOrder, Input, Labels, Model, Output, Provenance, Resize, Roles, Scores, UNTRAINED,
+    BUILT_IN, ChannelOrder, Input, Labels, Model, Output, Provenance, Resize, Roles, Scores, UNTRAINED, two_logits,
 };
 use gradlens::optim::{noise, step_rng};
 use gradlens::techniques::{self, Context, Job, ParamValue, Params, Progress, TECHNIQUES};
@@ -168,45 +168,114 @@ pub fn fact(facts: &Facts, name: &str) -> f64 {
     facts[name].as_f64().unwrap_or_else(|| panic!("{name} is no number in {facts:?}"))
 }
 
+/// A network in the making, of random weights that are the same every time.
+pub struct Net {
+    graph: GraphBuilder,
+    drawn: usize,
+}
+
+impl Net {
+    pub fn new(channels: usize, size: [usize; 2]) -> (Self, NodeId) {
+        let graph = GraphBuilder::new(channels, size);
+        let input = graph.input();
+        (Self { graph, drawn: 0 }, input)
+    }
+
+    /// A convolution `[out, input, kernel, kernel]` with "same" padding.
+    pub fn conv(&mut self, x: NodeId, [out, input, kernel]: [usize; 3], stride: usize) -> NodeId {
+        self.drawn += 1;
+        let rng = &mut step_rng(7, self.drawn);
+        let scale = (2.0 / (input * kernel * kernel) as f64).sqrt();
+        let weight = noise(rng, &[out, input, kernel, kernel], &Device::Cpu).expect("weights");
+        let bias = (noise(rng, &[out], &Device::Cpu).expect("biases") * 0.3).expect("biases");
+        self.with_weights(x, (weight * scale).expect("weights"), bias, stride)
+    }
+
+    pub fn with_weights(&mut self, x: NodeId, weight: Tensor, bias: Tensor, stride: usize) -> NodeId {
+        let shape = ConvShape { stride: [stride; 2], padding: Padding::SameUpper, ..ConvShape::default() };
+        self.add(Convolution::new(Conv2d::new(weight, Some(bias), shape).expect("a convolution")), &[x])
+    }
+
+    /// Any operator that fits.
+    pub fn add(&mut self, op: impl Operator, inputs: &[NodeId]) -> NodeId {
+        self.graph.add(op, inputs).expect("an operator that fits its inputs")
+    }
+
+    pub fn named(&mut self, x: NodeId, name: &str) -> NodeId {
+        self.graph.name(x, name).expect("a new name");
+        x
+    }
+
+    /// The mean over places and a linear layer from `features` to the scores.
+    pub fn model(mut self, x: NodeId, features: usize, input: Input, scores: Scores, classes: usize) -> Arc<Model> {
+        let pool = self.add(GlobalAveragePooling, &[x]);
+        let count = if scores == Scores::Binary { 1 } else { classes };
+        let logits = self.conv(pool, [count, features, 1], 1);
+        self.finished(logits, input, scores, classes)
+    }
+
+    pub fn finished(mut self, logits: NodeId, input: Input, scores: Scores, classes: usize) -> Arc<Model> {
+        if scores == Scores::Binary {
+            two_logits(&mut self.graph, logits).expect("two logits");
+        } else {
+            self.named(logits, LayerName::LOGITS);
+        }
+        let output = Output { scores, labels: Labels::indices(classes) };
+        let graph = self.graph.build(Device::Cpu).expect("a network");
+        let (roles, origin) = (Roles::default(), Provenance::default());
+        Arc::new(Model::new("test", graph, input, Some(output), roles, origin).expect("a model"))
+    }
+}
+
 /// A classifier of three classes for pictures of `side` × `side` pixels, with every kind of layer: convolutions with
 /// stride and without, ReLU and ReLU6, max-pooling, a residual sum, a concatenation, global pooling.
 pub fn tiny(side: usize) -> Arc<Model> {
-    let mut graph = GraphBuilder::new(3, [side, side]);
-    let mut stream = 0;
-    let mut conv = |out: usize, input: usize, kernel: usize, stride: usize| {
-        stream += 1;
-        let rng = &mut step_rng(7, stream);
-        let scale = (2.0 / (input * kernel * kernel) as f64).sqrt();
-        let shape = [out, input, kernel, kernel];
-        let weight = (noise(rng, &shape, &Device::Cpu).expect("weights") * scale).expect("weights");
-        let bias = (noise(rng, &[out], &Device::Cpu).expect("biases") * 0.3).expect("biases");
-        let shape = ConvShape { stride: [stride; 2], padding: Padding::SameUpper, ..ConvShape::default() };
-        Convolution::new(Conv2d::new(weight, Some(bias), shape).expect("a convolution"))
-    };
-    let input = graph.input();
-    let first = add(&mut graph, conv(6, 3, 3, 1), &[input]);
-    let first = add(&mut graph, Rectifier::RELU, &[first]);
-    graph.name(first, "first").expect("a new name");
-    let pool = MaxPooling::new(MaxPool { window: WindowShape::square(2, 2) });
-    let pooled = add(&mut graph, pool, &[first]);
-    let inner = add(&mut graph, conv(6, 6, 3, 1), &[pooled]);
-    let inner = add(&mut graph, Rectifier::RELU6, &[inner]);
-    let sum = add(&mut graph, Sum, &[inner, pooled]);
-    graph.name(sum, "sum").expect("a new name");
-    let wide = add(&mut graph, conv(4, 6, 1, 1), &[sum]);
-    let both = add(&mut graph, Concat::CHANNELS, &[wide, sum]);
-    let last = add(&mut graph, conv(8, 10, 3, 1), &[both]);
-    let last = add(&mut graph, Rectifier::RELU6, &[last]);
-    graph.name(last, "last").expect("a new name");
-    let pool = add(&mut graph, GlobalAveragePooling, &[last]);
-    let logits = add(&mut graph, conv(3, 8, 1, 1), &[pool]);
-    graph.name(logits, LayerName::LOGITS).expect("a new name");
-    let graph = graph.build(Device::Cpu).expect("a network");
-    let output = Output { scores: Scores::Softmax, labels: Labels::indices(3) };
-    let input = rgb_input(side, 64.0);
-    Arc::new(
-        Model::new("tiny", graph, input, Some(output), Roles::default(), Provenance::default()).expect("a model"),
-    )
+    small(rgb_input(side, 64.0), Scores::Softmax, 3)
+}
+
+/// The same for any input and any scores.
+pub fn small(input: Input, scores: Scores, classes: usize) -> Arc<Model> {
+    let channels = input.channel_count();
+    let (mut net, x) = Net::new(channels, input.size);
+    let first = net.conv(x, [6, channels, 3], 1);
+    let first = net.add(Rectifier::RELU, &[first]);
+    net.named(first, "first");
+    let pooled = net.add(MaxPooling::new(MaxPool { window: WindowShape::square(2, 2) }), &[first]);
+    let inner = net.conv(pooled, [6, 6, 3], 1);
+    let inner = net.add(Rectifier::RELU6, &[inner]);
+    let sum = net.add(Sum, &[inner, pooled]);
+    net.named(sum, "sum");
+    let wide = net.conv(sum, [4, 6, 1], 1);
+    let both = net.add(Concat::CHANNELS, &[wide, sum]);
+    let last = net.conv(both, [8, 10, 3], 1);
+    let last = net.add(Rectifier::RELU6, &[last]);
+    net.named(last, "last");
+    net.model(last, 8, input, scores, classes)
+}
+
+/// A residual network (He et al. 2015) of two blocks a stage, in torchvision's names.
+pub fn resnet(side: usize) -> Arc<Model> {
+    let (mut net, x) = Net::new(3, [side, side]);
+    let x = net.conv(x, [8, 3, 7], 2);
+    let x = net.add(Rectifier::RELU, &[x]);
+    net.named(x, "relu");
+    let window = WindowShape { padding: Padding::uniform(1), ..WindowShape::square(3, 2) };
+    let mut x = net.add(MaxPooling::new(MaxPool { window }), &[x]);
+    let mut channels = 8;
+    for (stage, width) in [8, 16, 32, 64].into_iter().enumerate() {
+        for block in 0..2 {
+            let stride = if block == 0 && stage > 0 { 2 } else { 1 };
+            let y = net.conv(x, [width, channels, 3], stride);
+            let y = net.add(Rectifier::RELU, &[y]);
+            let y = net.conv(y, [width, width, 3], 1);
+            let shortcut = if stride > 1 { net.conv(x, [width, channels, 1], stride) } else { x };
+            let sum = net.add(Sum, &[y, shortcut]);
+            let sum = net.add(Rectifier::RELU, &[sum]);
+            x = net.named(sum, &format!("layer{}.{block}", stage + 1));
+            channels = width;
+        }
+    }
+    net.model(x, channels, rgb_input(side, 128.0), Scores::Softmax, 10)
 }
 
 /// An operator that fits.

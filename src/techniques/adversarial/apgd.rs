@@ -1,6 +1,7 @@
 //! Auto-PGD: projected ascent with momentum that finds its step size by itself (Croce & Hein 2020, algorithm 1).
 
-use super::scene::{Norm, Scene, Sight};
+use super::example::{Example, LossAt};
+use super::norm::Norm;
 use crate::error::Result;
 use crate::optim::{noise, step_rng};
 use crate::techniques::api::State;
@@ -56,8 +57,8 @@ impl Apgd {
     }
 
     /// A random picture at distance ε.
-    pub fn start(norm: Norm, scene: &Scene, epsilon: f64, run: usize) -> Result<Tensor> {
-        let grain = noise(&mut step_rng(scene.seed, run), scene.original.dims(), scene.original.device())?;
+    pub fn start(norm: Norm, example: &Example, epsilon: f64, run: usize) -> Result<Tensor> {
+        let grain = noise(&mut step_rng(example.seed, run), example.original.dims(), example.original.device())?;
         let direction = match norm {
             Norm::Linf => {
                 let largest = f64::from(grain.abs()?.max_all()?.to_scalar::<f32>()?).max(1e-12);
@@ -65,7 +66,7 @@ impl Apgd {
             }
             Norm::L2 => norm.direction(&grain)?,
         };
-        norm.project(&(&scene.original + (direction * epsilon)?)?, &scene.original, epsilon)
+        norm.project(&(&example.original + (direction * epsilon)?)?, &example.original, epsilon)
     }
 
     pub fn is_over(&self) -> bool {
@@ -73,17 +74,17 @@ impl Apgd {
     }
 
     /// The next picture.
-    pub fn next(&mut self, scene: &Scene, epsilon: f64, x: &Tensor, seen: &Sight) -> Result<Tensor> {
+    pub fn next(&mut self, example: &Example, epsilon: f64, x: &Tensor, at: &LossAt) -> Result<Tensor> {
         let course = &mut self.course;
-        if course.made > 0 && seen.loss > course.last {
+        if course.made > 0 && at.value > course.last {
             course.raised += 1;
         }
-        course.last = seen.loss;
-        if seen.loss > course.best {
-            course.best = seen.loss;
-            (self.best, self.best_gradient) = (Some(x.clone()), Some(seen.gradient.clone()));
+        course.last = at.value;
+        if at.value > course.best {
+            course.best = at.value;
+            (self.best, self.best_gradient) = (Some(x.clone()), Some(at.gradient.clone()));
         }
-        let (mut x, mut gradient) = (x.clone(), seen.gradient.clone());
+        let (mut x, mut gradient) = (x.clone(), at.gradient.clone());
         if course.made >= course.checkpoint {
             let few = (course.raised as f64) < ENOUGH * course.stretch as f64;
             let stuck = !course.halved && course.best <= course.best_at_checkpoint;
@@ -101,12 +102,12 @@ impl Apgd {
         }
         course.made += 1;
         let step = (self.norm.direction(&gradient)? * course.step_size)?;
-        let straight = self.norm.project(&(&x + step)?, &scene.original, epsilon)?;
+        let straight = self.norm.project(&(&x + step)?, &example.original, epsilon)?;
         let next = match &self.before {
             Some(before) => {
                 let momentum = ((&x - before)? * (1.0 - STEP_SHARE))?;
                 let mixed = ((&x + ((straight - &x)? * STEP_SHARE)?)? + momentum)?;
-                self.norm.project(&mixed, &scene.original, epsilon)?
+                self.norm.project(&mixed, &example.original, epsilon)?
             }
             None => straight,
         };

@@ -1,16 +1,19 @@
-//! What attacks have in common: the technique around a [`Rule`], and the job that follows it.
+//! What attacks have in common: the technique around a [`Rule`], and the optimisation that follows it.
 
-use super::super::classifier::{probability, require_classes, top_class};
-use super::super::stopping::{self, Watch};
-use super::findings::{self, Findings};
-use super::scene::{Goal, Limit, Loss, Scene, Sight, length};
+use super::super::optimisation::{Course, Look, Optimisation, OptimisationJob};
+use super::super::stopping;
+use super::change::{Norms, magnified};
+use super::criterion::Criterion;
+use super::example::{Example, LossAt};
+use super::loss::Loss;
+use super::norm::Limit;
+use super::robustness::{Robustness, verdict};
 use crate::error::{Error, Result};
 use crate::imaging::Picture;
-use crate::techniques::api::{
-    Aim, Context, Group, Job, Need, Needs, ParamSpec, Params, Progress, State, Technique, View,
-};
-
-use candle_core::Tensor;
+use crate::model::top_class;
+use crate::optim::length;
+use crate::techniques::api::{Aim, Context, Group, Job, Need, Needs, ParamSpec, Params, State, Technique, View};
+use candle_core::{Device, Tensor};
 use serde_json::{Map, Value};
 
 /// What an attack can be aimed at.
@@ -33,12 +36,12 @@ pub struct Attack {
     pub(super) targets: Targets,
     pub(super) params: &'static [ParamSpec],
     /// The rule at its beginning.
-    pub(super) rule: fn(&Scene, &Params) -> Result<Box<dyn Rule>>,
+    pub(super) rule: fn(&Example, &Params) -> Result<Box<dyn Rule>>,
 }
 
 /// Which of the 8-bit pictures that fool is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Keep {
+pub(super) enum Pick {
     /// The last: the attack goes for the surest one within a budget.
     Last,
     /// The one with the smallest L2 norm: the attack goes for the smallest change.
@@ -54,21 +57,21 @@ pub(super) trait Rule: Send {
         Loss::CrossEntropy
     }
     /// Whom it wants to be mistaken for what now: an attack may try several targets on the way.
-    fn goal(&self, scene: &Scene) -> Goal {
-        scene.goal
+    fn criterion(&self, example: &Example) -> Criterion {
+        example.criterion
     }
-    /// The next pixels `[1, 3, H, W]`, given the present ones and what was seen of them.
-    fn next(&mut self, scene: &Scene, params: &Params, x: &Tensor, seen: &Sight) -> Result<Tensor>;
+    /// The next pixels `[1, C, H, W]`, given the present ones and the loss at them.
+    fn next(&mut self, example: &Example, params: &Params, x: &Tensor, at: &LossAt) -> Result<Tensor>;
     /// Which picture is kept.
-    fn keep(&self) -> Keep {
-        Keep::Last
+    fn pick(&self) -> Pick {
+        Pick::Last
     }
     /// How far its pictures may be from the photo.
     fn limit(&self, _params: &Params) -> Limit {
         Limit::None
     }
     /// The updates it makes at most.
-    fn total(&self, params: &Params) -> usize {
+    fn total(&self, _example: &Example, params: &Params) -> usize {
         params.count("steps")
     }
     /// Whether it has nothing left to try.
@@ -125,141 +128,173 @@ impl Technique for Attack {
             return Err(missing("a class to be mistaken for: give --target"));
         }
         let picture = context.picture.ok_or(missing("a picture: give an image file"))?;
-        require_classes(&context.model)?;
-        let scene = Scene::new(context.model, &picture, context.class, context.target, context.seed)?;
-        if scene.goal.target == Some(scene.goal.source) {
-            let reason = "that is what the photo shows already; choose another class";
-            return Err(Error::bad_value("--target", scene.model.info.label(scene.goal.source), reason));
-        }
-        let rule = (self.rule)(&scene, &params)?;
-        Ok(Box::new(Siege {
-            x: scene.original.clone(),
-            scene,
+        let example = Example::new(context.model, &picture, context.class, context.target, context.seed)?;
+        example.check_target("--target", context.target)?;
+        let rule = (self.rule)(&example, &params)?;
+        Ok(Box::new(OptimisationJob::new(RunningAttack {
+            x: example.original.clone(),
+            example,
             rule,
             params,
-            seen: None,
-            step: 0,
             iterations: None,
             kept: None,
-            watch: Watch::default(),
-            stopped: None,
-            findings: None,
-        }))
+            robustness: None,
+        })))
     }
 }
 
 /// A picture that fools, as it is saved.
 #[derive(Clone)]
-struct Kept {
+struct AdversarialPicture {
     picture: Picture,
     l2: f64,
 }
 
 /// An attack at work.
-struct Siege {
-    scene: Scene,
+struct RunningAttack {
+    example: Example,
     rule: Box<dyn Rule>,
     params: Params,
-    /// The changed photo in pixels, `[1, 3, H, W]`.
+    /// The changed photo in pixels, `[1, C, H, W]`.
     x: Tensor,
-    seen: Option<Sight>,
-    step: usize,
     /// Updates after which the picture, not yet rounded, was taken for what was wanted.
     iterations: Option<usize>,
     /// The 8-bit picture that fools.
-    kept: Option<Kept>,
-    watch: Watch,
-    stopped: Option<&'static str>,
-    /// What became of the result, once the attack has ended.
-    findings: Option<Findings>,
+    kept: Option<AdversarialPicture>,
+    /// What the result survives, once the attack has ended.
+    robustness: Option<Robustness>,
 }
 
-impl Siege {
+impl RunningAttack {
     /// Takes the present picture over if it fools as it would be saved and is one to keep.
     fn consider(&mut self) -> Result<()> {
-        let (picture, fools) = self.scene.saved(&self.x, self.rule.limit(&self.params))?;
+        let (picture, fools) = self.example.saved(&self.x, self.rule.limit(&self.params))?;
         if !fools {
             return Ok(());
         }
-        let l2 = findings::norms(&self.scene.picture, &picture).l2;
-        let better = match (&self.kept, self.rule.keep()) {
-            (None, _) | (Some(_), Keep::Last) => true,
-            (Some(kept), Keep::Smallest) => l2 < kept.l2,
-            (Some(_), Keep::First) => false,
+        let l2 = self.norms(&picture).l2;
+        let better = match (&self.kept, self.rule.pick()) {
+            (None, _) | (Some(_), Pick::Last) => true,
+            (Some(kept), Pick::Smallest) => l2 < kept.l2,
+            (Some(_), Pick::First) => false,
         };
         if better {
-            self.kept = Some(Kept { picture, l2 });
+            self.kept = Some(AdversarialPicture { picture, l2 });
         }
         Ok(())
+    }
+
+    fn norms(&self, result: &Picture) -> Norms {
+        Norms::of(&self.example.picture, result, self.example.channels())
     }
 
     /// The picture that would be saved now.
     fn result(&self) -> Result<Picture> {
         match &self.kept {
             Some(kept) => Ok(kept.picture.clone()),
-            None => self.scene.plain(&self.x, self.rule.limit(&self.params)),
+            None => self.example.plain(&self.x, self.rule.limit(&self.params)),
         }
+    }
+
+    /// The loss where the picture is now.
+    fn loss(&self) -> Result<LossAt> {
+        self.example.loss_for(&self.x, self.rule.loss(), &self.rule.criterion(&self.example))
+    }
+
+    /// What is said once the photo is mistaken.
+    fn flip(&self, logits: &[f32]) -> String {
+        let label = |class| self.example.output.labels.label(class);
+        match self.example.criterion.alone(&self.example.output) {
+            Some((class, direction)) if direction < 0.0 => format!("no {} any more", short(&label(class))),
+            Some((class, _)) => format!("{} appears", short(&label(class))),
+            None => format!("flipped to {}", short(&label(top_class(logits)))),
+        }
+    }
+
+    /// What becomes of the class that is to win and of the one that is to lose: probabilities, or scores that are none.
+    fn winner_and_loser(&self, logits: &[f32]) -> Vec<(&'static str, f64)> {
+        let (output, criterion) = (&self.example.output, &self.example.criterion);
+        let names = match (output.has_probabilities(), criterion.target.is_some()) {
+            (true, true) => ["p_target", "p_source"],
+            (true, false) => ["p_other", "p_source"],
+            (false, true) => ["z_target", "z_source"],
+            (false, false) => ["z_other", "z_source"],
+        };
+        let of = |class| f64::from(output.probability(logits, class));
+        let mut figures = vec![(names[1], of(criterion.source))];
+        // What independent classes do otherwise is their own business.
+        if criterion.target.is_some() || criterion.alone(output).is_none() {
+            figures.insert(0, (names[0], of(criterion.pair(logits).0)));
+        }
+        figures
     }
 }
 
-impl Job for Siege {
-    fn step(&mut self) -> Result<Progress> {
+impl Optimisation for RunningAttack {
+    type Seen = LossAt;
+
+    fn params(&self) -> &Params {
+        &self.params
+    }
+
+    fn total(&self) -> usize {
+        self.rule.total(&self.example, &self.params)
+    }
+
+    fn update(&mut self, seen: LossAt, _: &mut Course) -> Result<Vec<String>> {
+        self.x = self.rule.next(&self.example, &self.params, &self.x, &seen)?;
+        Ok(self.rule.note().into_iter().collect())
+    }
+
+    fn look(&mut self, course: &Course) -> Result<Look<LossAt>> {
+        let seen = self.loss()?;
         let mut notes = vec![];
-        if let Some(seen) = self.seen.take() {
-            self.x = self.rule.next(&self.scene, &self.params, &self.x, &seen)?;
-            self.step += 1;
-            notes.extend(self.rule.note());
-        }
-        let seen = self.scene.look_for(&self.x, self.rule.loss(), &self.rule.goal(&self.scene))?;
-        let goal = self.scene.goal;
-        if goal.is_met(&seen.logits) {
+        if self.example.is_met(&seen.logits) {
             if self.iterations.is_none() {
-                self.iterations = Some(self.step);
-                let top = top_class(&seen.logits);
-                notes.push(format!("flipped to {}", short(&self.scene.model.info.label(top))));
+                self.iterations = Some(course.step);
+                notes.push(self.flip(&seen.logits));
             }
             self.consider()?;
         }
-        self.watch.see(self.step, -seen.loss);
-        let rival = goal.target.unwrap_or_else(|| Goal::rival(&seen.logits, goal.source));
-        let of = |class| f64::from(probability(&seen.logits, class));
-        let mut figures = vec![];
-        figures.push((if goal.target.is_some() { "p_target" } else { "p_other" }, of(rival)));
-        figures.push(("p_source", of(goal.source)));
-        let objective = if self.rule.loss() == Loss::Logit { "score" } else { "objective" };
-        figures.push((objective, seen.loss));
-        figures.push(("l2", length(&(&self.x - &self.scene.original)?)?));
-        let total = self.rule.total(&self.params);
-        let enough = self.rule.keep() == Keep::First && self.kept.is_some();
-        self.stopped = if enough || self.rule.is_finished() {
-            Some(if self.kept.is_some() { "success" } else { "exhausted" })
-        } else if self.step >= total {
-            Some("steps")
-        } else if self.step == 0 {
-            None
-        } else {
-            let wanted = goal.target.unwrap_or(rival);
-            stopping::early(&self.params, self.step, Some(&self.watch), Some(probability(&seen.logits, wanted)))
-        };
-        let logits = seen.logits.clone();
-        self.seen = Some(seen);
-        if self.stopped.is_some() {
-            self.findings = Some(findings::examine(&self.scene, &self.result()?)?);
-        }
-        Ok(Progress { step: self.step, total, figures, logits: Some(logits), notes, done: self.stopped.is_some() })
+        let mut figures = self.winner_and_loser(&seen.logits);
+        figures.push((if self.rule.loss() == Loss::Logit { "score" } else { "objective" }, seen.value));
+        figures.push(("l2", length(&(&self.x - &self.example.original)?)?));
+        Ok(Look {
+            objective: -seen.value,
+            figures,
+            logits: Some(seen.logits.clone()),
+            probability: self.example.criterion.probability(&self.example.output, &seen.logits),
+            notes,
+            seen,
+        })
     }
 
-    fn set(&mut self, params: &Params, aim: &Aim) -> Result<()> {
-        if aim.target != self.scene.goal.target {
-            if aim.target == Some(self.scene.goal.source) {
-                let reason = "that is what the photo shows already; choose another class";
-                return Err(Error::bad_value("target", self.scene.model.info.label(self.scene.goal.source), reason));
-            }
-            self.scene.goal.target = aim.target;
+    fn verdict(&mut self, course: &Course, look: &Look<LossAt>) -> Option<&'static str> {
+        let enough = self.rule.pick() == Pick::First && self.kept.is_some();
+        if enough || self.rule.is_finished() {
+            Some(if self.kept.is_some() { "success" } else { "exhausted" })
+        } else if course.step >= self.total() {
+            Some("steps")
+        } else if course.step == 0 {
+            None
+        } else {
+            stopping::early(&self.params, course.step, &course.watch, look.probability)
+        }
+    }
+
+    fn finish(&mut self, _: &mut Look<LossAt>) -> Result<()> {
+        self.robustness = Some(Robustness::of(&self.result()?, &self.example)?);
+        Ok(())
+    }
+
+    fn set(&mut self, params: &Params, aim: &Aim, course: &mut Course, seen: &mut Option<LossAt>) -> Result<()> {
+        if aim.target != self.example.criterion.target {
+            self.example.check_target("target", aim.target)?;
+            self.example.criterion.target = aim.target;
             // What was reached and seen was another goal.
             (self.iterations, self.kept) = (None, None);
-            self.seen = Some(self.scene.look(&self.x, self.rule.loss())?);
-            self.watch.forget();
+            *seen = seen.take().map(|_| self.loss()).transpose()?;
+            course.watch.forget();
         }
         self.params = params.clone();
         Ok(())
@@ -267,14 +302,14 @@ impl Job for Siege {
 
     fn view(&self) -> Result<View> {
         let result = self.result()?;
-        let input = self.scene.picture.clone();
-        let (perturbation, factor) = findings::magnified(&input, &result);
-        let mut found = findings::norms(&input, &result).in_words();
+        let input = self.example.picture.clone();
+        let (perturbation, factor) = magnified(&input, &result);
+        let mut found = self.norms(&result).in_words();
         found.push(("magnified".into(), format!("× {factor}")));
         found.push(("flipped at".into(), self.iterations.map_or("—".into(), |step| format!("step {step}"))));
-        match &self.findings {
-            Some(findings) => found.extend(findings.in_words()),
-            None => found.push(("8-bit picture".into(), findings::verdict(self.kept.is_some()).into())),
+        match &self.robustness {
+            Some(robustness) => found.extend(robustness.in_words()),
+            None => found.push(("8-bit picture".into(), verdict(self.kept.is_some()).into())),
         }
         Ok(View {
             input: Some(input),
@@ -287,53 +322,40 @@ impl Job for Siege {
     }
 
     fn facts(&self) -> Map<String, Value> {
-        let goal = self.scene.goal;
-        let info = &self.scene.model.info;
+        let criterion = self.example.criterion;
+        let info = &self.example.model.info;
         let mut facts = Map::new();
-        facts.insert("target".into(), goal.target.map(|class| info.class_fact(class)).into());
-        facts.insert("source".into(), info.class_fact(goal.source));
+        facts.insert("target".into(), criterion.target.map(|class| info.class_fact(class)).into());
+        facts.insert("source".into(), info.class_fact(criterion.source));
         facts.insert("iterations".into(), self.iterations.into());
         facts.insert("success".into(), self.kept.is_some().into());
-        facts.insert("stopped_by".into(), self.stopped.into());
         if let Ok(result) = self.result() {
-            facts.insert("norms".into(), findings::norms(&self.scene.picture, &result).fact());
-            let findings = self.findings.clone().or_else(|| findings::examine(&self.scene, &result).ok());
-            facts.insert("survives".into(), findings.map(|f| f.fact()).into());
+            facts.insert("norms".into(), self.norms(&result).fact());
+            let robustness = self.robustness.clone().or_else(|| Robustness::of(&result, &self.example).ok());
+            facts.insert("survives".into(), robustness.map(|r| r.fact()).into());
         }
         facts
     }
 
-    fn save_state(&self) -> Option<State> {
-        let mut state = self.watch.save(State::default().with("x", &self.x).with_value("step", self.step));
-        if let Some(seen) = &self.seen {
-            state = state.with("gradient", &seen.gradient);
-            state = state.with_value("logits", &seen.logits).with_value("loss", seen.loss);
-        }
+    fn save(&self) -> State {
+        let mut state = State::default().with("x", &self.x).with_value("iterations", self.iterations);
         if let Some(kept) = &self.kept {
-            state = state.with_value("kept_l2", kept.l2);
             let shape = (kept.picture.height as usize, kept.picture.width as usize, 3);
-            state =
-                state.with("kept", &Tensor::from_slice(&kept.picture.rgb, shape, &candle_core::Device::Cpu).ok()?);
+            if let Ok(rgb) = Tensor::from_slice(&kept.picture.rgb, shape, &Device::Cpu) {
+                state = state.with_value("kept_l2", kept.l2).with("kept", &rgb);
+            }
         }
-        Some(state.with_value("iterations", self.iterations).and(self.rule.save().under("rule")))
+        state.and(self.rule.save().under("rule"))
     }
 
-    fn load_state(&mut self, state: &State) -> Result<()> {
+    fn load(&mut self, state: &State) -> Result<()> {
         self.x = state.tensor("x")?;
-        self.step = state.value("step")?;
         self.iterations = state.value("iterations")?;
-        self.watch = Watch::load(state)?;
-        self.seen = match state.tensors.get("gradient") {
-            Some(gradient) => {
-                Some(Sight { logits: state.value("logits")?, loss: state.value("loss")?, gradient: gradient.clone() })
-            }
-            None => None,
-        };
         self.kept = match state.tensors.get("kept") {
             Some(rgb) => {
                 let (h, w, _) = rgb.dims3()?;
                 let picture = Picture::new(w as u32, h as u32, rgb.flatten_all()?.to_vec1::<u8>()?);
-                Some(Kept { picture, l2: state.value("kept_l2")? })
+                Some(AdversarialPicture { picture, l2: state.value("kept_l2")? })
             }
             None => None,
         };

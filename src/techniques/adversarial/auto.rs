@@ -2,9 +2,12 @@
 
 use super::super::stopping::steps;
 use super::apgd::Apgd;
-use super::attack::{Attack, Keep, Rule, Targets};
+use super::attack::{Attack, Pick, Rule, Targets};
 use super::budget::EPSILON_OF_NORM;
-use super::scene::{Goal, Limit, Loss, Norm, Scene, Sight};
+use super::criterion::Criterion;
+use super::example::{Example, LossAt};
+use super::loss::Loss;
+use super::norm::{Limit, Norm};
 use super::square::Square;
 use crate::error::Result;
 use crate::techniques::api::{ParamSpec, Params, Preset, State};
@@ -18,7 +21,7 @@ const QUERIES: usize = 10;
 pub(super) static AUTO: Attack = Attack {
     id: "auto",
     about: "an ensemble without step sizes to tune: the honest measure of robustness",
-    definition: "APGD on cross-entropy, then APGD on the targeted DLR loss for the likeliest other classes, then (L∞) Square Attack, each from its own start within ε, until the 8-bit picture fools",
+    definition: "APGD on cross-entropy, then APGD on the targeted DLR loss for the likeliest other classes (of independent classes on the margin), then (L∞) Square Attack, each from its own start within ε, until the 8-bit picture fools",
     reference: "Croce & Hein 2020, arXiv:2003.01690 (AutoAttack, here without FAB); Andriushchenko et al. 2020, arXiv:1912.00049",
     targets: Targets::Optional,
     params: &[
@@ -32,12 +35,12 @@ pub(super) static AUTO: Attack = Attack {
         ),
         EPSILON_OF_NORM,
         steps(100),
-        ParamSpec::int("targets", [0, 999], 9, "classes that the targeted attacks try").fixed(),
+        ParamSpec::int("targets", [0, 100_000], 9, "classes that the targeted attacks try").fixed(),
         ParamSpec::int("queries", [0, 100_000], 5000, "looks that the Square Attack may take").fixed(),
     ],
-    rule: |scene, params| {
-        let logits = scene.logits(&scene.original)?;
-        let mut order: Vec<usize> = (0..logits.len()).filter(|class| *class != scene.goal.source).collect();
+    rule: |example, params| {
+        let logits = &example.logits;
+        let mut order: Vec<usize> = (0..logits.len()).filter(|class| *class != example.criterion.source).collect();
         order.sort_by(|&a, &b| logits[b].total_cmp(&logits[a]));
         order.truncate(params.count("targets"));
         Ok(Box::new(Ensemble {
@@ -72,10 +75,16 @@ struct Ensemble {
 }
 
 impl Ensemble {
+    /// How many targeted attacks there are to make: with a target, and where a class decides alone, there is only one
+    /// thing to try.
+    fn tries(&self, example: &Example) -> usize {
+        let one = example.criterion.target.is_some() || example.output.is_independent();
+        if one { 1 } else { self.targets.len() }
+    }
+
     /// The stage after the present one.
-    fn following(&self, scene: &Scene, params: &Params) -> Stage {
-        // With a target there is only one class to try.
-        let tries = if scene.goal.target.is_some() { 1 } else { self.targets.len() };
+    fn following(&self, example: &Example, params: &Params) -> Stage {
+        let tries = self.tries(example);
         let square = self.norm == Norm::Linf && params.count("queries") > 0;
         let then = |rank: usize| match (rank < tries, square) {
             (true, _) => Stage::Targeted(rank),
@@ -90,11 +99,11 @@ impl Ensemble {
         }
     }
 
-    fn begin(&mut self, scene: &Scene, params: &Params, x: &Tensor) -> Result<Tensor> {
-        self.stage = self.following(scene, params);
+    fn begin(&mut self, example: &Example, params: &Params, x: &Tensor) -> Result<Tensor> {
+        self.stage = self.following(example, params);
         let epsilon = params.float("epsilon");
         (self.apgd, self.square) = (None, None);
-        let apgd = |run: usize| Apgd::start(self.norm, scene, epsilon, run);
+        let apgd = |run: usize| Apgd::start(self.norm, example, epsilon, run);
         match self.stage {
             Stage::CrossEntropy => {
                 self.note = Some("APGD on cross-entropy".into());
@@ -102,14 +111,18 @@ impl Ensemble {
                 apgd(1)
             }
             Stage::Targeted(rank) => {
-                self.note = Some(format!("APGD on DLR, target {}", rank + 1));
+                self.note = Some(if example.output.is_independent() {
+                    "APGD on the margin".into()
+                } else {
+                    format!("APGD on DLR, target {}", rank + 1)
+                });
                 self.apgd = Some(Apgd::new(self.norm, epsilon, params.count("steps")));
                 apgd(2 + rank)
             }
             Stage::Square => {
                 self.note = Some("Square Attack".into());
                 self.square = Some(Square::new(params.count("queries")));
-                Square::start(scene, epsilon)
+                Square::start(example, epsilon)
             }
             Stage::Before | Stage::Done => Ok(x.clone()),
         }
@@ -125,33 +138,36 @@ impl Rule for Ensemble {
         }
     }
 
-    fn goal(&self, scene: &Scene) -> Goal {
-        match (self.stage, scene.goal.target) {
-            (Stage::Targeted(rank), None) => Goal { target: self.targets.get(rank).copied(), ..scene.goal },
-            _ => scene.goal,
+    fn criterion(&self, example: &Example) -> Criterion {
+        let own = example.criterion;
+        match self.stage {
+            Stage::Targeted(rank) if own.target.is_none() && !example.output.is_independent() => {
+                Criterion { target: self.targets.get(rank).copied(), ..own }
+            }
+            _ => own,
         }
     }
 
-    fn keep(&self) -> Keep {
-        Keep::First
+    fn pick(&self) -> Pick {
+        Pick::First
     }
 
     fn limit(&self, params: &Params) -> Limit {
         self.norm.limit(params.float("epsilon"))
     }
 
-    fn total(&self, params: &Params) -> usize {
+    fn total(&self, example: &Example, params: &Params) -> usize {
         let square = if self.norm == Norm::Linf { params.count("queries").div_ceil(QUERIES) + 1 } else { 0 };
         // One more to find that nothing is left to try.
-        (params.count("steps") + 1) * (1 + self.targets.len()) + square + 1
+        (params.count("steps") + 1) * (1 + self.tries(example)) + square + 1
     }
 
-    fn next(&mut self, scene: &Scene, params: &Params, x: &Tensor, seen: &Sight) -> Result<Tensor> {
+    fn next(&mut self, example: &Example, params: &Params, x: &Tensor, at: &LossAt) -> Result<Tensor> {
         let epsilon = params.float("epsilon");
         match (&mut self.apgd, &mut self.square) {
-            (Some(apgd), _) if !apgd.is_over() => apgd.next(scene, epsilon, x, seen),
-            (_, Some(square)) if !square.is_over() => square.next(scene, epsilon, x, QUERIES),
-            _ => self.begin(scene, params, x),
+            (Some(apgd), _) if !apgd.is_over() => apgd.next(example, epsilon, x, at),
+            (_, Some(square)) if !square.is_over() => square.next(example, epsilon, x, QUERIES),
+            _ => self.begin(example, params, x),
         }
     }
 

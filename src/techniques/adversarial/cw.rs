@@ -1,8 +1,9 @@
 //! Carlini & Wagner's attack in L2.
 
 use super::super::stopping::steps;
-use super::attack::{Attack, Keep, Rule, Targets};
-use super::scene::{Loss, Scene, Sight};
+use super::attack::{Attack, Pick, Rule, Targets};
+use super::example::{Example, LossAt};
+use super::loss::Loss;
 use crate::error::Result;
 use crate::optim::Adam;
 use crate::techniques::api::{ParamSpec, Params, State};
@@ -24,8 +25,8 @@ pub(super) static CW: Attack = Attack {
         steps(50),
         ParamSpec::float("step_size", [0.0, 10.0], 0.01, "Adam's step size"),
     ],
-    rule: |scene, _| {
-        let x = (((&scene.original * 2.0)? - 1.0)? * (1.0 - MARGIN))?;
+    rule: |example, _| {
+        let x = (((&example.original * 2.0)? - 1.0)? * (1.0 - MARGIN))?;
         let w = (((&x + 1.0)? / (1.0 - &x)?)?.log()? / 2.0)?;
         Ok(Box::new(CarliniWagner { adam: Adam::new(&w)?, w }))
     },
@@ -41,14 +42,14 @@ impl Rule for CarliniWagner {
         Loss::Margin
     }
 
-    fn keep(&self) -> Keep {
-        Keep::Smallest
+    fn pick(&self) -> Pick {
+        Pick::Smallest
     }
 
-    fn next(&mut self, scene: &Scene, params: &Params, x: &Tensor, seen: &Sight) -> Result<Tensor> {
-        let mut gradient = ((x - &scene.original)? * 2.0)?;
-        if seen.loss < params.float("kappa") {
-            gradient = (gradient - (&seen.gradient * params.float("c"))?)?;
+    fn next(&mut self, example: &Example, params: &Params, x: &Tensor, at: &LossAt) -> Result<Tensor> {
+        let mut gradient = ((x - &example.original)? * 2.0)?;
+        if at.value < params.float("kappa") {
+            gradient = (gradient - (&at.gradient * params.float("c"))?)?;
         }
         let t = self.w.tanh()?;
         let gradient = ((gradient * (1.0 - t.sqr()?)?)? / 2.0)?;
@@ -57,14 +58,12 @@ impl Rule for CarliniWagner {
     }
 
     fn save(&self) -> State {
-        let (mean, variance, updates) = self.adam.moments();
-        let state = State::default().with("w", &self.w).with("mean", mean).with("variance", variance);
-        state.with_value("updates", updates)
+        State::default().with("w", &self.w).with_adam(&self.adam)
     }
 
     fn load(&mut self, state: &State) -> Result<()> {
         self.w = state.tensor("w")?;
-        self.adam = Adam::resumed(state.tensor("mean")?, state.tensor("variance")?, state.value("updates")?);
+        self.adam = state.adam()?;
         Ok(())
     }
 }

@@ -2,7 +2,8 @@
 
 use super::attack::{Attack, Rule, Targets};
 use super::budget::EPSILON;
-use super::scene::{Limit, Norm, Scene, Sight};
+use super::example::{Example, LossAt};
+use super::norm::{Limit, Norm};
 use crate::error::Result;
 use crate::techniques::api::Params;
 use candle_core::Tensor;
@@ -20,16 +21,16 @@ pub(super) static FGSM: Attack = Attack {
 struct Fgsm;
 
 impl Rule for Fgsm {
-    fn next(&mut self, scene: &Scene, params: &Params, _: &Tensor, seen: &Sight) -> Result<Tensor> {
-        let step = (Norm::Linf.direction(&seen.gradient)? * params.float("epsilon"))?;
-        Ok((&scene.original + step)?.clamp(0f32, 1f32)?)
+    fn next(&mut self, example: &Example, params: &Params, _: &Tensor, at: &LossAt) -> Result<Tensor> {
+        let step = (Norm::Linf.direction(&at.gradient)? * params.float("epsilon"))?;
+        Ok((&example.original + step)?.clamp(0f32, 1f32)?)
     }
 
     fn limit(&self, params: &Params) -> Limit {
         Limit::Linf(params.float("epsilon"))
     }
 
-    fn total(&self, _: &Params) -> usize {
+    fn total(&self, _: &Example, _: &Params) -> usize {
         1
     }
 }

@@ -1,8 +1,9 @@
 //! Fooling images: a photo changed, hardly visibly, until the model takes it for another class.
 
 use super::super::stopping::steps;
-use super::attack::{Attack, Keep, Rule, Targets};
-use super::scene::{Loss, Scene, Sight};
+use super::attack::{Attack, Pick, Rule, Targets};
+use super::example::{Example, LossAt};
+use super::loss::Loss;
 use crate::error::Result;
 use crate::optim::unit;
 use crate::techniques::api::{ParamSpec, Params};
@@ -29,13 +30,13 @@ impl Rule for Fooling {
         Loss::Logit
     }
 
-    fn keep(&self) -> Keep {
-        Keep::First
+    fn pick(&self) -> Pick {
+        Pick::First
     }
 
-    fn next(&mut self, scene: &Scene, params: &Params, x: &Tensor, seen: &Sight) -> Result<Tensor> {
-        let preprocess = scene.model.input();
-        let gradient = preprocess.gradient_at_input(&seen.gradient)?;
+    fn next(&mut self, example: &Example, params: &Params, x: &Tensor, at: &LossAt) -> Result<Tensor> {
+        let preprocess = example.model.input();
+        let gradient = preprocess.gradient_at_input(&at.gradient)?;
         let input = (preprocess.input_from_pixels(x)? + (unit(&gradient)? * params.float("step_size"))?)?;
         preprocess.pixels_from_input(&input)
     }

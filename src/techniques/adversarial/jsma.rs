@@ -1,13 +1,14 @@
 //! A sparse attack: as few pixels as possible, changed as far as they go.
 
-use super::attack::{Attack, Keep, Rule, Targets};
-use super::scene::{Loss, Scene, Sight};
+use super::attack::{Attack, Pick, Rule, Targets};
+use super::example::{Example, LossAt};
+use super::loss::Loss;
 use crate::error::Result;
 use crate::techniques::api::{ParamSpec, Params, State};
 use candle_core::Tensor;
 
 /// Papernot's map ranks pairs of values by the whole Jacobian, which is out of reach for photos; here single pixels
-/// are ranked by what the margin of the two deciding classes gains if all three values go to their end. Once the
+/// are ranked by what the margin of the two deciding classes gains if all its values go to their end. Once the
 /// photo is mistaken, pixels are given back, the least useful first, while it stays so.
 pub(super) static JSMA: Attack = Attack {
     id: "jsma",
@@ -39,15 +40,18 @@ struct Sparse {
 
 impl Sparse {
     /// Changes the pixels that promise most.
-    fn take(&mut self, params: &Params, x: &Tensor, seen: &Sight) -> Result<Vec<f32>> {
+    fn take(&mut self, params: &Params, x: &Tensor, at: &LossAt) -> Result<Vec<f32>> {
         let mut values = x.flatten_all()?.to_vec1::<f32>()?;
-        let gradient = seen.gradient.flatten_all()?.to_vec1::<f32>()?;
-        let places = values.len() / 3;
+        let gradient = at.gradient.flatten_all()?.to_vec1::<f32>()?;
+        let channels = x.dim(1)?;
+        let places = values.len() / channels;
         let gain = |i: usize| (gradient[i] * (1.0 - values[i])).max(-gradient[i] * values[i]);
         let mut taken = vec![false; places];
         self.changed.iter().for_each(|p| taken[*p] = true);
-        let mut free: Vec<(usize, f32)> =
-            (0..places).filter(|p| !taken[*p]).map(|p| (p, (0..3).map(|c| gain(c * places + p)).sum())).collect();
+        let mut free: Vec<(usize, f32)> = (0..places)
+            .filter(|p| !taken[*p])
+            .map(|p| (p, (0..channels).map(|c| gain(c * places + p)).sum()))
+            .collect();
         let allowed = (params.float("gamma") * places as f64) as usize;
         let count = params.count("pixels_per_step").min(allowed.saturating_sub(self.changed.len())).min(free.len());
         if count == 0 {
@@ -58,7 +62,7 @@ impl Sparse {
         free.truncate(count);
         free.sort_by(|a, b| b.1.total_cmp(&a.1));
         for (place, _) in free {
-            for c in 0..3 {
+            for c in 0..channels {
                 let i = c * places + place;
                 values[i] = if gradient[i] > 0.0 { 1.0 } else { 0.0 };
             }
@@ -68,12 +72,13 @@ impl Sparse {
     }
 
     /// Gives pixels back, fewer at a time as it gets harder.
-    fn give_back(&mut self, scene: &Scene, x: &Tensor, seen: &Sight) -> Result<Vec<f32>> {
-        let original = scene.original.flatten_all()?.to_vec1::<f32>()?;
+    fn give_back(&mut self, example: &Example, x: &Tensor, at: &LossAt) -> Result<Vec<f32>> {
+        let original = example.original.flatten_all()?.to_vec1::<f32>()?;
         let mut values = x.flatten_all()?.to_vec1::<f32>()?;
-        let places = values.len() / 3;
+        let channels = x.dim(1)?;
+        let places = values.len() / channels;
         let mut block = self.giving_back.unwrap_or(self.changed.len() / 2).max(1);
-        if !self.last_try.is_empty() && !scene.goal.is_met(&seen.logits) {
+        if !self.last_try.is_empty() && !example.is_met(&at.logits) {
             // Too much: these pixels are needed. Their end is where they had been taken to.
             for (i, end) in self.last_try.iter().map(|v| (v / 2, v % 2)) {
                 values[i] = end as f32;
@@ -81,7 +86,7 @@ impl Sparse {
                     self.changed.push(i);
                 }
             }
-            self.tried += self.last_try.len() / 3;
+            self.tried += self.last_try.len() / channels;
         }
         self.last_try.clear();
         if self.tried >= self.changed.len() {
@@ -97,7 +102,7 @@ impl Sparse {
         let count = block.min(self.changed.len() - self.tried);
         let end = self.changed.len() - self.tried;
         for place in self.changed.drain(end - count..end) {
-            for c in 0..3 {
+            for c in 0..channels {
                 let i = c * places + place;
                 self.last_try.push(2 * i + usize::from(values[i] > 0.5));
                 values[i] = original[i];
@@ -112,13 +117,13 @@ impl Rule for Sparse {
         Loss::Margin
     }
 
-    fn keep(&self) -> Keep {
-        Keep::Smallest
+    fn pick(&self) -> Pick {
+        Pick::Smallest
     }
 
-    fn next(&mut self, scene: &Scene, params: &Params, x: &Tensor, seen: &Sight) -> Result<Tensor> {
-        let mistaken = self.giving_back.is_some() || scene.goal.is_met(&seen.logits);
-        let values = if mistaken { self.give_back(scene, x, seen)? } else { self.take(params, x, seen)? };
+    fn next(&mut self, example: &Example, params: &Params, x: &Tensor, at: &LossAt) -> Result<Tensor> {
+        let mistaken = self.giving_back.is_some() || example.is_met(&at.logits);
+        let values = if mistaken { self.give_back(example, x, at)? } else { self.take(params, x, at)? };
         Ok(Tensor::from_vec(values, x.dims(), x.device())?)
     }
 

@@ -3,7 +3,8 @@
 use super::super::stopping::{PLATEAU, TARGET_PROBABILITY, steps};
 use super::attack::{Attack, Rule, Targets};
 use super::budget::{EPSILON, STEP_SIZE};
-use super::scene::{Limit, Norm, Scene, Sight};
+use super::example::{Example, LossAt};
+use super::norm::{Limit, Norm};
 use crate::error::Result;
 use crate::techniques::api::{ParamSpec, Params, State};
 use candle_core::Tensor;
@@ -30,16 +31,16 @@ struct MiFgsm {
 }
 
 impl Rule for MiFgsm {
-    fn next(&mut self, scene: &Scene, params: &Params, x: &Tensor, seen: &Sight) -> Result<Tensor> {
-        let mean = f64::from(seen.gradient.abs()?.mean_all()?.to_scalar::<f32>()?).max(1e-30);
-        let gradient = (&seen.gradient / mean)?;
+    fn next(&mut self, example: &Example, params: &Params, x: &Tensor, at: &LossAt) -> Result<Tensor> {
+        let mean = f64::from(at.gradient.abs()?.mean_all()?.to_scalar::<f32>()?).max(1e-30);
+        let gradient = (&at.gradient / mean)?;
         let momentum = match self.momentum.take() {
             Some(before) => ((before * params.float("momentum"))? + gradient)?,
             None => gradient,
         };
         let moved = (x + (momentum.sign()? * params.float("step_size"))?)?;
         self.momentum = Some(momentum);
-        Norm::Linf.project(&moved, &scene.original, params.float("epsilon"))
+        Norm::Linf.project(&moved, &example.original, params.float("epsilon"))
     }
 
     fn limit(&self, params: &Params) -> Limit {

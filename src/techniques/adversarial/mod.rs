@@ -4,19 +4,23 @@ mod apgd;
 mod attack;
 mod auto;
 mod budget;
+mod change;
+mod criterion;
 mod cw;
 mod deepfool;
+mod example;
 mod fgsm;
-mod findings;
 mod fooling;
 mod jsma;
+mod loss;
 mod mi_fgsm;
+mod norm;
 mod pgd;
-mod scene;
+mod robustness;
 mod square;
 mod universal;
 
-use super::Technique;
+use crate::techniques::api::Technique;
 
 /// Every attack, in the order of the menus.
 pub(super) const ATTACKS: [&dyn Technique; 10] = [

@@ -3,7 +3,8 @@
 use super::super::stopping::{PLATEAU, TARGET_PROBABILITY, steps};
 use super::attack::{Attack, Rule, Targets};
 use super::budget::{EPSILON, EPSILON_OF_NORM, NORM, RANDOM_START, STEP_SIZE};
-use super::scene::{Limit, Norm, Scene, Sight};
+use super::example::{Example, LossAt};
+use super::norm::{Limit, Norm};
 use crate::error::Result;
 use crate::optim::{noise, step_rng, unit};
 use crate::techniques::api::{Params, State};
@@ -41,13 +42,13 @@ struct Pgd {
 }
 
 impl Pgd {
-    fn start(&self, scene: &Scene, epsilon: f64) -> Result<Tensor> {
-        let mut rng = step_rng(scene.seed, 0);
-        let shape = scene.original.dims();
-        let device = scene.original.device();
+    fn start(&self, example: &Example, epsilon: f64) -> Result<Tensor> {
+        let mut rng = step_rng(example.seed, 0);
+        let shape = example.original.dims();
+        let device = example.original.device();
         let change = match self.norm {
             Norm::Linf => {
-                let count = scene.original.elem_count();
+                let count = example.original.elem_count();
                 let values: Vec<f32> = (0..count).map(|_| rng.random_range(-1.0..=1.0)).collect();
                 (Tensor::from_vec(values, shape, device)? * epsilon)?
             }
@@ -56,22 +57,22 @@ impl Pgd {
                 (direction * (epsilon * rng.random_range(0.0..=1.0)))?
             }
         };
-        Ok((&scene.original + change)?.clamp(0f32, 1f32)?)
+        Ok((&example.original + change)?.clamp(0f32, 1f32)?)
     }
 }
 
 impl Rule for Pgd {
-    fn next(&mut self, scene: &Scene, params: &Params, x: &Tensor, seen: &Sight) -> Result<Tensor> {
+    fn next(&mut self, example: &Example, params: &Params, x: &Tensor, at: &LossAt) -> Result<Tensor> {
         let epsilon = params.float("epsilon");
         let (x, gradient) = if std::mem::take(&mut self.random) {
-            let x = self.start(scene, epsilon)?;
-            let gradient = scene.look(&x, self.loss())?.gradient;
+            let x = self.start(example, epsilon)?;
+            let gradient = example.loss_at(&x, self.loss())?.gradient;
             (x, gradient)
         } else {
-            (x.clone(), seen.gradient.clone())
+            (x.clone(), at.gradient.clone())
         };
         let moved = (x + (self.norm.direction(&gradient)? * params.float("step_size"))?)?;
-        self.norm.project(&moved, &scene.original, epsilon)
+        self.norm.project(&moved, &example.original, epsilon)
     }
 
     fn limit(&self, params: &Params) -> Limit {

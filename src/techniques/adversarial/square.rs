@@ -1,6 +1,7 @@
 //! Square Attack in L∞: random squares, kept where they help, without a gradient (Andriushchenko et al. 2020).
 
-use super::scene::{Loss, Scene};
+use super::example::Example;
+use super::loss::Loss;
 use crate::error::Result;
 use crate::optim::step_rng;
 use crate::techniques::api::State;
@@ -29,28 +30,28 @@ impl Square {
     }
 
     /// Vertical stripes of ±ε, which convolutional networks are sensitive to.
-    pub fn start(scene: &Scene, epsilon: f64) -> Result<Tensor> {
-        let (_, c, h, w) = scene.original.dims4()?;
-        let mut rng = step_rng(scene.seed, STREAM);
+    pub fn start(example: &Example, epsilon: f64) -> Result<Tensor> {
+        let (_, c, h, w) = example.original.dims4()?;
+        let mut rng = step_rng(example.seed, STREAM);
         let stripes: Vec<f32> =
             (0..c * w).map(|_| if rng.random() { epsilon as f32 } else { -epsilon as f32 }).collect();
-        let stripes = Tensor::from_vec(stripes, (1, c, 1, w), scene.original.device())?;
-        Ok((&scene.original + stripes.broadcast_as((1, c, h, w))?)?.clamp(0f32, 1f32)?)
+        let stripes = Tensor::from_vec(stripes, (1, c, 1, w), example.original.device())?;
+        Ok((&example.original + stripes.broadcast_as((1, c, h, w))?)?.clamp(0f32, 1f32)?)
     }
 
     /// The picture after some more queries; it ends as soon as one of them fools.
-    pub fn next(&mut self, scene: &Scene, epsilon: f64, x: &Tensor, queries: usize) -> Result<Tensor> {
-        let (_, c, h, w) = scene.original.dims4()?;
-        let original = scene.original.flatten_all()?.to_vec1::<f32>()?;
+    pub fn next(&mut self, example: &Example, epsilon: f64, x: &Tensor, queries: usize) -> Result<Tensor> {
+        let (_, c, h, w) = example.original.dims4()?;
+        let original = example.original.flatten_all()?.to_vec1::<f32>()?;
         let mut values = x.flatten_all()?.to_vec1::<f32>()?;
         if self.made == 0 {
-            self.best = Loss::Margin.at(&scene.logits(x)?, &scene.goal).0;
+            self.best = margin(example, x)?;
         }
         for _ in 0..queries {
             self.made += 1;
-            let mut rng = step_rng(scene.seed, STREAM + self.made);
-            let side = ((self.share() * (h * w) as f64).sqrt().round() as usize).clamp(1, h.min(w) - 1);
-            let (top, left) = (rng.random_range(0..h - side), rng.random_range(0..w - side));
+            let mut rng = step_rng(example.seed, STREAM + self.made);
+            let side = ((self.share() * (h * w) as f64).sqrt().round() as usize).clamp(1, h.min(w).max(2) - 1);
+            let (top, left) = (rng.random_range(0..(h - side).max(1)), rng.random_range(0..(w - side).max(1)));
             let mut changed = values.clone();
             for channel in 0..c {
                 let change = if rng.random() { epsilon as f32 } else { -epsilon as f32 };
@@ -60,8 +61,7 @@ impl Square {
                     }
                 }
             }
-            let logits = scene.logits(&Tensor::from_slice(&changed, x.dims(), x.device())?)?;
-            let (margin, _) = Loss::Margin.at(&logits, &scene.goal);
+            let margin = margin(example, &Tensor::from_slice(&changed, x.dims(), x.device())?)?;
             if margin > self.best {
                 (self.best, values) = (margin, changed);
             }
@@ -89,4 +89,8 @@ impl Square {
     pub fn load(state: &State) -> Result<Self> {
         Ok(Self { queries: state.value("queries")?, made: state.value("made")?, best: state.value("best")? })
     }
+}
+
+fn margin(example: &Example, x: &Tensor) -> Result<f64> {
+    Ok(Loss::Margin.at(&example.output, &example.logits_of(x)?, &example.criterion).0)
 }

@@ -1,19 +1,17 @@
 //! One perturbation that fools the model on many photos.
 
-use super::super::classifier::{require_classes, seen_by, top_class};
-use super::super::pixels::{picture_from_pixels, pixels_from_picture};
-use super::super::stopping::{PLATEAU, Watch, early};
+use super::super::classifier::{classify, logits_and_gradient, logits_of, seen_by};
+use super::super::optimisation::{Course, Look, Optimisation, OptimisationJob};
+use super::super::stopping::{PLATEAU, early};
 use super::budget::{EPSILON, STEP_SIZE};
-use super::findings;
-use super::scene::{Goal, Loss, Norm};
+use super::change::{Norms, magnified};
+use super::criterion::Criterion;
+use super::loss::Loss;
+use super::norm::Norm;
 use crate::error::{Error, Result};
-use crate::graph::LayerName;
 use crate::imaging::{Array, Picture, montage};
-use crate::kernels::ReluRule;
-use crate::model::Model;
-use crate::techniques::api::{
-    Aim, Context, Group, Job, Need, Needs, ParamSpec, Params, Progress, State, Technique, View,
-};
+use crate::model::{Model, Output, top_class};
+use crate::techniques::api::{Aim, Context, Group, Job, Need, Needs, ParamSpec, Params, State, Technique, View};
 use candle_core::{IndexOp, Tensor};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
@@ -63,52 +61,50 @@ impl Technique for Universal {
         let what = "pictures: give image files or a folder";
         let first = context.picture.ok_or(Error::Missing { technique: self.id(), what })?;
         let model = context.model;
-        require_classes(&model)?;
+        let output = model.info.classes()?.clone();
+        let target = context.target.map(|target| output.labels.check(target)).transpose()?;
         let mut photos = vec![];
         for picture in std::iter::once(&first).chain(&context.others) {
             let (seen, input) = seen_by(&model, picture)?;
-            let source = top_class(&model.graph.logits(&input)?.flatten_all()?.to_vec1::<f32>()?);
-            photos.push(Photo { seen, goal: Goal { source, target: context.target }, fooled: false });
+            let logits = logits_of(&model, &input)?;
+            let criterion = Criterion::new(&output, &logits, top_class(&logits), target);
+            photos.push(Photo { seen, criterion, fooled: false });
         }
-        let shape = pixels_from_picture(&photos[0].seen, model.device())?.zeros_like()?;
-        Ok(Box::new(Search {
+        let nothing = model.input().pixels_from_picture(&photos[0].seen, model.device())?.zeros_like()?;
+        let (change, momentum) = (nothing.clone(), nothing);
+        Ok(Box::new(OptimisationJob::new(UniversalPerturbation {
             model,
+            output,
             params,
-            target: context.target,
+            target,
             photos,
-            change: shape.clone(),
-            momentum: shape,
-            gradient: None,
-            step: 0,
-            watch: Watch::default(),
-            stopped: None,
-        }))
+            change,
+            momentum,
+        })))
     }
 }
 
 struct Photo {
     /// As the model sees it.
     seen: Picture,
-    goal: Goal,
+    criterion: Criterion,
     /// Whether it fooled when it was last looked at.
     fooled: bool,
 }
 
-struct Search {
+/// The perturbation and the photos it is for.
+struct UniversalPerturbation {
     model: Arc<Model>,
+    output: Output,
     params: Params,
     target: Option<usize>,
     photos: Vec<Photo>,
-    /// δ `[1, 3, H, W]`.
+    /// δ `[1, C, H, W]`.
     change: Tensor,
     momentum: Tensor,
-    gradient: Option<Tensor>,
-    step: usize,
-    watch: Watch,
-    stopped: Option<&'static str>,
 }
 
-impl Search {
+impl UniversalPerturbation {
     fn batches(&self) -> usize {
         self.photos.len().div_ceil(BATCH)
     }
@@ -117,86 +113,106 @@ impl Search {
         self.photos.iter().filter(|p| p.fooled).count() as f64 / self.photos.len() as f64
     }
 
+    fn fooled_enough(&self) -> bool {
+        self.fooled() >= self.params.float("enough")
+    }
+
+    fn pass_ends(&self, step: usize) -> bool {
+        step > 0 && step.is_multiple_of(self.batches())
+    }
+
+    fn pixels(&self, photo: &Photo) -> Result<Tensor> {
+        let pixels = self.model.input().pixels_from_picture(&photo.seen, self.change.device())?;
+        Ok((pixels + &self.change)?)
+    }
+
     /// The photo with the perturbation as it would be saved.
     fn perturbed(&self, photo: &Photo) -> Result<Picture> {
-        let pixels = pixels_from_picture(&photo.seen, self.change.device())?;
-        picture_from_pixels(&(pixels + &self.change)?)
+        self.model.input().picture_from_pixels(&self.pixels(photo)?)
     }
 
     /// Looks at the next few photos; their mean margin, and the gradient of the sum over those not fooled.
-    fn look(&mut self) -> Result<(f64, Tensor)> {
-        let at = self.step % self.batches() * BATCH;
+    fn margins(&mut self, step: usize) -> Result<(f64, Tensor)> {
+        let at = step % self.batches() * BATCH;
         let end = (at + BATCH).min(self.photos.len());
-        let device = self.change.device().clone();
         let pixels = self.photos[at..end]
             .iter()
-            .map(|photo| Ok((pixels_from_picture(&photo.seen, &device)? + &self.change)?.clamp(0f32, 1f32)?))
+            .map(|photo| Ok(self.pixels(photo)?.clamp(0f32, 1f32)?))
             .collect::<Result<Vec<_>>>()?;
-        let preprocess = self.model.input();
-        let inputs = preprocess.input_from_pixels(&Tensor::cat(&pixels, 0)?)?;
-        let output: LayerName = LayerName::LOGITS.into();
-        let activations = self.model.graph.forward(&inputs, std::slice::from_ref(&output))?;
-        let logits = activations.logits()?.flatten_from(1)?.to_vec2::<f32>()?;
+        let input = self.model.input();
         let mut total = 0.0;
-        let mut seeds = vec![];
-        for (photo, logits) in self.photos[at..end].iter_mut().zip(&logits) {
-            let (margin, seed) = Loss::Margin.at(logits, &photo.goal);
-            total += margin;
-            photo.fooled = photo.goal.is_met(logits);
-            seeds.extend(if photo.fooled { vec![0.0; seed.len()] } else { seed });
-        }
-        let seed = Tensor::from_vec(seeds, (end - at, logits[0].len(), 1, 1), &device)?;
-        let input = [LayerName::INPUT.into()];
-        let gradients = self.model.graph.backward(&activations, &[(output, seed)], &input, ReluRule::Standard)?;
-        let gradient = preprocess.gradient_at_pixels(gradients.input()?)?.sum_keepdim(0)?;
+        let (output, photos) = (&self.output, &mut self.photos[at..end]);
+        let (_, gradient) =
+            logits_and_gradient(&self.model, &input.input_from_pixels(&Tensor::cat(&pixels, 0)?)?, |all| {
+                let mut seeds = vec![];
+                for (photo, logits) in photos.iter_mut().zip(all) {
+                    let (margin, seed) = Loss::Margin.at(output, logits, &photo.criterion);
+                    total += margin;
+                    photo.fooled = photo.criterion.is_met(output, logits);
+                    seeds.extend(if photo.fooled { vec![0.0; seed.len()] } else { seed });
+                }
+                seeds
+            })?;
+        let gradient = input.gradient_at_pixels(&gradient)?.sum_keepdim(0)?;
         Ok((total / (end - at) as f64, gradient))
     }
 }
 
-impl Job for Search {
-    fn step(&mut self) -> Result<Progress> {
-        if let Some(gradient) = self.gradient.take() {
-            let epsilon = self.params.float("epsilon") as f32;
-            self.momentum = ((&self.momentum * MOMENTUM)? + gradient)?;
-            let moved = (&self.change + (Norm::Linf.direction(&self.momentum)? * self.params.float("step_size"))?)?;
-            self.change = moved.clamp(-epsilon, epsilon)?;
-            self.step += 1;
-        }
-        let (margin, gradient) = self.look()?;
-        self.gradient = Some(gradient);
-        self.watch.see(self.step, -margin);
-        let total = self.params.count("passes") * self.batches();
-        let mut notes = vec![];
-        let pass_ends = self.step > 0 && self.step.is_multiple_of(self.batches());
-        if pass_ends {
-            notes.push(format!("{:.0} % fooled", 100.0 * self.fooled()));
-        }
-        self.stopped = if pass_ends && self.fooled() >= self.params.float("enough") {
-            Some("enough are fooled")
-        } else if self.step >= total {
-            Some("steps")
-        } else {
-            early(&self.params, self.step, Some(&self.watch), None)
-        };
-        if self.stopped.is_some() {
-            // From here on what counts are the pictures as they would be saved.
-            let fooled = |photo: &Photo| -> Result<bool> {
-                Ok(photo.goal.is_met(&super::super::classify(&self.model, &self.perturbed(photo)?)?))
-            };
-            let fooled = self.photos.iter().map(fooled).collect::<Result<Vec<_>>>()?;
-            self.photos.iter_mut().zip(fooled).for_each(|(photo, fooled)| photo.fooled = fooled);
-        }
-        Ok(Progress {
-            step: self.step,
-            total,
-            figures: vec![("fooled", self.fooled()), ("margin", margin)],
+impl Optimisation for UniversalPerturbation {
+    type Seen = Tensor;
+
+    fn params(&self) -> &Params {
+        &self.params
+    }
+
+    fn total(&self) -> usize {
+        self.params.count("passes") * self.batches()
+    }
+
+    fn look(&mut self, course: &Course) -> Result<Look<Tensor>> {
+        let (margin, gradient) = self.margins(course.step)?;
+        let fooled = self.fooled();
+        let note = || format!("{:.0} % fooled", 100.0 * fooled);
+        Ok(Look {
+            seen: gradient,
+            objective: -margin,
+            figures: vec![("fooled", fooled), ("margin", margin)],
             logits: None,
-            notes,
-            done: self.stopped.is_some(),
+            probability: None,
+            notes: self.pass_ends(course.step).then(note).into_iter().collect(),
         })
     }
 
-    fn set(&mut self, params: &Params, _: &Aim) -> Result<()> {
+    fn update(&mut self, gradient: Tensor, _: &mut Course) -> Result<Vec<String>> {
+        let epsilon = self.params.float("epsilon") as f32;
+        self.momentum = ((&self.momentum * MOMENTUM)? + gradient)?;
+        let moved = (&self.change + (Norm::Linf.direction(&self.momentum)? * self.params.float("step_size"))?)?;
+        self.change = moved.clamp(-epsilon, epsilon)?;
+        Ok(vec![])
+    }
+
+    fn verdict(&mut self, course: &Course, _: &Look<Tensor>) -> Option<&'static str> {
+        if self.pass_ends(course.step) && self.fooled_enough() {
+            Some("enough are fooled")
+        } else if course.step >= self.total() {
+            Some("steps")
+        } else {
+            early(&self.params, course.step, &course.watch, None)
+        }
+    }
+
+    fn finish(&mut self, look: &mut Look<Tensor>) -> Result<()> {
+        // From here on what counts are the pictures as they would be saved.
+        let fooled = |photo: &Photo| -> Result<bool> {
+            Ok(photo.criterion.is_met(&self.output, &classify(&self.model, &self.perturbed(photo)?)?))
+        };
+        let fooled = self.photos.iter().map(fooled).collect::<Result<Vec<_>>>()?;
+        self.photos.iter_mut().zip(fooled).for_each(|(photo, fooled)| photo.fooled = fooled);
+        look.figures[0].1 = self.fooled();
+        Ok(())
+    }
+
+    fn set(&mut self, params: &Params, _: &Aim, _: &mut Course, _: &mut Option<Tensor>) -> Result<()> {
         self.params = params.clone();
         Ok(())
     }
@@ -205,9 +221,9 @@ impl Job for Search {
         let shown = self.photos.iter().take(SHOWN).map(|p| self.perturbed(p)).collect::<Result<Vec<_>>>()?;
         let first = &self.photos[0].seen;
         let grey = Picture::new(first.width, first.height, vec![128; first.rgb.len()]);
-        let on_grey = picture_from_pixels(&(&self.change + 128.0 / 255.0)?)?;
-        let (perturbation, factor) = findings::magnified(&grey, &on_grey);
-        let mut found = findings::norms(&grey, &on_grey).in_words();
+        let on_grey = self.model.input().picture_from_pixels(&(&self.change + 128.0 / 255.0)?)?;
+        let (perturbation, factor) = magnified(&grey, &on_grey);
+        let mut found = Norms::of(&grey, &on_grey, self.model.input().pixel_channels()).in_words();
         found.push(("magnified".into(), format!("× {factor}")));
         found.push(("fooled".into(), format!("{:.0} % of {}", 100.0 * self.fooled(), self.photos.len())));
         let change = self.change.i(0)?;
@@ -230,26 +246,21 @@ impl Job for Search {
         facts.insert("photos".into(), self.photos.len().into());
         facts.insert("fooled".into(), fooled.into());
         facts.insert("fooling_rate".into(), self.fooled().into());
-        facts.insert("success".into(), (self.fooled() >= self.params.float("enough")).into());
-        facts.insert("sources".into(), json!(self.photos.iter().map(|p| p.goal.source).collect::<Vec<_>>()));
-        facts.insert("stopped_by".into(), self.stopped.into());
+        facts.insert("success".into(), self.fooled_enough().into());
+        facts.insert("sources".into(), json!(self.photos.iter().map(|p| p.criterion.source).collect::<Vec<_>>()));
         facts
     }
 
-    fn save_state(&self) -> Option<State> {
-        let state = State::default().with("change", &self.change).with("momentum", &self.momentum);
-        let state = state.with_some("gradient", self.gradient.as_ref()).with_value("step", self.step);
+    fn save(&self) -> State {
         let fooled: Vec<bool> = self.photos.iter().map(|p| p.fooled).collect();
-        Some(self.watch.save(state.with_value("fooled", fooled)))
+        let state = State::default().with("change", &self.change).with("momentum", &self.momentum);
+        state.with_value("fooled", fooled)
     }
 
-    fn load_state(&mut self, state: &State) -> Result<()> {
+    fn load(&mut self, state: &State) -> Result<()> {
         (self.change, self.momentum) = (state.tensor("change")?, state.tensor("momentum")?);
-        self.gradient = state.tensors.get("gradient").cloned();
-        self.step = state.value("step")?;
         let fooled: Vec<bool> = state.value("fooled")?;
         self.photos.iter_mut().zip(fooled).for_each(|(photo, fooled)| photo.fooled = fooled);
-        self.watch = Watch::load(state)?;
         Ok(())
     }
 }

@@ -1,6 +1,7 @@
 //! A job between two steps, kept: what history, branches and checkpoints are made of.
 
 use crate::error::Result;
+use crate::optim::Adam;
 use candle_core::{Device, Tensor};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -50,6 +51,21 @@ impl State {
             Ok(tensor) => self.with(name, &tensor),
             Err(_) => self,
         }
+    }
+
+    /// The same with the moments of Adam.
+    #[must_use]
+    pub fn with_adam(self, adam: &Adam) -> Self {
+        let (mean, variance, updates) = adam.moments();
+        self.with("mean", mean).with("variance", variance).with_value("updates", updates)
+    }
+
+    /// Adam with its moments.
+    ///
+    /// # Errors
+    /// If there are none.
+    pub fn adam(&self) -> Result<Adam> {
+        Ok(Adam::resumed(self.tensor("mean")?, self.tensor("variance")?, self.value("updates")?))
     }
 
     /// A list of numbers by name.

@@ -65,7 +65,7 @@ impl Estimator for AblationCam {
     }
 
     fn estimate(&self, _: &Subject) -> Result<Found> {
-        Found::map(&weighted(&self.activations, self.weights.clone())?)
+        weighted(&self.activations, &self.weights)
     }
 
     fn save(&self) -> State {

@@ -18,7 +18,7 @@ pub(super) const BASELINE: ParamSpec = ParamSpec {
     live: false,
 };
 
-/// The baseline `[1, 3, H, W]` in input space.
+/// The baseline `[1, C, H, W]` in input space.
 pub(super) fn baseline(subject: &Subject, params: &Params) -> Result<Tensor> {
     let x = subject.input();
     let pixels =
@@ -29,6 +29,12 @@ pub(super) fn baseline(subject: &Subject, params: &Params) -> Result<Tensor> {
         "blur" => gaussian_blur(x, BLUR),
         _ => Ok(x.zeros_like()?),
     }
+}
+
+/// The input where a mask `[N, 1, H, W]` is 1 and the baseline where it is 0, `[N, C, H, W]`.
+pub(super) fn shown_of(subject: &Subject, baseline: &Tensor, mask: &Tensor) -> Result<Tensor> {
+    let way = (subject.input() - baseline)?;
+    Ok(way.broadcast_mul(mask)?.broadcast_add(baseline)?)
 }
 
 /// By how much an attribution misses the difference it should add up to: Σ − (z_c(x) − z_c(baseline)), given the

@@ -22,14 +22,7 @@ impl Planes {
 
     /// relu(Σ_k w_k·A_k) `[H, W]`, with the weight of each channel from its A and G.
     pub fn weighted(&self, weight: impl Fn(&[f32], &[f32]) -> f32) -> Vec<f32> {
-        let mut map = vec![0.0; self.height * self.width];
-        for (a, g) in self.pairs() {
-            let weight = weight(a, g);
-            if weight != 0.0 {
-                map.iter_mut().zip(a).for_each(|(sum, a)| *sum += weight * a);
-            }
-        }
-        rectified(map)
+        weighted(&self.activations, self.height * self.width, self.pairs().map(|(a, g)| weight(a, g)))
     }
 
     /// relu(Σ_k term(A_k, G_k)) `[H, W]`, place by place.
@@ -45,6 +38,15 @@ impl Planes {
         let area = (self.height * self.width).max(1);
         self.activations.chunks_exact(area).zip(self.gradients.chunks_exact(area))
     }
+}
+
+/// relu(Σ_k w_k·A_k) over `area` places, of channels A in main memory with their weights.
+pub(super) fn weighted(activations: &[f32], area: usize, weights: impl Iterator<Item = f32>) -> Vec<f32> {
+    let mut map = vec![0.0; area];
+    for (a, weight) in activations.chunks_exact(area.max(1)).zip(weights).filter(|(_, weight)| *weight != 0.0) {
+        map.iter_mut().zip(a).for_each(|(sum, a)| *sum += weight * a);
+    }
+    rectified(map)
 }
 
 fn rectified(map: Vec<f32>) -> Vec<f32> {

@@ -1,5 +1,7 @@
 //! What the maps share that ask about a layer's channels one by one.
 
+use super::cam;
+use super::method::Found;
 use crate::error::Result;
 use candle_core::Tensor;
 
@@ -11,8 +13,9 @@ pub(super) fn by_activity(a: &Tensor) -> Result<Vec<usize>> {
     Ok(order)
 }
 
-/// relu(Σ_k w_k·A_k) `[H, W]` of A `[1, C, H, W]`.
-pub(super) fn weighted(a: &Tensor, weights: Vec<f32>) -> Result<Tensor> {
-    let weights = Tensor::from_vec(weights, (1, a.dim(1)?, 1, 1), a.device())?;
-    Ok(a.broadcast_mul(&weights)?.sum((0, 1))?.relu()?)
+/// relu(Σ_k w_k·A_k) of A `[1, C, H, W]`.
+pub(super) fn weighted(a: &Tensor, weights: &[f32]) -> Result<Found> {
+    let (_, _, h, w) = a.dims4()?;
+    let values = a.flatten_all()?.to_vec1::<f32>()?;
+    Ok(Found::cells(w, h, cam::weighted(&values, h * w, weights.iter().copied())))
 }

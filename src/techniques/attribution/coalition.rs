@@ -1,7 +1,6 @@
 //! Superpixels as players: the photo with some of them shown and the rest replaced by nothing.
 
-use super::baseline::baseline;
-use super::occlusion::shown_of;
+use super::baseline::{baseline, shown_of};
 use super::subject::Subject;
 use crate::error::{Error, Result};
 use crate::imaging::superpixels;
@@ -32,7 +31,7 @@ pub(super) struct Players {
 
 impl Players {
     pub fn new(subject: &Subject, params: &Params) -> Result<Self> {
-        let labels = superpixels(&subject.scene.picture, params.count("segments"));
+        let labels = superpixels(&subject.passes.picture, params.count("segments"));
         let count = labels.iter().max().map_or(0, |m| *m as usize + 1);
         let (_, _, h, w) = subject.input().dims4()?;
         Ok(Self { labels, count, baseline: baseline(subject, params)?, size: (h, w) })

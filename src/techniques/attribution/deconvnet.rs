@@ -3,7 +3,7 @@
 use super::method::{Explain, Found, Method};
 use crate::kernels::ReluRule;
 
-/// ∂z_c/∂x `[3, H, W]` with rectifiers that pass only positive gradients, whatever the unit did; summed over the
+/// ∂z_c/∂x `[C, H, W]` with rectifiers that pass only positive gradients, whatever the unit did; summed over the
 /// channels for the map.
 pub(super) static METHOD: Method = Method {
     id: "deconvnet",

@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::techniques::api::Params;
 
 /// (x − b) ⊙ m, m the multipliers from the logit to the input under the rescale rule: a rectifier's multiplier is
-/// Δy/Δx between the passes over x and over b, a linear layer's is its weights. `[3, H, W]`, summed over the channels for
+/// Δy/Δx between the passes over x and over b, a linear layer's is its weights. `[C, H, W]`, summed over the channels for
 /// the map. The parts add up to z_c(x) − z_c(b) up to rounding (`completeness_gap`). As Captum's `DeepLift`.
 pub(super) static METHOD: Method = Method {
     id: "deeplift",

@@ -11,7 +11,7 @@ use candle_core::Tensor;
 use rand::Rng;
 
 /// The mean over samples of (x̃ − b) ⊙ ∂z_c/∂x at b + α(x̃ − b), with x̃ = x + N(0, σ²) and α uniform in `[0, 1]`: expected
-/// gradients with one baseline, as Captum's `GradientShap`, `[3, H, W]`; summed over the channels for the map. Without
+/// gradients with one baseline, as Captum's `GradientShap`, `[C, H, W]`; summed over the channels for the map. Without
 /// noise its expectation is integrated gradients.
 pub(super) static METHOD: Method = Method {
     id: "gradient-shap",

@@ -5,7 +5,7 @@ use super::method::{Explain, Found, Method};
 use crate::kernels::ReluRule;
 use candle_core::Tensor;
 
-/// Guided backpropagation `[3, H, W]` times Grad-CAM brought to the input's size by nearest neighbours, as Captum's
+/// Guided backpropagation `[C, H, W]` times Grad-CAM brought to the input's size by nearest neighbours, as Captum's
 /// `GuidedGradCam`; summed over the channels for the map.
 pub(super) static METHOD: Method = Method {
     id: "guided-gradcam",

@@ -2,7 +2,7 @@
 
 use super::method::{Explain, Found, Method};
 
-/// x ⊙ ∂z_c/∂x `[3, H, W]`, summed over the channels for the map.
+/// x ⊙ ∂z_c/∂x `[C, H, W]`, summed over the channels for the map.
 pub(super) static METHOD: Method = Method {
     id: "input-x-gradient",
     about: "a first-order guess of what each pixel adds to the class score: value times gradient",

@@ -9,7 +9,7 @@ use crate::graph::LayerName;
 use crate::techniques::api::{ParamKind, ParamSpec, Params, State};
 use candle_core::Tensor;
 
-/// (x − b) ⊙ ∫ ∂z_c/∂x (b + α(x − b)) dα by Gauss–Legendre quadrature, as Captum's `IntegratedGradients`, `[3, H, W]`;
+/// (x − b) ⊙ ∫ ∂z_c/∂x (b + α(x − b)) dα by Gauss–Legendre quadrature, as Captum's `IntegratedGradients`, `[C, H, W]`;
 /// summed over the channels for the map. `completeness_gap` is Σ − (z_c(x) − z_c(b)).
 pub(super) static METHOD: Method = Method {
     id: "integrated-gradients",

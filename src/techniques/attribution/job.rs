@@ -1,144 +1,51 @@
-//! The job around a method: at once, or update by update.
+//! A method as a technique, and the job around it.
 
-use super::method::{Estimator, Explain, Found, Method};
-use super::subject::Subject;
+use super::estimation::Estimation;
+use super::method::Method;
 use crate::error::Result;
-use crate::imaging::HeatMap;
-use crate::techniques::api::{Aim, Context, Job, Params, Progress, State, View};
+use crate::techniques::api::{
+    Aim, Context, Group, Job, Need, Needs, ParamSpec, Params, Progress, State, Technique, View,
+};
 use serde_json::{Map, Value};
 
-/// Updates in a row that have to change the map by less than the tolerance.
-const STEADY: usize = 3;
-
-/// One method about one subject, made step by step.
-pub(in crate::techniques) struct Tracing {
-    pub method: &'static Method,
-    params: Params,
-    pub subject: Subject,
-    estimator: Option<Box<dyn Estimator>>,
-    pub found: Option<Found>,
-    /// Updates made.
-    pub made: usize,
-    steady: usize,
-}
-
-impl Tracing {
-    pub fn new(method: &'static Method, subject: Subject, params: Params) -> Result<Self> {
-        let estimator = match method.explain {
-            Explain::Live(start) => Some(start(&subject, &params)?),
-            _ => None,
-        };
-        Ok(Self { method, params, subject, estimator, found: None, made: 0, steady: 0 })
+impl Technique for Method {
+    fn id(&self) -> &'static str {
+        self.id
     }
-
-    /// The updates there are to make.
-    pub fn total(&self) -> usize {
-        self.estimator.as_ref().map_or(1, |e| e.total())
+    fn group(&self) -> Group {
+        Group::Attribution
     }
-
-    /// Makes the next update; the answer is how much it changed the map, ‖m − m′‖/‖m‖.
-    pub fn update(&mut self) -> Result<f64> {
-        let found = match &mut self.estimator {
-            Some(estimator) => {
-                estimator.update(&self.subject, self.made)?;
-                estimator.estimate(&self.subject)?
-            }
-            None => self.method.attribute(&self.subject, &self.params, 1)?,
-        };
-        self.made += 1;
-        let change = self.found.as_ref().map_or(1.0, |old| change(&old.heat, &found.heat));
-        self.found = Some(found);
-        let tolerance = if self.estimator.is_some() { self.params.float("tolerance") } else { 0.0 };
-        self.steady = if change < tolerance { self.steady + 1 } else { 0 };
-        Ok(change)
+    fn about(&self) -> &'static str {
+        self.about
     }
-
-    /// Whether nothing is left to do.
-    pub fn is_done(&self) -> bool {
-        self.made >= self.total() || self.steady >= STEADY
+    fn definition(&self) -> &'static str {
+        self.definition
     }
-
-    pub fn set(&mut self, params: &Params) {
-        self.params = params.clone();
+    fn reference(&self) -> &'static str {
+        self.reference
     }
-
-    /// Whether it takes several updates.
-    pub fn is_live(&self) -> bool {
-        self.estimator.is_some()
+    fn needs(&self) -> Needs {
+        let layer = if self.layer { Need::Optional } else { Need::None };
+        Needs { picture: Need::Required, class: Need::Optional, layer, ..Needs::NOTHING }
     }
-
-    /// What the updates so far have left.
-    pub fn save(&self) -> State {
-        let state = self.estimator.as_ref().map(|e| e.save().under("estimator")).unwrap_or_default();
-        state.with_value("made", self.made).with_value("steady", self.steady)
+    fn params(&self) -> &'static [ParamSpec] {
+        self.params
     }
-
-    /// Takes that up; what is made in one computation is made again.
-    ///
-    /// # Errors
-    /// If it is another method's.
-    pub fn load(&mut self, state: &State) -> Result<()> {
-        (self.made, self.steady) = (state.value("made")?, state.value("steady")?);
-        if let Some(estimator) = &mut self.estimator {
-            estimator.load(&state.part("estimator"))?;
-        }
-        self.found = match &self.estimator {
-            _ if self.made == 0 => None,
-            Some(estimator) => Some(estimator.estimate(&self.subject)?),
-            None => Some(self.method.attribute(&self.subject, &self.params, 1)?),
-        };
-        Ok(())
+    fn start(&'static self, context: Context, params: Params) -> Result<Box<dyn Job>> {
+        Ok(Box::new(Explanation::start(self, context, params)?))
     }
-
-    /// The photo and the map so far.
-    pub fn view(&self) -> View {
-        let found = self.found.as_ref();
-        View {
-            input: Some(self.subject.scene.picture.clone()),
-            cropped: true,
-            heat: found.map(|f| f.heat.clone()),
-            attribution: found.and_then(|f| f.channels.clone()),
-            ..View::default()
-        }
-    }
-
-    pub fn facts(&self) -> Map<String, Value> {
-        let mut facts = Map::new();
-        facts.insert("class".into(), self.subject.model().info.class_fact(self.subject.class));
-        facts.insert("logit".into(), self.subject.score().into());
-        if self.method.layer {
-            facts.insert("layer".into(), self.subject.layer.as_str().into());
-        }
-        if let Some(found) = &self.found {
-            let (low, high) = found.heat.range();
-            facts.insert("map_min".into(), low.into());
-            facts.insert("map_max".into(), high.into());
-            facts.extend(found.facts.clone());
-        }
-        facts
-    }
-}
-
-/// How much a map moved: ‖new − old‖/‖new‖, 0 where both are zero.
-fn change(old: &HeatMap, new: &HeatMap) -> f64 {
-    let square = |v: f64| v * v;
-    let moved: f64 = old.values.iter().zip(new.values.iter()).map(|(a, b)| square(f64::from(b - a))).sum();
-    let size: f64 = new.values.iter().map(|v| square(f64::from(*v))).sum();
-    if moved == 0.0 { 0.0 } else { (moved / size.max(f64::MIN_POSITIVE)).sqrt().min(1e6) }
 }
 
 /// A method's run.
-pub(super) struct Explanation {
-    tracing: Tracing,
+struct Explanation {
+    estimation: Estimation,
     /// A live method's first step only looks at the photo.
     looked: bool,
 }
 
 impl Explanation {
-    pub fn new(method: &'static Method, context: Context, params: Params) -> Result<Self> {
-        let subject = Subject::new(method.id, context, |layer| method.wanted(layer))?;
-        let looked = !method.is_live();
-        Ok(Self { tracing: Tracing::new(method, subject, params)?, looked })
+    fn start(method: &'static Method, context: Context, params: Params) -> Result<Self> {
+        Ok(Self { estimation: Estimation::start(method, context, params)?, looked: !method.is_live() })
     }
 }
 
@@ -146,37 +53,36 @@ impl Job for Explanation {
     fn step(&mut self) -> Result<Progress> {
         let mut figures = vec![];
         if self.looked {
-            let change = self.tracing.update()?;
-            if self.tracing.total() > 1 {
+            let change = self.estimation.update()?;
+            if self.estimation.total() > 1 {
                 figures.push(("change", change));
             }
         }
         self.looked = true;
-        let tracing = &self.tracing;
-        let logits = (tracing.made <= 1).then(|| tracing.subject.scene.logits.clone());
-        let (step, total, done) = (tracing.made, tracing.total(), tracing.is_done());
+        let estimation = &self.estimation;
+        let logits = (estimation.made <= 1).then(|| estimation.subject.passes.logits.clone());
+        let (step, total, done) = (estimation.made, estimation.total(), estimation.is_done());
         Ok(Progress { step, total, figures, logits, done, ..Progress::default() })
     }
 
     fn set(&mut self, params: &Params, _: &Aim) -> Result<()> {
-        self.tracing.set(params);
-        Ok(())
+        self.estimation.set_live(params)
     }
 
     fn view(&self) -> Result<View> {
-        Ok(self.tracing.view())
+        Ok(self.estimation.view())
     }
 
     fn facts(&self) -> Map<String, Value> {
-        self.tracing.facts()
+        self.estimation.facts()
     }
 
     fn save_state(&self) -> Option<State> {
-        self.tracing.is_live().then(|| self.tracing.save().with_value("looked", self.looked))
+        self.estimation.is_live().then(|| self.estimation.save().with_value("looked", self.looked))
     }
 
     fn load_state(&mut self, state: &State) -> Result<()> {
         self.looked = state.value("looked")?;
-        if self.tracing.is_live() { self.tracing.load(state) } else { Err(State::foreign()) }
+        if self.estimation.is_live() { self.estimation.load(state) } else { Err(State::foreign()) }
     }
 }

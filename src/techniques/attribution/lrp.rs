@@ -10,7 +10,7 @@ use crate::techniques::api::{ParamKind, ParamSpec, Params};
 /// The relevance of each input value when z_c is handed back through the model: every unit shares its relevance
 /// among its inputs in proportion to their contributions x_i·w_ij (ε rule), those of the unit's own sign counting 1 + γ
 /// times under the γ rule (Andéol et al. 2021, arXiv:2106.13555, for inputs of either sign). ε is in units of each layer's root mean square and takes relevance from units near zero.
-/// `[3, H, W]`, summed over the channels for the map. `completeness_gap` is Σ relevance of inputs and biases − z_c:
+/// `[C, H, W]`, summed over the channels for the map. `completeness_gap` is Σ relevance of inputs and biases − z_c:
 /// what ε took.
 pub(super) static METHOD: Method = Method {
     id: "lrp",

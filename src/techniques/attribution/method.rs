@@ -1,13 +1,12 @@
 //! What a method is: its name, its parameters and its formula.
 
-use super::super::pixels::heat_from_tensor;
 use super::cam::Planes;
-use super::job::Explanation;
 use super::subject::Subject;
 use crate::error::Result;
 use crate::graph::LayerName;
 use crate::imaging::{Array, HeatMap};
-use crate::techniques::api::{Context, Group, Job, Need, Needs, ParamKind, ParamSpec, Params, State, Technique};
+use crate::model::Model;
+use crate::techniques::api::{ParamKind, ParamSpec, Params, State};
 use candle_core::Tensor;
 use serde_json::{Map, Value};
 
@@ -63,7 +62,7 @@ pub(in crate::techniques) trait Estimator: Send {
 pub(in crate::techniques) struct Found {
     /// The map, raw.
     pub heat: HeatMap,
-    /// The attribution `[3, H, W]` behind it, where the method has channels.
+    /// The attribution `[C, H, W]` behind it, where the method has channels.
     pub channels: Option<Array>,
     /// Figures of the method's own.
     pub facts: Map<String, Value>,
@@ -72,15 +71,21 @@ pub(in crate::techniques) struct Found {
 impl Found {
     /// A map `[H, W]` without channels.
     pub fn map(map: &Tensor) -> Result<Self> {
-        Ok(Self { heat: heat_from_tensor(map)?, channels: None, facts: Map::new() })
+        let (h, w) = map.dims2()?;
+        Ok(Self::cells(w, h, map.flatten_all()?.to_vec1::<f32>()?))
     }
 
-    /// An attribution `[1, 3, H, W]` and its sum over the channels.
+    /// A map of `width` × `height` cells without channels.
+    pub fn cells(width: usize, height: usize, values: Vec<f32>) -> Self {
+        Self { heat: HeatMap::new(width as u32, height as u32, values), channels: None, facts: Map::new() }
+    }
+
+    /// An attribution `[1, C, H, W]` and its sum over the channels.
     pub fn summed(attribution: &Tensor) -> Result<Self> {
         Self::with_channels(attribution, &attribution.sum((0, 1))?)
     }
 
-    /// An attribution `[1, 3, H, W]` and the map `[H, W]` made of it.
+    /// An attribution `[1, C, H, W]` and the map `[H, W]` made of it.
     pub fn with_channels(attribution: &Tensor, map: &Tensor) -> Result<Self> {
         let channels = attribution.squeeze(0)?;
         let array = Array { shape: channels.dims().to_vec(), values: channels.flatten_all()?.to_vec1()?.into() };
@@ -115,6 +120,15 @@ pub(super) const fn samples(default: i64) -> ParamSpec {
 }
 
 impl Method {
+    /// The layer the method looks at: the one asked for, or the model's for class activation maps. A method that looks at
+    /// none works on models without such a layer, too.
+    pub(in crate::techniques) fn layer_of(&self, model: &Model, layer: Option<&LayerName>) -> Result<LayerName> {
+        if self.layer || layer.is_some() {
+            return model.layer_or_usual(layer);
+        }
+        Ok(model.info.roles.cam.clone().unwrap_or_else(|| LayerName::INPUT.into()))
+    }
+
     /// Where the method asks for gradients, given its layer.
     pub(in crate::techniques) fn wanted(&self, layer: &LayerName) -> Vec<LayerName> {
         match self.explain {
@@ -145,8 +159,7 @@ impl Method {
         match self.explain {
             Explain::Cam(formula) => {
                 let planes = subject.planes()?;
-                let heat = HeatMap::new(planes.width as u32, planes.height as u32, formula(&planes)?);
-                Ok(Found { heat, channels: None, facts: Map::new() })
+                Ok(Found::cells(planes.width, planes.height, formula(&planes)?))
             }
             Explain::FromGradient(method) | Explain::Once(method) => method(subject, params),
             Explain::Live(start) => {
@@ -157,33 +170,5 @@ impl Method {
                 estimator.estimate(subject)
             }
         }
-    }
-}
-
-impl Technique for Method {
-    fn id(&self) -> &'static str {
-        self.id
-    }
-    fn group(&self) -> Group {
-        Group::Attribution
-    }
-    fn about(&self) -> &'static str {
-        self.about
-    }
-    fn definition(&self) -> &'static str {
-        self.definition
-    }
-    fn reference(&self) -> &'static str {
-        self.reference
-    }
-    fn needs(&self) -> Needs {
-        let layer = if self.layer { Need::Optional } else { Need::None };
-        Needs { picture: Need::Required, class: Need::Optional, layer, ..Needs::NOTHING }
-    }
-    fn params(&self) -> &'static [ParamSpec] {
-        self.params
-    }
-    fn start(&'static self, context: Context, params: Params) -> Result<Box<dyn Job>> {
-        Ok(Box::new(Explanation::new(self, context, params)?))
     }
 }

@@ -1,7 +1,7 @@
 //! What a model looks at.
 //!
 //! A method is its formula: one file with a `METHOD`, and one line in [`METHODS`]. What they share stands in
-//! `subject` (the photo and its passes), `method` (what a method declares) and `job` (the run around it).
+//! `subject` (the photo and its passes), `method` (what a method declares), `estimation` (a map in the making) and `job`.
 
 mod ablationcam;
 mod baseline;
@@ -11,6 +11,7 @@ mod coalition;
 mod deconvnet;
 mod deeplift;
 mod eigencam;
+mod estimation;
 mod fullgrad;
 mod gradcam;
 mod gradcam_plus_plus;
@@ -39,9 +40,9 @@ mod xgradcam;
 
 pub use method::Method;
 
-pub(super) use job::Tracing;
+pub(super) use estimation::Estimation;
 pub(super) use method::Found;
-pub(super) use subject::{BATCH, Scene, Subject, layer_of};
+pub(super) use subject::{BATCH, Passes, Subject};
 
 /// Every attribution method, in the order of the dashboard's arrow keys.
 pub static METHODS: &[&Method] = &[

@@ -1,6 +1,6 @@
 //! Occlusion: what covering a part of the photo costs.
 
-use super::baseline::{BASELINE, baseline};
+use super::baseline::{BASELINE, baseline, shown_of};
 use super::method::{Estimator, Explain, Found, Method, TOLERANCE};
 use super::path::spread;
 use super::subject::{BATCH, Subject};
@@ -19,14 +19,14 @@ pub(super) static METHOD: Method = Method {
     params: &[
         ParamSpec {
             name: "window",
-            kind: ParamKind::Int { min: 1, max: 224, default: 32 },
+            kind: ParamKind::Int { min: 1, max: 16_384, default: 32 },
             unit: "px",
             help: "side of the square that is covered",
             live: false,
         },
         ParamSpec {
             name: "stride",
-            kind: ParamKind::Int { min: 1, max: 224, default: 16 },
+            kind: ParamKind::Int { min: 1, max: 16_384, default: 16 },
             unit: "px",
             help: "step from one window to the next; at most the window's side",
             live: false,
@@ -109,10 +109,4 @@ impl Estimator for Occlusion {
         let pixels = self.size.0 * self.size.1;
         if self.drops.len() != pixels || self.covered.len() != pixels { Err(State::foreign()) } else { Ok(()) }
     }
-}
-
-/// The input where a mask `[N, 1, H, W]` is 1 and the baseline where it is 0, `[N, 3, H, W]`.
-pub(super) fn shown_of(subject: &Subject, baseline: &Tensor, mask: &Tensor) -> Result<Tensor> {
-    let way = (subject.input() - baseline)?;
-    Ok(way.broadcast_mul(mask)?.broadcast_add(baseline)?)
 }

@@ -35,7 +35,7 @@ pub(super) fn spread(n: usize) -> Vec<usize> {
     order
 }
 
-/// b + α(x − b) for each α, `[N, 3, H, W]`.
+/// b + α(x − b) for each α, `[N, C, H, W]`.
 pub(super) fn on_the_way(x: &Tensor, baseline: &Tensor, alphas: &[f64]) -> Result<Tensor> {
     let way = (x - baseline)?;
     let points = alphas.iter().map(|alpha| Ok((baseline + (&way * *alpha)?)?)).collect::<Result<Vec<_>>>()?;

@@ -2,7 +2,7 @@
 
 use super::method::{Explain, Found, Method};
 
-/// The maximum over channels of |∂z_c/∂x|; the attribution is |∂z_c/∂x| `[3, H, W]` in the model's input
+/// The maximum over channels of |∂z_c/∂x|; the attribution is |∂z_c/∂x| `[C, H, W]` in the model's input
 /// space, as Captum's `Saliency` with `abs=True`.
 pub(super) static METHOD: Method = Method {
     id: "saliency",

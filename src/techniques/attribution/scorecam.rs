@@ -4,6 +4,7 @@ use super::channels::{by_activity, weighted};
 use super::method::{Estimator, Explain, Found, Method, TOLERANCE};
 use super::subject::{BATCH, Subject};
 use crate::error::Result;
+use crate::model::softmax;
 use crate::optim::{Corners, bilinear};
 use crate::techniques::api::{Params, State};
 use candle_core::{IndexOp, Tensor};
@@ -69,10 +70,9 @@ impl Estimator for ScoreCam {
     }
 
     fn estimate(&self, _: &Subject) -> Result<Found> {
-        let highest = self.scores.iter().flatten().copied().fold(f32::NEG_INFINITY, f32::max);
-        let shares: Vec<f64> = self.scores.iter().map(|s| s.map_or(0.0, |s| f64::from(s - highest).exp())).collect();
-        let total: f64 = shares.iter().sum();
-        Found::map(&weighted(&self.activations, shares.iter().map(|s| (s / total) as f32).collect())?)
+        // What has not been looked at yet weighs nothing.
+        let scores: Vec<f32> = self.scores.iter().map(|s| s.unwrap_or(f32::NEG_INFINITY)).collect();
+        weighted(&self.activations, &softmax(&scores))
     }
 
     fn save(&self) -> State {

@@ -1,7 +1,7 @@
 //! Infidelity: whether the map foretells what removing a patch costs.
 
 use super::super::attribution::BATCH;
-use super::{Case, Measure, Metric, Score};
+use super::metric::{Case, Measure, Metric, Score};
 use crate::error::Result;
 use crate::optim::step_rng;
 use candle_core::Tensor;

@@ -1,10 +1,11 @@
 //! The job that makes a map and scores it.
 
-use super::super::attribution::{Method, Subject, Tracing};
-use super::{Case, METRICS, Measure, metric};
+use super::super::attribution::{Estimation, Method};
+use super::metric::{Case, Measure};
+use super::registry::{METRICS, metric};
 use crate::error::Result;
 use crate::imaging::HeatMap;
-use crate::techniques::api::{Aim, Context, Job, Params, Progress, Technique, View};
+use crate::techniques::api::{Aim, Context, Job, Params, Progress, View};
 use serde_json::{Map, Value};
 
 /// What is to be scored, and how.
@@ -31,12 +32,11 @@ pub fn evaluate(context: Context, evaluation: Evaluation) -> Result<Box<dyn Job>
         metric(id)?;
     }
     let size = context.picture.as_ref().map(|p| (p.width, p.height));
-    let subject = Subject::new(method.id(), context, |layer| method.wanted(layer))?;
-    let input = subject.model().input();
+    let input = context.model.input().clone();
     let target = target.zip(size).map(|(target, size)| input.resize.seen_box(size, input.size, target));
-    let tracing = Tracing::new(method, subject, params.clone())?;
+    let estimation = Estimation::start(method, context, params.clone())?;
     Ok(Box::new(Scoring {
-        tracing,
+        estimation,
         params,
         metrics,
         target,
@@ -50,7 +50,7 @@ pub fn evaluate(context: Context, evaluation: Evaluation) -> Result<Box<dyn Job>
 }
 
 struct Scoring {
-    tracing: Tracing,
+    estimation: Estimation,
     params: Params,
     metrics: Vec<String>,
     target: Option<[f64; 4]>,
@@ -66,11 +66,11 @@ struct Scoring {
 impl Scoring {
     /// Begins to measure the finished map.
     fn begin(&mut self, heat: HeatMap) -> Result<()> {
-        let subject = self.tracing.subject.clone();
+        let subject = self.estimation.subject.clone();
         let (_, _, h, w) = subject.input().dims4()?;
         let case = Case {
             subject,
-            method: self.tracing.method,
+            method: self.estimation.method,
             params: self.params.clone(),
             pixels: heat.resized(w as u32, h as u32),
             heat: heat.clone(),
@@ -116,12 +116,12 @@ impl Job for Scoring {
             if self.case.is_some() {
                 figures = self.measure()?;
             } else if self.heat.is_none() {
-                let change = self.tracing.update()?;
-                if self.tracing.total() > 1 {
+                let change = self.estimation.update()?;
+                if self.estimation.total() > 1 {
                     figures.push(("change", change));
                 }
-                if self.tracing.is_done() {
-                    self.heat = self.tracing.found.as_ref().map(|f| f.heat.clone());
+                if self.estimation.is_done() {
+                    self.heat = self.estimation.found.as_ref().map(|f| f.heat.clone());
                 }
             }
         }
@@ -130,28 +130,30 @@ impl Job for Scoring {
         {
             self.begin(heat)?;
         }
-        let logits = (!self.looked).then(|| self.tracing.subject.scene.logits.clone());
+        let logits = (!self.looked).then(|| self.estimation.subject.passes.logits.clone());
         self.looked = true;
-        let step = self.tracing.made + self.at;
-        let rest =
-            if self.case.is_some() { self.measures() - self.at } else { self.tracing.total() - self.tracing.made };
+        let step = self.estimation.made + self.at;
+        let rest = if self.case.is_some() {
+            self.measures() - self.at
+        } else {
+            self.estimation.total() - self.estimation.made
+        };
         let done = self.case.is_some() && rest == 0;
         Ok(Progress { step, total: step + rest, figures, logits, done, ..Progress::default() })
     }
 
     fn set(&mut self, params: &Params, _: &Aim) -> Result<()> {
-        self.tracing.set(params);
-        Ok(())
+        self.estimation.set_live(params)
     }
 
     fn view(&self) -> Result<View> {
-        let made = self.tracing.view();
+        let made = self.estimation.view();
         let scores = self.scores.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect();
         Ok(View { heat: self.heat.clone().or(made.heat.clone()), scores, ..made })
     }
 
     fn facts(&self) -> Map<String, Value> {
-        let mut facts = self.tracing.facts();
+        let mut facts = self.estimation.facts();
         let scores: Map<String, Value> =
             self.scores.iter().map(|(name, value)| ((*name).to_owned(), (*value).into())).collect();
         facts.insert("scores".into(), scores.into());

@@ -1,6 +1,6 @@
 //! Max-sensitivity: how much the map changes when the photo hardly does.
 
-use super::{Case, Measure, Metric, Score};
+use super::metric::{Case, Measure, Metric, Score};
 use crate::error::Result;
 use crate::imaging::HeatMap;
 use crate::optim::step_rng;
@@ -42,7 +42,7 @@ impl Measure for MaxSensitivity {
         let mut rng = step_rng(subject.seed, number);
         let moves: Vec<f32> = (0..x.elem_count()).map(|_| rng.random_range(-RADIUS..=RADIUS)).collect();
         let near = (x + Tensor::from_vec(moves, x.shape(), x.device())?)?;
-        let found = case.again(&subject.asked_of(&subject.scene.model, &near)?)?.heat;
+        let found = case.again(&subject.asked_of(&subject.passes.model, &near)?)?.heat;
         if let Some(original) = &self.original {
             self.most = self.most.max(distance(original, &found));
         }

@@ -3,134 +3,14 @@
 mod infidelity;
 mod job;
 mod max_sensitivity;
+mod metric;
 mod pointing;
 mod randomisation;
+mod registry;
 mod removal;
 mod road;
 mod sparseness;
 
 pub use job::{Evaluation, evaluate};
-
-use super::attribution::{Method, Subject};
-use super::{Params, attribution::Found};
-use crate::error::{Error, Result, did_you_mean};
-use crate::imaging::HeatMap;
-use candle_core::Tensor;
-
-/// Updates that a metric lets a live method make when it asks again: enough to compare, few enough to wait for.
-const UPDATES_AGAIN: usize = 16;
-
-/// A way to score maps.
-pub struct Metric {
-    /// Its id.
-    pub id: &'static str,
-    /// What it measures, in a line.
-    pub about: &'static str,
-    /// The formula.
-    pub definition: &'static str,
-    /// Where it comes from.
-    pub reference: &'static str,
-    /// The scores it gives.
-    pub scores: &'static [Score],
-    start: fn(&Case) -> Started,
-}
-
-/// A metric ready for its first update, or nothing where it has nothing to measure.
-type Started = Result<Option<Box<dyn Measure>>>;
-
-/// A number that a metric gives.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Score {
-    /// Its name in `run.json`.
-    pub name: &'static str,
-    /// Whether more is better; `None` where neither is.
-    pub more_is_better: Option<bool>,
-}
-
-/// Every metric, the quick ones first.
-pub static METRICS: &[&Metric] = &[
-    &sparseness::METRIC,
-    &pointing::METRIC,
-    &removal::METRIC,
-    &road::METRIC,
-    &infidelity::METRIC,
-    &max_sensitivity::METRIC,
-    &randomisation::METRIC,
-];
-
-/// The metric called `id`.
-///
-/// # Errors
-/// [`Error::Unknown`] with the known ones.
-pub fn metric(id: &str) -> Result<&'static Metric> {
-    METRICS.iter().find(|m| m.id == id).copied().ok_or_else(|| {
-        let known: Vec<&str> = METRICS.iter().map(|m| m.id).collect();
-        let hint = format!("{} there are {}", did_you_mean(id, known.iter().copied()), known.join(", "));
-        Error::unknown("metric", id, hint.trim_start())
-    })
-}
-
-/// The score called `name`.
-#[must_use]
-pub fn score(name: &str) -> Option<Score> {
-    METRICS.iter().flat_map(|m| m.scores).find(|s| s.name == name).copied()
-}
-
-/// A map and what it came from.
-struct Case {
-    subject: Subject,
-    method: &'static Method,
-    params: Params,
-    /// The map, raw.
-    heat: HeatMap,
-    /// The map at the input's size.
-    pixels: HeatMap,
-    /// Where the thing is, `[left, top, right, bottom]` in pixels of the input.
-    target: Option<[f64; 4]>,
-}
-
-impl Case {
-    /// The pixels of the input, the most important first; ties go by position.
-    fn order(&self) -> Vec<usize> {
-        let values = &self.pixels.values;
-        let mut order: Vec<usize> = (0..values.len()).collect();
-        order.sort_by(|&a, &b| values[b].total_cmp(&values[a]));
-        order
-    }
-
-    /// The method's map for another input or model, with few updates if it is a live one.
-    fn again(&self, subject: &Subject) -> Result<Found> {
-        self.method.attribute(subject, &self.params, UPDATES_AGAIN)
-    }
-
-    /// The input's height and width.
-    fn size(&self) -> Result<(usize, usize)> {
-        let (_, _, h, w) = self.subject.input().dims4()?;
-        Ok((h, w))
-    }
-
-    /// The input where `keep` says so and `other` elsewhere, `[1, 3, H, W]`.
-    fn mixed(&self, keep: Vec<f32>, other: &Tensor) -> Result<Tensor> {
-        let (h, w) = self.size()?;
-        let x = self.subject.input();
-        let keep = Tensor::from_vec(keep, (1, 1, h, w), x.device())?;
-        Ok(((x - other)?.broadcast_mul(&keep)? + other)?)
-    }
-}
-
-/// A metric at work.
-trait Measure: Send {
-    /// The updates it makes.
-    fn total(&self) -> usize;
-    /// Makes the update of that number; the answer is the points of its curves.
-    fn update(&mut self, case: &Case, number: usize) -> Result<Vec<(&'static str, f64)>>;
-    /// The scores, after the last update.
-    fn scores(&self) -> Vec<(&'static str, f64)>;
-}
-
-/// The area under a curve of equally spaced points over `[0, 1]` (trapezoids).
-fn area(points: &[f64]) -> f64 {
-    let Some((first, last)) = points.first().zip(points.last()) else { return 0.0 };
-    let intervals = points.len().saturating_sub(1).max(1) as f64;
-    (points.iter().sum::<f64>() - (first + last) / 2.0) / intervals
-}
+pub use metric::{Metric, Score};
+pub use registry::{METRICS, metric, score};

@@ -1,6 +1,6 @@
 //! Pointing: whether the map points at the thing.
 
-use super::{Case, Measure, Metric, Score};
+use super::metric::{Case, Measure, Metric, Score};
 use crate::error::Result;
 
 /// Against a box around the thing: `pointing` is 1 if the map's maximum lies inside it (within 15 pixels, as in the

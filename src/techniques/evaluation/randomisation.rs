@@ -1,7 +1,7 @@
 //! Layer randomisation: whether the map depends on what the model has learned.
 
 use super::super::similarity::rank_correlation;
-use super::{Case, Measure, Metric, Score};
+use super::metric::{Case, Measure, Metric, Score};
 use crate::error::Result;
 use crate::graph::LayerName;
 use crate::imaging::HeatMap;

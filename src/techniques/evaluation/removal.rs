@@ -1,22 +1,21 @@
 //! Deletion and insertion: what becomes of the class when the important pixels go, or come.
 
 use super::super::attribution::BATCH;
-use super::{Case, Measure, Metric, Score, area};
+use super::metric::{Case, Measure, Metric, Score, area};
 use crate::error::Result;
 use crate::optim::gaussian_blur;
 use candle_core::Tensor;
 
-/// Areas of equal size that are removed or brought one after the other.
-const STEPS: usize = 224;
 /// Standard deviation of the blur that insertion starts from, in pixels (RISE's).
 const BLUR: f64 = 5.0;
 
 /// The area under the class's probability while pixels are set to 0 in input space, the most important first
-/// (`deletion_auc`), and while they are brought into the blurred photo (`insertion_auc`); 224 steps of equal area.
+/// (`deletion_auc`), and while they are brought into the blurred photo (`insertion_auc`). As in the authors' code, a step
+/// is an area as large as a row of pixels: there are as many as the input has rows.
 pub(super) static METRIC: Metric = Metric {
     id: "deletion-insertion",
     about: "how fast the class goes when the important pixels are removed, and comes when they are shown",
-    definition: "area under p(c) over 224 steps of equal area: pixels set to 0 by falling importance (deletion, less is \
+    definition: "area under p(c) over as many steps of equal area as the input has rows: pixels set to 0 by falling importance (deletion, less is \
                  better); brought into the photo blurred by σ = 5 px (insertion, more is better)",
     reference: "Petsiuk, Das & Saenko 2018, arXiv:1806.07421",
     scores: &[
@@ -26,7 +25,8 @@ pub(super) static METRIC: Metric = Metric {
     start: |case| {
         let nothing = case.subject.input().zeros_like()?;
         let blurred = gaussian_blur(case.subject.input(), BLUR)?;
-        Ok(Some(Box::new(Removal { order: case.order(), nothing, blurred, deletion: vec![], insertion: vec![] })))
+        let (steps, order) = (case.size()?.0, case.order());
+        Ok(Some(Box::new(Removal { steps, order, nothing, blurred, deletion: vec![], insertion: vec![] })))
     },
 };
 
@@ -34,6 +34,8 @@ pub(super) static METRIC: Metric = Metric {
 const TOGETHER: usize = BATCH / 2;
 
 struct Removal {
+    /// Areas of equal size that are removed or brought one after the other.
+    steps: usize,
     order: Vec<usize>,
     nothing: Tensor,
     blurred: Tensor,
@@ -43,14 +45,14 @@ struct Removal {
 
 impl Measure for Removal {
     fn total(&self) -> usize {
-        (STEPS + 1).div_ceil(TOGETHER)
+        (self.steps + 1).div_ceil(TOGETHER)
     }
 
     fn update(&mut self, case: &Case, number: usize) -> Result<Vec<(&'static str, f64)>> {
-        let steps = number * TOGETHER..((number + 1) * TOGETHER).min(STEPS + 1);
+        let steps = number * TOGETHER..((number + 1) * TOGETHER).min(self.steps + 1);
         let mut inputs = vec![];
         for step in steps {
-            let gone = self.order.len() * step / STEPS;
+            let gone = self.order.len() * step / self.steps;
             let mut keep = vec![1f32; self.order.len()];
             self.order[..gone].iter().for_each(|&p| keep[p] = 0.0);
             let shown = keep.iter().map(|k| 1.0 - k).collect();

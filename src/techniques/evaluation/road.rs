@@ -1,6 +1,6 @@
 //! ROAD: removal that leaves no hole to see.
 
-use super::{Case, Measure, Metric, Score};
+use super::metric::{Case, Measure, Metric, Score};
 use crate::error::Result;
 use crate::optim::{noise, step_rng};
 use candle_core::{Device, Tensor};

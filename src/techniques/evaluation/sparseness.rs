@@ -1,6 +1,6 @@
 //! Sparseness: whether few pixels carry the map.
 
-use super::{Case, Measure, Metric, Score};
+use super::metric::{Case, Measure, Metric, Score};
 use crate::error::Result;
 
 /// The Gini index of the map's magnitudes at its own resolution: 0 where all are alike, towards 1 where one is all.

@@ -3,15 +3,13 @@
 //! Each loss is divided by the squared size of what it compares with, so that one setting of the weights looks
 //! alike on every model (design after Gatys et al. 2016, arXiv:1508.06576).
 
+use super::features::{Features, TINY, sum_of_squares};
 use super::wasserstein::{Gaussian, Wasserstein};
 use crate::error::Result;
 use crate::graph::Seed;
 use crate::kernels::Map;
 use crate::model::Model;
-use candle_core::{D, Tensor};
-
-/// Kept away from dividing by nothing: the content or style of a black picture.
-pub(super) const TINY: f64 = 1e-12;
+use candle_core::Tensor;
 
 /// The Gram matrix G = F Fᵀ / (C·H·W) `[C, C]` of activations `[1, C, H, W]`.
 ///
@@ -55,66 +53,6 @@ impl Content {
     pub fn loss(&self, activations: &Map, scale: f64) -> Result<(f64, Seed)> {
         let (squares, gradient) = activations.squared_difference(&self.activations, 2.0 * scale / self.power)?;
         Ok((squares / self.power, Seed::Given(gradient)))
-    }
-}
-
-/// A layer's activations as a matrix, each place weighted.
-pub(super) struct Features {
-    /// `[C, H·W]`, times the weights.
-    pub values: Tensor,
-    /// `[1, H·W]`, where places have weights.
-    weights: Option<Tensor>,
-    /// C and the sum of squared weights: H·W where there are none.
-    pub channels: usize,
-    pub places: f64,
-    shape: candle_core::Shape,
-}
-
-impl Features {
-    /// Of activations `[1, C, H, W]` with weights `[1, 1, H, W]`.
-    pub fn of(activations: &Tensor, weights: Option<&Tensor>) -> Result<Self> {
-        let (n, c, h, w) = activations.dims4()?;
-        if n != 1 {
-            let text = format!("the style is taken of one picture at a time, not of {n}");
-            return Err(candle_core::Error::Msg(text).into());
-        }
-        let values = activations.reshape((c, h * w))?;
-        let weights = weights.map(|m| m.reshape((1, h * w))).transpose()?;
-        let (values, places) = match &weights {
-            Some(weights) => (values.broadcast_mul(weights)?, sum_of_squares(weights)?.max(TINY)),
-            None => (values, (h * w) as f64),
-        };
-        Ok(Self { values, weights, channels: c, places, shape: activations.shape().clone() })
-    }
-
-    /// Something a channel `[C, 1]` at every place `[C, H·W]`, times the weights.
-    pub fn everywhere(&self, of_channels: &Tensor) -> Result<Tensor> {
-        match &self.weights {
-            Some(weights) => Ok(of_channels.broadcast_mul(weights)?),
-            None => Ok(of_channels.broadcast_as(self.values.shape())?),
-        }
-    }
-
-    /// The weighted mean of each channel, `[C, 1]`; weights count squared, as in products of features.
-    pub fn mean(&self) -> Result<Tensor> {
-        let values = match &self.weights {
-            Some(weights) => self.values.broadcast_mul(weights)?,
-            None => self.values.clone(),
-        };
-        Ok((values.sum_keepdim(D::Minus1)? / self.places)?)
-    }
-
-    fn size(&self) -> f64 {
-        self.channels as f64 * self.places
-    }
-
-    /// A gradient at the weighted values as one at the activations.
-    pub fn pull(&self, gradient: Tensor) -> Result<Tensor> {
-        let gradient = match &self.weights {
-            Some(weights) => gradient.broadcast_mul(weights)?,
-            None => gradient,
-        };
-        Ok(gradient.reshape(&self.shape)?)
     }
 }
 
@@ -194,8 +132,4 @@ impl Style {
             }
         }
     }
-}
-
-pub(super) fn sum_of_squares(x: &Tensor) -> Result<f64> {
-    Ok(f64::from(x.sqr()?.sum_all()?.to_scalar::<f32>()?))
 }

@@ -1,12 +1,13 @@
 //! What a model can paint.
 
 mod colours;
+mod features;
 mod losses;
 mod objective;
-mod painting;
 mod style_transfer;
+mod transfer;
 mod wasserstein;
 
 pub use losses::{StyleLoss, gram};
-pub use objective::{CONTENT_LAYERS, Losses, Objective, Recipe, STYLE_LAYERS, Weights};
+pub use objective::{AUTO, Losses, Objective, Recipe, Weights};
 pub use style_transfer::StyleTransfer;

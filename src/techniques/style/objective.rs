@@ -10,10 +10,8 @@ use candle_core::Tensor;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Where the photo's content is compared unless told otherwise.
-pub const CONTENT_LAYERS: &str = "relu3_2";
-/// Where the painting's style is compared unless told otherwise.
-pub const STYLE_LAYERS: &str = "relu1_1,relu2_1,relu3_1,relu4_1";
+/// For layers: those that serve the model for it.
+pub const AUTO: &str = "auto";
 
 /// α, β and γ.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -38,26 +36,35 @@ pub struct Recipe {
 }
 
 impl Recipe {
-    /// Reads layers with optional weights, as in `relu1_1,relu2_1:0.5`, and checks that the model has them.
+    /// Reads layers with optional weights, as in `relu1_1,relu2_1:0.5`, and checks that the model has them; [`AUTO`] is
+    /// those whose role it is.
     ///
     /// # Errors
     /// If there is no such layer, or a weight is no positive number.
     pub fn parse(model: &Model, content: &str, style: &str, kind: StyleLoss) -> Result<Self> {
+        let roles = &model.info.roles;
         Ok(Self {
-            content: layers(model, "content_layers", content)?,
-            style: layers(model, "style_layers", style)?,
+            content: layers(model, "content_layers", content, &roles.content)?,
+            style: layers(model, "style_layers", style, &roles.style)?,
             kind,
         })
     }
 }
 
-fn layers(model: &Model, name: &str, text: &str) -> Result<Vec<(LayerName, f64)>> {
+fn layers(model: &Model, name: &str, text: &str, usual: &[LayerName]) -> Result<Vec<(LayerName, f64)>> {
+    if text == AUTO {
+        if usual.is_empty() {
+            let advice = "this model has no layers with places to compare pictures by; use another model";
+            return Err(Error::bad_value(name, text, advice));
+        }
+        return Ok(usual.iter().map(|layer| (layer.clone(), 1.0 / usual.len() as f64)).collect());
+    }
     let parts: Vec<(LayerName, f64)> = text
         .split(',')
         .map(|part| {
             let (layer, weight) = part.rsplit_once(':').unwrap_or((part, "1"));
             let weight = weight.trim().parse::<f64>().ok().filter(|w| w.is_finite() && *w >= 0.0);
-            let advice = "it takes layers with optional weights, as in relu1_1,relu2_1:0.5";
+            let advice = "it takes layers with optional weights, as in relu1_1,relu2_1:0.5, or auto";
             let weight = weight.ok_or_else(|| Error::bad_value(name, text, advice))?;
             Ok((model.layer(layer.trim())?, weight))
         })
@@ -80,7 +87,7 @@ pub struct Losses {
     pub tv: f64,
     /// α·content + β·style + γ·tv.
     pub total: f64,
-    /// ∂total/∂pixels, `[1, 3, H, W]`.
+    /// ∂total/∂pixels, `[1, C, H, W]`.
     pub gradient: Tensor,
 }
 
@@ -105,7 +112,7 @@ pub struct Objective {
 }
 
 impl Objective {
-    /// Looks once at the photo `[1, 3, H, W]` and the paintings `[1, 3, H', W']`, pixels in `[0, 1]`, each painting
+    /// Looks once at the photo `[1, C, H, W]` and the paintings `[1, C, H', W']`, pixels in `[0, 1]`, each painting
     /// with its weight; the style of the result is taken where `mask` `[1, 1, H, W]` is not 0.
     ///
     /// # Errors
@@ -159,7 +166,7 @@ impl Objective {
         Ok(Self { model, content, style, masks, taps })
     }
 
-    /// The losses at pixels `x` `[1, 3, H, W]`, which has the photo's size.
+    /// The losses at pixels `x` `[1, C, H, W]`, which has the photo's size.
     ///
     /// # Errors
     /// If `x` has another size than the photo.

@@ -1,13 +1,14 @@
 //! Neural style transfer: a photo repainted in the manner of a painting.
 
+use super::super::optimisation::OptimisationJob;
 use super::super::stopping::PLATEAU;
 use super::colours::{grey_matched, matched};
 use super::losses::StyleLoss;
-use super::objective::{CONTENT_LAYERS, Recipe, STYLE_LAYERS};
-use super::painting::{Painting, Studio, refuse_what_does_not_fit};
+use super::objective::{AUTO, Recipe};
+use super::transfer::{Setup, Transfer};
 use crate::error::{Error, Result};
 use crate::imaging::{Picture, fitted_size};
-use crate::model::Purpose;
+use crate::model::{Model, Purpose};
 use crate::techniques::api::{Context, Group, Job, Need, Needs, ParamSpec, Params, Preset, Technique};
 
 /// The smallest longer side that painting begins at: below it there is nothing to arrange.
@@ -73,14 +74,14 @@ const PARAMS: &[ParamSpec] = &[
     ParamSpec::choice("style_loss", &["gram", "wasserstein"], "Gram matrices, or mean and covariance").fixed(),
     ParamSpec::text(
         "style_layers",
-        STYLE_LAYERS,
-        "layers with optional weights, as in relu1_1,relu2_1:0.5",
+        AUTO,
+        "layers with optional weights, as in relu1_1,relu2_1:0.5, or auto: the first rectifier after each halving",
         "where the style is compared",
     ),
     ParamSpec::text(
         "content_layers",
-        CONTENT_LAYERS,
-        "layers with optional weights, as in relu3_2,relu4_1:0.5",
+        AUTO,
+        "layers with optional weights, as in relu3_2,relu4_1:0.5, or auto: one after two halvings",
         "where the content is compared",
     ),
     ParamSpec::choice(
@@ -103,7 +104,7 @@ impl Technique for StyleTransfer {
         "a photo repainted in the manner of a painting"
     }
     fn definition(&self) -> &'static str {
-        "Adam or L-BFGS on α·mean((F−P)²)/mean(P²) + β·mean_l ‖G_l−A_l‖²/‖A_l‖² + γ·TV over pixels in [0, 1]; G = F·Fᵀ/(C·H·W); content at relu3_2, style at relu1_1, relu2_1, relu3_1, relu4_1; from coarse to fine by √2; or with the Wasserstein-2 distance of mean and covariance as style loss"
+        "Adam or L-BFGS on α·mean((F−P)²)/mean(P²) + β·mean_l ‖G_l−A_l‖²/‖A_l‖² + γ·TV over pixels in [0, 1]; G = F·Fᵀ/(C·H·W); style at the first rectifier after each halving of the map, content after two of them; from coarse to fine by √2; or with the Wasserstein-2 distance of mean and covariance as style loss"
     }
     fn reference(&self) -> &'static str {
         "Gatys, Ecker & Bethge 2016, arXiv:1508.06576; colours: arXiv:1606.05897; schedule: crowsonkb/style-transfer-pytorch"
@@ -128,33 +129,42 @@ impl Technique for StyleTransfer {
         let kind =
             if params.choice("style_loss") == "wasserstein" { StyleLoss::Wasserstein } else { StyleLoss::Gram };
         let recipe = Recipe::parse(&model, params.choice("content_layers"), params.choice("style_layers"), kind)?;
-        let prepared = |painting: &Picture| match params.choice("colours") {
-            "luminance" => grey_matched(painting, &photo),
-            "histogram" => matched(painting, &photo),
-            _ => painting.clone(),
-        };
         let weights = style_weights(params.choice("style_weights"), context.styles.len())?;
-        let paintings: Vec<(Picture, f64)> = context.styles.iter().map(prepared).zip(weights).collect();
         if let Some(mask) = &context.mask {
             check_mask(mask, &photo)?;
         }
         let size = params.count("size") as u32;
-        let sizes = sizes(size, params.count("scales"));
+        let input = model.input();
+        // A model of one size is shown what it sees of everything, at that size.
+        let fit = |picture: &Picture| if input.any_size { picture.clone() } else { input.framed(picture) };
+        let own = || vec![input.size[0].max(input.size[1]) as u32];
+        let sizes = if input.any_size { sizes(size, params.count("scales")) } else { own() };
+        let photo = fit(&photo);
+        let prepared = |painting: &Picture| match params.choice("colours") {
+            "luminance" => grey_matched(&fit(painting), &photo),
+            "histogram" => matched(&fit(painting), &photo),
+            _ => fit(painting),
+        };
+        let paintings: Vec<(Picture, f64)> = context.styles.iter().map(prepared).zip(weights).collect();
         let smallest = f64::from(sizes[0]);
         let style_side = (smallest * params.float("style_scale")).round() as u32;
         let all = std::iter::once(("photo", &photo, sizes[0]))
             .chain(paintings.iter().map(|(painting, _)| ("style picture", painting, style_side)));
         for (which, picture, side) in all {
             let (width, height) = fitted_size(picture, side);
+            input.check_size("style_scale", (height as usize, width as usize))?;
             if model.graph.layers(height as usize, width as usize).is_err() {
                 let so = format!("{width}×{height} pixels");
                 let advice = format!("the {which} would be {so}, too thin for the model; make it larger");
                 return Err(Error::bad_value("size", size, advice));
             }
         }
-        refuse_what_does_not_fit(&model, fitted_size(&photo, size))?;
-        let (seed, mask, init) = (context.seed, context.mask, context.init);
-        Ok(Box::new(Painting::start(Studio { model, params, recipe, seed, photo, paintings, mask, init, sizes })?))
+        refuse_what_does_not_fit(&model, fitted_size(&photo, *sizes.last().unwrap_or(&size)))?;
+        let mask = context.mask.as_ref().map(fit);
+        let init = context.init.as_ref().map(fit);
+        let seed = context.seed;
+        let transfer = Transfer::new(Setup { model, params, recipe, seed, photo, paintings, mask, init, sizes })?;
+        Ok(Box::new(OptimisationJob::new(transfer)))
     }
 }
 
@@ -197,6 +207,24 @@ fn check_mask(mask: &Picture, photo: &Picture) -> Result<()> {
         return Err(Error::bad_value("--mask", so, "it is all black: nothing would be painted"));
     }
     Ok(())
+}
+
+/// What a painting of this size would need beyond the memory that is free, as an error.
+fn refuse_what_does_not_fit(model: &Model, (width, height): (u32, u32)) -> Result<()> {
+    /// Bytes at the peak for each value of all the layers: activations, gradients and what kernels unpack.
+    const BYTES_A_VALUE: f64 = 11.0;
+    let layers = model.graph.layers(height as usize, width as usize)?;
+    let values: f64 = layers.iter().map(|l| l.shape.iter().product::<usize>() as f64).sum();
+    let need = values * BYTES_A_VALUE;
+    match crate::memory::free() {
+        Some(free) if need > free => Err(Error::TooLarge {
+            what: format!("a picture of {width}×{height} pixels"),
+            need_gb: need / 1e9,
+            free_gb: free / 1e9,
+            advice: "lower size".into(),
+        }),
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The squared Wasserstein-2 distance between normal distributions (Dowson & Landau 1982), as a style loss:
 //! ‖μ − μ'‖² + tr(Σ + Σ' − 2·(Σ'^½ Σ Σ'^½)^½), over ‖μ'‖² + tr Σ'.
 
-use super::losses::{Features, TINY, sum_of_squares};
+use super::features::{Features, TINY, sum_of_squares};
 use crate::error::Result;
 use candle_core::{DType, Device, Tensor};
 

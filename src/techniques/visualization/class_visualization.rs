@@ -1,14 +1,13 @@
 //! Class visualization: a picture that the model takes for a class, grown from noise.
 
-use super::super::classifier::{input_size, require_classes};
-use super::super::pixels::pixels_from_picture;
+use super::super::optimisation::OptimisationJob;
 use super::super::stopping::{PLATEAU, TARGET_PROBABILITY, steps};
 use super::ascent::Ascent;
-use super::goal::{Goal, Unit};
-use super::growth::{BASIS, COLOURS, DECAY, Growth, PAD, ROTATE, SCALE, Soil, TV_WEIGHT};
+use super::image::{BASIS, COLOURS, DECAY, ImageOptimisation, PAD, ROTATE, SCALE, Start, TV_WEIGHT};
+use super::response::{Response, Unit};
 use crate::error::{Error, Result};
 use crate::graph::LayerName;
-use crate::imaging::resize;
+use crate::imaging::{Picture, resize};
 use crate::techniques::api::{Aim, Context, Group, Job, Need, Needs, ParamSpec, Params, Preset, Technique};
 
 /// Preset `lucid`: Adam on the parameters of a [`crate::optim::Parameterisation`], the picture shifted, scaled and
@@ -39,7 +38,7 @@ const PARAMS: &[ParamSpec] = &[
         0.05,
         "Adam's step size; for cs231n the length of an update in the model's input space",
     ),
-    ParamSpec::float("jitter", [0.0, 112.0], 16.0, "largest random shift before each gradient").in_unit("px"),
+    ParamSpec::float("jitter", [0.0, 512.0], 16.0, "largest random shift before each gradient").in_unit("px"),
     PAD,
     SCALE,
     ROTATE,
@@ -91,23 +90,29 @@ impl Technique for ClassVisualization {
         let class = context.class.ok_or(Error::Missing { technique: self.id(), what })?;
         let aim = context.aim();
         let model = context.model;
-        require_classes(&model)?;
-        let side = input_size(&model);
-        let resized = |picture| pixels_from_picture(&resize(picture, side as u32, side as u32), model.device());
+        model.info.classes()?.labels.check(class)?;
+        let [height, width] = model.input().size;
+        let resized = |picture: &Picture| {
+            let picture = resize(picture, width as u32, height as u32);
+            model.input().pixels_from_picture(&picture, model.device())
+        };
         let init = context.init.as_ref().map(resized).transpose()?;
         if params.choice("preset") == "cs231n" {
-            return Ok(Box::new(Ascent::start(model, params, class, context.seed, init)?));
+            let ascent = Ascent::new(model, params, class, context.seed, init)?;
+            return Ok(Box::new(OptimisationJob::new(ascent)));
         }
-        let goals = |_: &Params, aim: &Aim| {
-            let unit = Unit::Class(aim.class.unwrap_or_default());
-            Ok(vec![Goal { layer: LayerName::LOGITS.into(), unit, sign: 1.0 }])
+        let info = model.info.clone();
+        let responses = move |_: &Params, aim: &Aim| {
+            let class = info.classes()?.labels.check(aim.class.unwrap_or(class))?;
+            Ok(vec![Response { layer: LayerName::LOGITS.into(), unit: Unit::Class(class), sign: 1.0 }])
         };
         let info = model.info.clone();
         let facts = move |_: &Params, aim: &Aim| {
             let class = aim.class.map(|class| info.class_fact(class));
             serde_json::Map::from_iter([("class".to_owned(), class.into())])
         };
-        let soil = Soil { model, params, aim, seed: context.seed, size: (side, side), init };
-        Ok(Box::new(Growth::start(soil, Box::new(goals), Box::new(facts))?))
+        let start = Start { model, params, aim, seed: context.seed, size: (height, width), init };
+        let optimisation = ImageOptimisation::new(start, Box::new(responses), Box::new(facts))?;
+        Ok(Box::new(OptimisationJob::new(optimisation)))
     }
 }

@@ -1,15 +1,14 @@
 //! DeepDream: a photo in which the model finds more and more of what a layer knows.
 
-use super::super::pixels::{picture_from_pixels, pixels_from_picture};
-use super::super::stopping::{PLATEAU, Watch};
-use super::goal::{Goal, Unit, look};
+use super::super::optimisation::{Course, Look, Optimisation, OptimisationJob};
+use super::super::stopping::PLATEAU;
+use super::response::{Response, Unit, look};
 use crate::error::{Error, Result};
-use crate::graph::LayerName;
 use crate::imaging::{Picture, fit_longer_side, resize};
 use crate::model::Model;
 use crate::optim::{Corners, bilinear, jitter, step_rng};
 use crate::techniques::api::{
-    Aim, Context, Group, Job, Need, Needs, ParamSpec, ParamValue, Params, Progress, State, Technique, View,
+    Aim, Context, Group, Job, Need, Needs, ParamSpec, ParamValue, Params, State, Technique, View,
 };
 use candle_core::Tensor;
 use rand::Rng;
@@ -17,7 +16,8 @@ use serde_json::{Map, Value};
 use std::sync::Arc;
 
 /// Ascent on the mean square of a layer, x ← clamp(x + s·g/mean|g|), from the smallest octave to the largest; what an
-/// octave added to the photo is enlarged and added to the next (Mordvintsev, Olah & Tyka 2015).
+/// octave added to the photo is enlarged and added to the next (Mordvintsev, Olah & Tyka 2015). On a model that takes one
+/// size only there is one octave, of what the model sees of the photo.
 pub struct DeepDream;
 
 const PARAMS: &[ParamSpec] = &[
@@ -64,26 +64,54 @@ impl Technique for DeepDream {
     fn start(&'static self, context: Context, params: Params) -> Result<Box<dyn Job>> {
         let what = "a picture: give an image file";
         let picture = context.picture.as_ref().ok_or(Error::Missing { technique: self.id(), what })?;
-        let photo = fit_longer_side(picture, params.count("size") as u32);
         let aim = context.aim();
-        let mut dream = Dream {
-            model: context.model,
-            seed: context.seed,
-            goal: Goal { layer: LayerName::LOGITS.into(), unit: Unit::Layer, sign: 1.0 },
-            x: Tensor::zeros(1, candle_core::DType::F32, &candle_core::Device::Cpu)?,
-            photo,
-            params,
-            octave: 0,
-            gradient: None,
-            step: 0,
-            watch: Watch::default(),
-            stopped: None,
+        let (model, seed) = (context.model, context.seed);
+        let any_size = model.input().any_size;
+        let (photo, octaves) = if any_size {
+            let photo = fit_longer_side(picture, params.count("size") as u32);
+            (model.input().coloured(&photo), params.count("octaves"))
+        } else {
+            (model.input().seen(picture), 1)
         };
-        dream.goal = dream.goal(&dream.params, &aim)?;
-        let small = dream.size(0);
-        dream.goal.check(&dream.model, small)?;
-        dream.x = dream.photo_at(small)?;
-        Ok(Box::new(dream))
+        let response = response(&model, &params, &aim)?;
+        let sizes = Octaves { photo, count: octaves, scale: params.float("octave_scale") };
+        response.check(&model, sizes.size(0))?;
+        let x = sizes.pixels(&model, 0)?;
+        Ok(Box::new(OptimisationJob::new(Dream { model, params, seed, response, octaves: sizes, octave: 0, x })))
+    }
+}
+
+/// What is dreamt of.
+fn response(model: &Model, params: &Params, aim: &Aim) -> Result<Response> {
+    let layer = model.layer_or_usual(aim.layer.as_ref().or(model.info.roles.dream.as_ref()))?;
+    let unit = match params.get("channel") {
+        Some(ParamValue::Int(c)) if *c >= 0 => Unit::Channel(*c as usize),
+        _ => Unit::Layer,
+    };
+    Ok(Response { layer, unit, sign: 1.0 })
+}
+
+/// The photo from small to full size.
+struct Octaves {
+    /// At full size.
+    photo: Picture,
+    count: usize,
+    /// Each size over the one before.
+    scale: f64,
+}
+
+impl Octaves {
+    /// Height and width of an octave, 0 for the smallest.
+    fn size(&self, octave: usize) -> (usize, usize) {
+        let scale = self.scale.powi((self.count - 1 - octave) as i32);
+        let side = |full: u32| ((f64::from(full) / scale).round() as usize).max(1);
+        (side(self.photo.height), side(self.photo.width))
+    }
+
+    /// The photo's pixels `[1, C, H, W]` at an octave.
+    fn pixels(&self, model: &Model, octave: usize) -> Result<Tensor> {
+        let (height, width) = self.size(octave);
+        model.input().pixels_from_picture(&resize(&self.photo, width as u32, height as u32), model.device())
     }
 }
 
@@ -91,127 +119,94 @@ struct Dream {
     model: Arc<Model>,
     params: Params,
     seed: u64,
-    goal: Goal,
-    /// The photo at full size.
-    photo: Picture,
-    /// The present octave, 0 for the smallest.
+    response: Response,
+    octaves: Octaves,
+    /// The present octave.
     octave: usize,
-    /// Pixels `[1, 3, H, W]` at the present octave.
+    /// Pixels `[1, C, H, W]` at the present octave.
     x: Tensor,
-    gradient: Option<Tensor>,
-    step: usize,
-    watch: Watch,
-    stopped: Option<&'static str>,
 }
 
 impl Dream {
-    fn goal(&self, params: &Params, aim: &Aim) -> Result<Goal> {
-        let layer = aim.layer.as_ref().or(self.model.info.roles.dream.as_ref());
-        let layer = self.model.layer_or_usual(layer)?;
-        let unit = match params.get("channel") {
-            Some(ParamValue::Int(c)) if *c >= 0 => Unit::Channel(*c as usize),
-            _ => Unit::Layer,
-        };
-        Ok(Goal { layer, unit, sign: 1.0 })
-    }
-
-    /// Height and width of an octave.
-    fn size(&self, octave: usize) -> (usize, usize) {
-        let below = self.params.count("octaves") - 1 - octave;
-        let scale = self.params.float("octave_scale").powi(below as i32);
-        let side = |full: u32| ((f64::from(full) / scale).round() as usize).max(1);
-        (side(self.photo.height), side(self.photo.width))
-    }
-
-    fn photo_at(&self, (height, width): (usize, usize)) -> Result<Tensor> {
-        pixels_from_picture(&resize(&self.photo, width as u32, height as u32), self.model.device())
-    }
-
-    fn total(&self) -> usize {
-        self.params.count("octaves") * self.params.count("octave_steps")
-    }
-
     /// Takes what was added to the photo so far over to the next octave.
     fn grow(&mut self) -> Result<()> {
-        let detail = (&self.x - self.photo_at(self.size(self.octave))?)?;
+        let detail = (&self.x - self.octaves.pixels(&self.model, self.octave)?)?;
         self.octave += 1;
-        let size = self.size(self.octave);
-        let detail = bilinear(&detail, size, Corners::Centred)?;
-        self.x = (self.photo_at(size)? + detail)?.clamp(0f32, 1f32)?;
-        self.watch.forget();
+        let detail = bilinear(&detail, self.octaves.size(self.octave), Corners::Centred)?;
+        self.x = (self.octaves.pixels(&self.model, self.octave)? + detail)?.clamp(0f32, 1f32)?;
         Ok(())
     }
 }
 
-impl Job for Dream {
-    fn step(&mut self) -> Result<Progress> {
-        let mut notes = vec![];
-        if let Some(gradient) = self.gradient.take() {
-            let mean = f64::from(gradient.abs()?.mean_all()?.to_scalar::<f32>()?).max(1e-20);
-            let moved = (&self.x + (gradient * (self.params.float("step_size") / mean))?)?;
-            self.x = moved.clamp(0f32, 1f32)?;
-            self.step += 1;
-            let due = self.step / self.params.count("octave_steps");
-            if due > self.octave && self.step < self.total() {
-                self.grow()?;
-                let (height, width) = self.size(self.octave);
-                notes.push(format!("octave {width}×{height}"));
-            }
-        }
-        let reach = (self.params.count("jitter") as i32).min(self.x.dim(2)?.min(self.x.dim(3)?) as i32 / 2);
-        let mut rng = step_rng(self.seed, self.step + 1);
-        let (dy, dx) = (rng.random_range(-reach..=reach), rng.random_range(-reach..=reach));
-        let preprocess = self.model.input();
-        let input = preprocess.input_from_pixels(&jitter(&self.x, dy, dx)?)?;
-        let seen = look(&self.model, &input, std::slice::from_ref(&self.goal), 0.0)?;
-        self.gradient = Some(jitter(&preprocess.gradient_at_pixels(&seen.gradient)?, -dy, -dx)?);
-        self.watch.see(self.step, -seen.scores[0]);
-        let patience = self.params.count("plateau");
-        let flat = patience > 0 && self.watch.since_improvement(self.step) >= patience;
-        let last = self.step >= self.total();
-        self.stopped = if last { Some("steps") } else { flat.then_some("plateau") };
-        Ok(Progress {
-            step: self.step,
-            total: self.total(),
-            figures: vec![("score", seen.scores[0])],
-            logits: None,
-            notes,
-            done: self.stopped.is_some(),
-        })
+impl Optimisation for Dream {
+    type Seen = Tensor;
+
+    fn params(&self) -> &Params {
+        &self.params
     }
 
-    fn set(&mut self, params: &Params, aim: &Aim) -> Result<()> {
-        let goal = self.goal(params, aim)?;
-        goal.check(&self.model, self.size(self.octave))?;
+    fn total(&self) -> usize {
+        self.octaves.count * self.params.count("octave_steps")
+    }
+
+    fn look(&mut self, course: &Course) -> Result<Look<Tensor>> {
+        let reach = (self.params.count("jitter") as i32).min(self.x.dim(2)?.min(self.x.dim(3)?) as i32 / 2);
+        let mut rng = step_rng(self.seed, course.step + 1);
+        let (dy, dx) = (rng.random_range(-reach..=reach), rng.random_range(-reach..=reach));
+        let input = self.model.input();
+        let shifted = input.input_from_pixels(&jitter(&self.x, dy, dx)?)?;
+        let found = look(&self.model, &shifted, std::slice::from_ref(&self.response), 0.0)?;
+        let gradient = jitter(&input.gradient_at_pixels(&found.gradient)?, -dy, -dx)?;
+        let score = found.scores[0];
+        let figures = vec![("score", score)];
+        let alone = course.step == 0 && self.octaves.count < self.params.count("octaves");
+        let notes = alone.then(|| "one octave: this model takes one size only".to_owned()).into_iter().collect();
+        Ok(Look { seen: gradient, objective: -score, figures, logits: None, probability: None, notes })
+    }
+
+    fn update(&mut self, gradient: Tensor, course: &mut Course) -> Result<Vec<String>> {
+        let mean = f64::from(gradient.abs()?.mean_all()?.to_scalar::<f32>()?).max(1e-20);
+        let moved = (&self.x + (gradient * (self.params.float("step_size") / mean))?)?;
+        self.x = moved.clamp(0f32, 1f32)?;
+        let due = course.step / self.params.count("octave_steps");
+        if due <= self.octave || course.step >= self.total() {
+            return Ok(vec![]);
+        }
+        self.grow()?;
+        course.watch.forget();
+        let (height, width) = self.octaves.size(self.octave);
+        Ok(vec![format!("octave {width}×{height}")])
+    }
+
+    fn set(&mut self, params: &Params, aim: &Aim, course: &mut Course, _: &mut Option<Tensor>) -> Result<()> {
+        let response = response(&self.model, params, aim)?;
+        response.check(&self.model, self.octaves.size(self.octave))?;
         self.params = params.clone();
-        if goal.layer != self.goal.layer || goal.unit != self.goal.unit {
-            self.goal = goal;
-            self.watch.forget();
+        if response.layer != self.response.layer || response.unit != self.response.unit {
+            self.response = response;
+            course.watch.forget();
         }
         Ok(())
     }
 
     fn view(&self) -> Result<View> {
-        let result = picture_from_pixels(&self.x)?;
-        let result = resize(&result, self.photo.width, self.photo.height);
-        Ok(View { input: Some(self.photo.clone()), result: Some(result), ..View::default() })
+        let result = self.model.input().picture_from_pixels(&self.x)?;
+        let photo = &self.octaves.photo;
+        let result = resize(&result, photo.width, photo.height);
+        let cropped = !self.model.input().any_size;
+        Ok(View { input: Some(photo.clone()), cropped, result: Some(result), ..View::default() })
     }
 
     fn facts(&self) -> Map<String, Value> {
-        let layer = ("layer".to_owned(), self.goal.layer.to_string().into());
-        Map::from_iter([layer, ("stopped_by".to_owned(), self.stopped.into())])
+        Map::from_iter([("layer".to_owned(), self.response.layer.as_str().into())])
     }
 
-    fn save_state(&self) -> Option<State> {
-        let state = State::default().with("x", &self.x).with_some("gradient", self.gradient.as_ref());
-        Some(self.watch.save(state.with_value("octave", self.octave).with_value("step", self.step)))
+    fn save(&self) -> State {
+        State::default().with("x", &self.x).with_value("octave", self.octave)
     }
 
-    fn load_state(&mut self, state: &State) -> Result<()> {
-        self.x = state.tensor("x")?;
-        self.gradient = state.tensors.get("gradient").cloned();
-        (self.octave, self.step) = (state.value("octave")?, state.value("step")?);
-        self.watch = Watch::load(state)?;
+    fn load(&mut self, state: &State) -> Result<()> {
+        (self.x, self.octave) = (state.tensor("x")?, state.value("octave")?);
         Ok(())
     }
 }

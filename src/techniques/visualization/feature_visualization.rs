@@ -1,17 +1,20 @@
 //! Feature visualization: pictures that a channel, a neuron or a direction of a layer responds to most.
 
-use super::super::pixels::pixels_from_picture;
+use super::super::optimisation::OptimisationJob;
 use super::super::stopping::{PLATEAU, steps};
-use super::goal::{Goal, Unit};
-use super::growth::{BASIS, COLOURS, DECAY, Growth, PAD, ROTATE, SCALE, Soil, TV_WEIGHT};
+use super::image::{BASIS, COLOURS, DECAY, ImageOptimisation, PAD, ROTATE, SCALE, Start, TV_WEIGHT};
+use super::response::{Response, Unit};
 use crate::error::{Error, Result};
 use crate::graph::LayerName;
-use crate::imaging::resize;
+use crate::imaging::{Picture, resize};
+use crate::model::Model;
 use crate::techniques::api::{Aim, Context, Group, Job, Need, Needs, ParamSpec, Params, Technique};
 use serde_json::{Map, Value, json};
 
 /// Most pictures that grow together.
 const PICTURES: usize = 16;
+/// Side of each picture, in pixels, of a model that takes any.
+const SIDE: i64 = 160;
 
 /// The recipe of class visualization's preset `lucid` on any layer; the diversity term is lucid's.
 pub struct FeatureVisualization;
@@ -32,10 +35,10 @@ const PARAMS: &[ParamSpec] = &[
     ParamSpec::choice("sign", &["positive", "negative"], "the strongest or the most negative response").fixed(),
     ParamSpec::int("copies", [1, 9], 1, "pictures of each channel").fixed(),
     ParamSpec::float("diversity", [0.0, 1e6], 1.0, "weight of the penalty on how alike the copies are"),
-    ParamSpec::int("size", [32, 512], 160, "side of each picture").in_unit("px").fixed(),
+    ParamSpec::int("size", [32, 512], SIDE, "side of each picture").in_unit("px").fixed(),
     steps(256),
     ParamSpec::float("step_size", [0.0, 10.0], 0.05, "Adam's step size"),
-    ParamSpec::float("jitter", [0.0, 112.0], 16.0, "largest random shift before each gradient").in_unit("px"),
+    ParamSpec::float("jitter", [0.0, 512.0], 16.0, "largest random shift before each gradient").in_unit("px"),
     PAD,
     SCALE,
     ROTATE,
@@ -74,17 +77,33 @@ impl Technique for FeatureVisualization {
     fn start(&'static self, context: Context, params: Params) -> Result<Box<dyn Job>> {
         let aim = context.aim();
         let model = context.model;
-        let side = params.count("size");
-        let resized = |picture| pixels_from_picture(&resize(picture, side as u32, side as u32), model.device());
+        let (height, width) = size(&model, params.count("size"))?;
+        let resized = |picture: &Picture| {
+            let picture = resize(picture, width as u32, height as u32);
+            model.input().pixels_from_picture(&picture, model.device())
+        };
         let init = context.init.as_ref().map(resized).transpose()?;
         let usual = model.layer_or_usual(None)?;
-        let goals = move |params: &Params, aim: &Aim| goals(params, aim.layer.as_ref().unwrap_or(&usual));
-        let soil = Soil { model, params, aim, seed: context.seed, size: (side, side), init };
-        Ok(Box::new(Growth::start(soil, Box::new(goals), Box::new(facts))?))
+        let responses = move |params: &Params, aim: &Aim| responses(params, aim.layer.as_ref().unwrap_or(&usual));
+        let start = Start { model, params, aim, seed: context.seed, size: (height, width), init };
+        let optimisation = ImageOptimisation::new(start, Box::new(responses), Box::new(facts))?;
+        Ok(Box::new(OptimisationJob::new(optimisation)))
     }
 }
 
-fn goals(params: &Params, layer: &LayerName) -> Result<Vec<Goal>> {
+/// Height and width of the pictures: as asked for, or the only ones that the model takes.
+fn size(model: &Model, side: usize) -> Result<(usize, usize)> {
+    let input = model.input();
+    if input.any_size {
+        return Ok((side, side));
+    }
+    if side as i64 != SIDE {
+        input.check_size("size", (side, side))?;
+    }
+    Ok(input.size.into())
+}
+
+fn responses(params: &Params, layer: &LayerName) -> Result<Vec<Response>> {
     let text = params.choice("channels");
     let weights = channels(text)?;
     let unit = params.choice("unit");
@@ -103,8 +122,8 @@ fn goals(params: &Params, layer: &LayerName) -> Result<Vec<Goal>> {
         return Err(Error::bad_value("channels", text, advice));
     }
     let sign = if params.choice("sign") == "negative" { -1.0 } else { 1.0 };
-    let goal = |unit: &Unit| Goal { layer: layer.clone(), unit: unit.clone(), sign };
-    Ok(units.iter().flat_map(|unit| (0..copies).map(move |_| goal(unit))).collect())
+    let response = |unit: &Unit| Response { layer: layer.clone(), unit: unit.clone(), sign };
+    Ok(units.iter().flat_map(|unit| (0..copies).map(move |_| response(unit))).collect())
 }
 
 /// `3, 17:-0.5` as channels with their weights.
@@ -118,9 +137,8 @@ fn channels(text: &str) -> Result<Vec<(usize, f32)>> {
     parsed.ok_or_else(|| Error::bad_value("channels", text, "it takes channel indices such as 3 or 3,17,40"))
 }
 
-fn facts(params: &Params, aim: &Aim) -> Map<String, Value> {
-    let layer = aim.layer.as_ref().map(ToString::to_string);
-    Map::from_iter([("layer".to_owned(), layer.into()), ("channels".to_owned(), json!(params.choice("channels")))])
+fn facts(params: &Params, _: &Aim) -> Map<String, Value> {
+    Map::from_iter([("channels".to_owned(), json!(params.choice("channels")))])
 }
 
 #[cfg(test)]

@@ -4,8 +4,8 @@ mod ascent;
 mod class_visualization;
 mod deepdream;
 mod feature_visualization;
-mod goal;
-mod growth;
+mod image;
+mod response;
 
 pub use class_visualization::ClassVisualization;
 pub use deepdream::DeepDream;

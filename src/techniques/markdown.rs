@@ -1,13 +1,13 @@
-//! The tables of docs/techniques.md.
+//! The tables of docs/techniques.md, in Markdown.
 
 use super::evaluation::METRICS;
 use super::registry::TECHNIQUES;
 use crate::techniques::api::Group;
 use std::fmt::Write;
 
-/// Every technique and metric with its definition, as Markdown.
+/// Every technique and metric with its definition.
 #[must_use]
-pub fn tables() -> String {
+pub fn markdown() -> String {
     let mut text = String::new();
     for group in [Group::Attribution, Group::Visualization, Group::Adversarial, Group::Style] {
         let _ = writeln!(text, "### {}{}\n", group.to_string()[..1].to_uppercase(), &group.to_string()[1..]);

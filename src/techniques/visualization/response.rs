@@ -1,4 +1,4 @@
-//! What a picture is grown towards: a score of the model's activations, and where its gradient starts.
+//! What a picture is optimised for: the response of a part of the model, and where its gradient starts.
 
 use crate::error::{Error, Result};
 use crate::graph::LayerName;
@@ -6,7 +6,7 @@ use crate::kernels::ReluRule;
 use crate::model::Model;
 use candle_core::Tensor;
 
-/// Whose response is to grow.
+/// Whose response it is.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Unit {
     /// The logit of a class.
@@ -21,16 +21,16 @@ pub(super) enum Unit {
     Layer,
 }
 
-/// The response of one unit at a layer, to grow (`sign` 1) or to become as negative as it can (−1).
+/// The response of one unit at a layer, to become as large (`sign` 1) or as negative (−1) as it can.
 #[derive(Debug, Clone)]
-pub(super) struct Goal {
+pub(super) struct Response {
     pub layer: LayerName,
     pub unit: Unit,
     pub sign: f64,
 }
 
 /// What was found at a batch of pictures.
-pub(super) struct Seen {
+pub(super) struct Found {
     /// The signed response to each picture.
     pub scores: Vec<f64>,
     /// The gradient of their sum, less the penalty, at the input.
@@ -41,9 +41,10 @@ pub(super) struct Seen {
     pub logits: Option<Vec<f32>>,
 }
 
-impl Goal {
-    /// Refuses channels that the layer does not have, for pictures of this size.
+impl Response {
+    /// Refuses pictures of this size that the model does not take, and channels that the layer does not have.
     pub fn check(&self, model: &Model, (height, width): (usize, usize)) -> Result<()> {
+        model.input().check_size("size", (height, width))?;
         let layers = model.graph.layers(height, width).map_err(|_| {
             let advice = "that is too small for this model; make it larger";
             Error::bad_value("size", format!("{width}×{height}"), advice)
@@ -64,7 +65,7 @@ impl Goal {
     }
 
     /// The response of activations `[C, H, W]`, and its gradient there.
-    fn response(&self, activations: &Tensor) -> Result<(f64, Tensor)> {
+    fn at(&self, activations: &Tensor) -> Result<(f64, Tensor)> {
         let shape = activations.dims().to_vec();
         let (c, places) = (shape[0], shape[1..].iter().product::<usize>());
         let mut seed = vec![0f32; c * places];
@@ -95,28 +96,28 @@ impl Goal {
     }
 }
 
-/// Looks at inputs `[N, 3, H, W]`, each with its goal. Inputs with equal goals are a group; `diversity` is the weight
+/// Looks at inputs `[N, C, H, W]`, each for its response. Inputs for the same response are a group; `diversity` is the weight
 /// of the penalty on how alike those of a group are.
-pub(super) fn look(model: &Model, inputs: &Tensor, goals: &[Goal], diversity: f64) -> Result<Seen> {
-    let layer = &goals[0].layer;
+pub(super) fn look(model: &Model, inputs: &Tensor, responses: &[Response], diversity: f64) -> Result<Found> {
+    let layer = &responses[0].layer;
     let activations = model.graph.forward(inputs, std::slice::from_ref(layer))?;
     let at_layer = activations.get(layer)?;
-    let mut scores = Vec::with_capacity(goals.len());
-    let mut seeds = Vec::with_capacity(goals.len());
-    for (i, goal) in goals.iter().enumerate() {
-        let (score, seed) = goal.response(&at_layer.get(i)?)?;
+    let mut scores = Vec::with_capacity(responses.len());
+    let mut seeds = Vec::with_capacity(responses.len());
+    for (i, response) in responses.iter().enumerate() {
+        let (score, seed) = response.at(&at_layer.get(i)?)?;
         scores.push(score);
         seeds.push(seed);
     }
     let mut alike = 0.0;
     if diversity > 0.0 {
-        let (value, gradients) = likeness(&at_layer, goals)?;
+        let (value, gradients) = likeness(&at_layer, responses)?;
         alike = value;
         for (seed, gradient) in seeds.iter_mut().zip(gradients) {
             *seed = (&*seed - (gradient * diversity)?)?;
         }
     }
-    let classes = matches!(goals[0].unit, Unit::Class(_));
+    let classes = matches!(responses[0].unit, Unit::Class(_));
     let logits = if classes { Some(at_layer.get(0)?.flatten_all()?.to_vec1::<f32>()?) } else { None };
     let seed = Tensor::stack(&seeds, 0)?;
     let input = [LayerName::INPUT.into()];
@@ -127,12 +128,12 @@ pub(super) fn look(model: &Model, inputs: &Tensor, goals: &[Goal], diversity: f6
         // redirected gradients do).
         gradient = model.graph.backward(&activations, &seeds, &input, ReluRule::Deconvnet)?.input()?.clone();
     }
-    Ok(Seen { scores, gradient, alike, logits })
+    Ok(Found { scores, gradient, alike, logits })
 }
 
-/// The mean cosine between the Gram matrices of pictures with equal goals (lucid's `diversity`), and the gradient of
+/// The mean cosine between the Gram matrices of pictures for the same response (lucid's `diversity`), and the gradient of
 /// the sum over pairs at each picture's activations.
-fn likeness(activations: &Tensor, goals: &[Goal]) -> Result<(f64, Vec<Tensor>)> {
+fn likeness(activations: &Tensor, responses: &[Response]) -> Result<(f64, Vec<Tensor>)> {
     let (n, c, h, w) = activations.dims4()?;
     let features: Vec<Tensor> =
         (0..n).map(|i| Ok(activations.get(i)?.reshape((c, h * w))?)).collect::<Result<_>>()?;
@@ -143,7 +144,7 @@ fn likeness(activations: &Tensor, goals: &[Goal]) -> Result<(f64, Vec<Tensor>)> 
     let (mut total, mut pairs) = (0.0, 0);
     for i in 0..n {
         for j in 0..n {
-            if i == j || goals[i].unit != goals[j].unit {
+            if i == j || responses[i].unit != responses[j].unit {
                 continue;
             }
             let cosine = dot(&grams[i], &grams[j])? / (lengths[i] * lengths[j]);
@@ -166,14 +167,14 @@ mod tests {
 
     #[test]
     fn likeness_has_the_gradient_of_its_value() -> Result<()> {
-        let goals: Vec<Goal> =
-            [0, 0, 1].map(|c| Goal { layer: "l".into(), unit: Unit::Channel(c), sign: 1.0 }).to_vec();
+        let responses: Vec<Response> =
+            [0, 0, 1].map(|c| Response { layer: "l".into(), unit: Unit::Channel(c), sign: 1.0 }).to_vec();
         let x = noise(&mut step_rng(2, 0), &[3, 4, 2, 3], &Device::Cpu)?;
         let direction = noise(&mut step_rng(2, 1), &[3, 4, 2, 3], &Device::Cpu)?;
-        let (_, gradients) = likeness(&x, &goals)?;
+        let (_, gradients) = likeness(&x, &responses)?;
         let slope = f64::from((Tensor::stack(&gradients, 0)? * &direction)?.sum_all()?.to_scalar::<f32>()?);
         // The sum runs over ordered pairs, of which each picture's gradient holds one half: two pairs, value × 2 / 2.
-        let at = |t: f64| -> Result<f64> { Ok(likeness(&(&x + (&direction * t)?)?, &goals)?.0) };
+        let at = |t: f64| -> Result<f64> { Ok(likeness(&(&x + (&direction * t)?)?, &responses)?.0) };
         let measured = (at(1e-2)? - at(-1e-2)?) / 2e-2;
         assert!((slope - measured).abs() < 1e-2 * measured.abs().max(0.1), "{slope} {measured}");
         let alone = x.get(2)?.zeros_like()?;
