@@ -17,7 +17,7 @@ pub use crate::imaging::{CropMode, Interpolation, Resize};
 pub use catalogue::{BUILT_IN, Embedded, Entry, Purpose, UNTRAINED, find, usual};
 pub use input::{ChannelOrder, Input};
 pub use labels::Labels;
-pub use open::{ModelRef, check, known_output, open};
+pub use open::{ModelRef, known_output, open};
 pub use output::{Output, Prediction, Scores, top_class};
 pub use provenance::{Assumption, Provenance};
 pub use roles::Roles;

@@ -235,7 +235,9 @@ impl Worker {
         self.snapshots.send_replace(Arc::new(loading.clone()));
         let outcome = guarded(|| {
             let model = self.models.get(&checked.model)?;
-            checked.resolve(&model)?;
+            if checked.looks_at_classes() && checked.spec.classes().next().is_some() {
+                checked.resolve(model.info.classes()?)?;
+            }
             self.tell(Event::Started {
                 run: self.runs,
                 spec: Box::new(checked.spec.clone()),
