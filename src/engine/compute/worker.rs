@@ -186,7 +186,7 @@ impl Worker {
         let checked = check(spec, self.options.techniques, &self.models)?;
         self.take_over(checked, |worker, checked, model| {
             if let Some(part) = kept.saved.differs(&model.info) {
-                let reason = format!("the run was made with other {part} than these");
+                let reason = format!("the run was made with a model of other {part} than this one");
                 return Err(Error::bad_value("run", folder.display(), reason));
             }
             let mut run = checked.begin(worker.runs, model, None)?;
