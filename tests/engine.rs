@@ -552,12 +552,13 @@ fn classes_are_the_models_own() {
         assert!((seen.width - width.min(height)).abs() < 1.0 && (seen.height - width.min(height)).abs() < 1.0);
         assert!((seen.x - (width - seen.width) / 2.0).abs() < 2.0, "{seen:?}");
         for (class, words) in
-            [("shepherd dog of mars", "unknown class"), ("shark", "several classes"), ("1000", "0 to 999")]
+            [("shepherd dog of mars", "no class called"), ("shark", "several classes"), ("1000", "0 to 999")]
         {
             link.send(Command::Start(Box::new(JobSpec { class: Some(class.into()), ..spec.clone() }))).expect("sent");
-            let (_, message) = wait(&mut link, failed).await;
-            assert!(message.contains(words), "{message}");
+            let (kind, message) = wait(&mut link, refused).await;
+            assert!(kind == FailureKind::Usage && message.contains(words), "{message}");
         }
+        assert_eq!((link.snapshot().run, link.snapshot().course.phase), (1, Phase::Finished));
     });
 }
 

@@ -50,7 +50,7 @@ struct Placement {
 impl Resize {
     /// What a network whose input is `[height, width]` sees of a photo; `fill` is the border's colour.
     #[must_use]
-    pub fn apply(&self, photo: &Picture, [height, width]: [usize; 2], fill: [u8; 3]) -> Picture {
+    pub fn apply(self, photo: &Picture, [height, width]: [usize; 2], fill: [u8; 3]) -> Picture {
         let size = [width as u32, height as u32];
         if [photo.width, photo.height] == size {
             return photo.clone();
@@ -73,7 +73,7 @@ impl Resize {
     /// The part of a photo of that width and height that a network whose input is `[height, width]` sees, in the photo's
     /// pixels; a border lies beyond the photo.
     #[must_use]
-    pub fn area(&self, (wide, high): (u32, u32), [height, width]: [usize; 2]) -> Area {
+    pub fn area(self, (wide, high): (u32, u32), [height, width]: [usize; 2]) -> Area {
         let Placement { scale, corner, .. } = self.placement([wide, high], [width as u32, height as u32]);
         Area {
             x: corner[0] / scale[0],
@@ -86,19 +86,14 @@ impl Resize {
     /// Where a box `[x, y, width, height]` of a photo of that width and height lies in an input of `[height, width]`, as
     /// `[left, top, right, bottom]` in pixels of the input, cut at its edges.
     #[must_use]
-    pub fn seen_box(
-        &self,
-        (wide, high): (u32, u32),
-        [height, width]: [usize; 2],
-        [x, y, w, h]: [f64; 4],
-    ) -> [f64; 4] {
+    pub fn seen_box(self, (wide, high): (u32, u32), [height, width]: [usize; 2], [x, y, w, h]: [f64; 4]) -> [f64; 4] {
         let Placement { scale, corner, .. } = self.placement([wide, high], [width as u32, height as u32]);
         let across = |v: f64| (v * scale[0] - corner[0]).clamp(0.0, width as f64);
         let down = |v: f64| (v * scale[1] - corner[1]).clamp(0.0, height as f64);
         [across(x), down(y), across(x + w), down(y + h)]
     }
 
-    fn placement(&self, photo: [u32; 2], size: [u32; 2]) -> Placement {
+    fn placement(self, photo: [u32; 2], size: [u32; 2]) -> Placement {
         if photo == size {
             return Placement { resized: size, scale: [1.0; 2], corner: [0.0; 2] };
         }
@@ -191,7 +186,7 @@ mod tests {
         let photo = ramp(250, 120);
         for mode in [CropMode::Center, CropMode::Squash, CropMode::Border] {
             for (size, crop_share) in [([60, 60], 1.0), ([60, 60], 0.875), ([96, 64], 1.0), ([40, 110], 0.9)] {
-                let resize = Resize { mode, crop_share, ..CENTER };
+                let resize = Resize { crop_share, mode, ..CENTER };
                 let (seen, area) = (seen(resize, &photo, size), resize.area((250, 120), size));
                 let at = |x: usize, y: usize| &seen.rgb[(y * size[1] + x) * 3..][..3];
                 for (x, y) in [(0.25, 0.5), (0.5, 0.4), (0.75, 0.6)] {

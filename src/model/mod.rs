@@ -19,7 +19,7 @@ pub use binary::two_logits;
 pub use catalogue::{BUILT_IN, Embedded, Entry, Purpose, UNTRAINED, find, usual};
 pub use input::{ChannelOrder, Input};
 pub use labels::Labels;
-pub use open::{ModelRef, check, known_output, open};
+pub use open::{ModelRef, known_output, open};
 pub use output::{Output, Prediction, Scores, softmax, top_class};
 pub use provenance::{Assumption, Provenance};
 pub use roles::Roles;

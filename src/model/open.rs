@@ -23,31 +23,22 @@ impl ModelRef {
     }
 }
 
-/// Says what speaks against a model that is meant, without reading it.
-///
-/// # Errors
-/// [`crate::Error::Unknown`] with the closest names, [`crate::Error::BadWeights`] if a file is not there.
-pub fn check(known: &[Entry], which: &ModelRef) -> Result<()> {
-    find(known, &which.name)?;
-    match &which.weights {
-        Some(path) => std::fs::metadata(path).map(drop).map_err(|e| Error::bad_weights(path, e)),
-        None => Ok(()),
-    }
-}
-
 /// What the scores of a model mean, where that is known without reading it.
 ///
 /// # Errors
-/// As [`check`].
+/// [`Error::Unknown`] with the closest names, [`Error::BadWeights`] if a file is not there.
 pub fn known_output(known: &[Entry], which: &ModelRef) -> Result<Option<Output>> {
-    check(known, which)?;
-    Ok(find(known, &which.name)?.output.map(|output| output()))
+    let entry = find(known, &which.name)?;
+    if let Some(path) = &which.weights {
+        std::fs::metadata(path).map_err(|e| Error::bad_weights(path, e))?;
+    }
+    Ok(entry.output.map(|output| output()))
 }
 
 /// Reads the model that is meant onto `device`.
 ///
 /// # Errors
-/// [`crate::Error::Unknown`] with the closest names, [`crate::Error::BadWeights`] if a file cannot be read.
+/// [`Error::Unknown`] with the closest names, [`Error::BadWeights`] if a file cannot be read.
 pub fn open(known: &[Entry], which: &ModelRef, device: &Device) -> Result<Model> {
     let entry = find(known, &which.name)?;
     let weights = match &which.weights {

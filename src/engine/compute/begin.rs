@@ -5,7 +5,7 @@ use crate::engine::protocol::{ClassName, Compared, InputRecord, JobSpec, Source,
 use crate::engine::run::{Beginning, Run};
 use crate::error::{Error, Result};
 use crate::imaging::{HeatMap, Picture};
-use crate::model::{Model, ModelRef};
+use crate::model::{Model, ModelRef, Output};
 use crate::techniques::evaluation::{Evaluation, evaluate, metric};
 use crate::techniques::{
     Context, Job, Method, Need, Params, TECHNIQUES, Technique, Variation, compare, find, method,
@@ -78,9 +78,13 @@ pub(super) fn check(spec: JobSpec, techniques: &[&'static dyn Technique], models
         Some(name) => ModelRef { name: name.clone(), weights: spec.weights.clone() },
         None => ModelRef { weights: spec.weights.clone(), ..models.usual(technique.purpose())? },
     };
-    models.check(&model)?;
-    let pictures = Pictures::read(&spec, technique)?;
-    Ok(Checked { spec, technique, params, model, pictures })
+    let known = models.known_output(&model)?;
+    let mut checked = Checked { spec, technique, params, model, pictures: Pictures::default() };
+    if let Some(output) = known {
+        checked.resolve(&output)?;
+    }
+    checked.pictures = Pictures::read(&checked.spec, technique)?;
+    Ok(checked)
 }
 
 impl Checked {
@@ -88,15 +92,19 @@ impl Checked {
     ///
     /// # Errors
     /// If the model has no such class.
-    pub fn resolve(&mut self, model: &Model) -> Result<()> {
-        let (needs, compares) = (self.technique.needs(), self.spec.task != Task::Run);
-        if needs.class == Need::None && needs.target == Need::None && !compares {
-            return Ok(());
-        }
-        for class in self.spec.classes() {
-            *class = class.among(&model.info.classes()?.labels)?.into();
+    pub fn resolve(&mut self, output: &Output) -> Result<()> {
+        if self.looks_at_classes() {
+            for class in self.spec.classes() {
+                *class = class.among(&output.labels)?.into();
+            }
         }
         Ok(())
+    }
+
+    /// Whether it matters which classes are asked for.
+    pub fn looks_at_classes(&self) -> bool {
+        let needs = self.technique.needs();
+        needs.class != Need::None || needs.target != Need::None || self.spec.task != Task::Run
     }
 
     /// The run itself, with the job ready for its first step. `known` is the map that is to be scored, if it has been made.

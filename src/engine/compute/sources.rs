@@ -3,7 +3,7 @@
 use crate::engine::protocol::{InputRecord, Source};
 use crate::error::{Error, Result};
 use crate::imaging::{Picture, decode, read_bytes, samples};
-use crate::model::{self, Entry, Model, ModelRef, Purpose, sha256_hex};
+use crate::model::{self, Entry, Model, ModelRef, Output, Purpose, sha256_hex};
 use candle_core::Device;
 use std::path::Path;
 use std::sync::Arc;
@@ -39,9 +39,12 @@ impl Models {
         Self { known, device, open: Vec::new() }
     }
 
-    /// Says what speaks against a model before it is read.
-    pub fn check(&self, which: &ModelRef) -> Result<()> {
-        model::check(self.known, which)
+    /// What the scores of a model mean, where that is known without reading it; and what speaks against reading it.
+    pub fn known_output(&self, which: &ModelRef) -> Result<Option<Output>> {
+        match self.open.iter().find(|(known, _)| known == which) {
+            Some((_, model)) => Ok(model.info.output.clone()),
+            None => model::known_output(self.known, which),
+        }
     }
 
     /// The model that is meant.

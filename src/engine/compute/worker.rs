@@ -186,7 +186,7 @@ impl Worker {
         let checked = check(spec, self.options.techniques, &self.models)?;
         self.take_over(checked, |worker, checked, model| {
             if let Some(part) = kept.saved.differs(&model.info) {
-                let reason = format!("the run was made with other {part} than these");
+                let reason = format!("the run was made with a model of other {part} than this one");
                 return Err(Error::bad_value("run", folder.display(), reason));
             }
             let mut run = checked.begin(worker.runs, model, None)?;
@@ -235,7 +235,9 @@ impl Worker {
         self.snapshots.send_replace(Arc::new(loading.clone()));
         let outcome = guarded(|| {
             let model = self.models.get(&checked.model)?;
-            checked.resolve(&model)?;
+            if checked.looks_at_classes() && checked.spec.classes().next().is_some() {
+                checked.resolve(model.info.classes()?)?;
+            }
             self.tell(Event::Started {
                 run: self.runs,
                 spec: Box::new(checked.spec.clone()),
