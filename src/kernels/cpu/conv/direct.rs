@@ -128,8 +128,8 @@ impl Block {
     fn of(pixels: usize, k: usize, weights: &Panels, groups: usize, pointwise: bool) -> Self {
         let tasks = (4 * rayon::current_num_threads()).max(8);
         let o = weights.columns();
-        let fits = if pointwise { usize::MAX } else { (GATHERED / k.max(1)).clamp(Self::TILE, 512) };
         let whole = pixels.next_multiple_of(Self::TILE);
+        let fits = if pointwise { whole } else { (GATHERED / k.max(1)).clamp(Self::TILE, 512) };
         // Whichever matrix is the larger is read once; the other goes through the caches for every task.
         if groups == 1 && o > pixels && o > weights.panel() && pixels * k <= 2 * GATHERED {
             let columns = o.div_ceil(tasks).next_multiple_of(weights.panel());
