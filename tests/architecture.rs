@@ -136,7 +136,7 @@ fn edges(sources: &BTreeMap<String, String>) -> BTreeMap<String, BTreeSet<String
         .iter()
         .map(|(module, code)| {
             let uses = code.split(';').filter(|s| s.trim_start().starts_with("pub") && s.contains(" use "));
-            let names = uses.flat_map(|statement| paths(statement, " use "));
+            let names = uses.flat_map(|statement| paths(statement, "use "));
             let from = |path: String| {
                 let full = path.strip_prefix("crate::").map_or_else(|| join(module, &path), str::to_owned);
                 Some((path.rsplit("::").next()?.to_owned(), full))

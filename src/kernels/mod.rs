@@ -30,12 +30,7 @@ mod resize;
 mod separable;
 mod size;
 mod softmax;
-
-/// Runs `work` on a thread of the pool that the kernels share: from there, handing parts of a layer to the other
-/// threads costs no switch.
-pub fn in_pool<T: Send>(work: impl FnOnce() -> T + Send) -> T {
-    if rayon::current_thread_index().is_some() { work() } else { rayon::scope(|_| work()) }
-}
+mod threads;
 
 pub use activation::Gate;
 pub use axes::Axes;
@@ -55,3 +50,4 @@ pub use reduce::Reduction;
 pub use resize::{Coordinates, Interpolation, Resize, Rounding, Target};
 pub use separable::Separable;
 pub use softmax::{DivideByNorm, Norm, Softmax};
+pub use threads::in_pool;

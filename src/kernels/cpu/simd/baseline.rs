@@ -1,6 +1,6 @@
 //! Vectors that the compiler makes of short arrays.
 
-use super::Simd;
+use super::vector::Simd;
 
 /// What every processor of the target has: SSE2 on x86-64, NEON on Arm.
 #[derive(Debug, Clone, Copy)]

@@ -4,7 +4,7 @@
 // after the processor has said that it knows it (`detect`); pointers are as the trait's callers promise.
 #![allow(clippy::undocumented_unsafe_blocks, reason = "one reason for all, above")]
 
-use super::Simd;
+use super::vector::Simd;
 use std::arch::x86_64::{
     __m256, __m256i, __m512, __mmask16, _CMP_EQ_OQ, _CMP_GT_OQ, _CMP_LT_OQ, _CMP_UNORD_Q, _MM_HINT_T0, _mm_prefetch,
     _mm256_add_ps, _mm256_and_ps, _mm256_blendv_ps, _mm256_cmp_ps, _mm256_fmadd_ps, _mm256_loadu_ps,
