@@ -62,14 +62,6 @@ impl Value {
         Ok(Self { storage: Storage::Rows(rows, shape), kernels })
     }
 
-    /// [`Value::of_rows`] for the same kernels as this value.
-    ///
-    /// # Errors
-    /// As there.
-    pub fn with_rows(&self, rows: Map, shape: Shape) -> Result<Self> {
-        Self::of_rows(rows, shape, self.kernels)
-    }
-
     /// What maps of it are made for.
     #[must_use]
     pub fn kernels(&self) -> KernelSet {
