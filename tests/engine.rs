@@ -257,11 +257,12 @@ fn stop_takes_one_step_at_most() {
         link.send(Command::Stop).expect("sent");
         // On this runtime of one thread the engine's task passes the command on before this test is at it again.
         tokio::time::sleep(Duration::from_millis(10)).await;
-        // Of the step under way; another would wait for ever.
+        // The step that may be under way is let go; another would wait for ever.
         let_go(1);
         let stopped = |e: &Event| if let Event::Stopped { step, .. } = e { Some(*step) } else { None };
-        assert_eq!(wait(&mut link, stopped).await, 4);
-        assert_eq!(link.snapshot().course.step, 4);
+        let at = wait(&mut link, stopped).await;
+        assert!((3..=4).contains(&at), "{at}");
+        assert_eq!(link.snapshot().course.step, at);
     });
 }
 
