@@ -10,7 +10,7 @@ use gradlens::imaging::{Display, HeatMap, Picture};
 use gradlens::model::{
     BUILT_IN, ChannelOrder, Input, ModelInfo, Output, Prediction, Provenance, Resize, Roles, usual,
 };
-use gradlens::picture::{self, Importance, Line, Pictures, Protocol, Rates};
+use gradlens::picture::{self, Importance, Pictures, Protocol, Rates, Writer};
 use gradlens::techniques::{Panel, Params, TECHNIQUES, View, find};
 use gradlens::tui::{Action, App, Begin, Setup, Theme, draw};
 use ratatui::Terminal;
@@ -33,7 +33,7 @@ fn app(technique: &str, theme: Theme) -> App {
     let mut app = App::new(Setup { spec: spec.clone(), theme, begin: Begin::Start, display, bandwidth: None });
     let model = model(&["stem", "blocks.4.2", "head"]);
     app.on_event(Event::Started { run: 1, spec: Box::new(spec), model: Arc::new(model), params: Params::default() });
-    app.set_line(Protocol::Kitty, Rates { bytes: 96_000.0, pictures: 4.8 });
+    app.set_output(Protocol::Kitty, Rates { bytes: 96_000.0, pictures: 4.8 });
     app
 }
 
@@ -471,8 +471,8 @@ fn a_class_turns_a_running_visualization_and_restarts_a_finished_one() {
 fn nothing_of_a_picture_stays_where_it_was() {
     let square = Picture::new(64, 64, vec![90; 64 * 64 * 3]);
     for protocol in [Protocol::Kitty, Protocol::Sixel, Protocol::Iterm2] {
-        let line = Line::start(std::io::sink(), false, || {}).expect("a line");
-        let mut pictures = Pictures::new(picture::Terminal::plain(protocol), Arc::new(line), || {});
+        let writer = Writer::start(std::io::sink(), false, || {}).expect("a writer");
+        let mut pictures = Pictures::new(picture::Terminal::plain(protocol), Arc::new(writer), || {});
         let mut frame = |area: Option<Rect>| {
             let mut buffer = Buffer::empty(Rect::new(0, 0, 60, 20));
             if let Some(area) = area {

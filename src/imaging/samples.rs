@@ -17,10 +17,10 @@ macro_rules! sample {
 
 /// The photos, the one on the first screen first.
 pub static PHOTOS: &[Sample] = &[
+    sample!("photos", "hen"),
     sample!("photos", "german_shepherd"),
     sample!("photos", "chelsea"),
     sample!("photos", "kitten"),
-    sample!("photos", "hen"),
     sample!("photos", "coffee"),
 ];
 

@@ -74,7 +74,7 @@ pub const BINDINGS: &[Binding] = &[
         "d",
         "",
         "compare with an earlier run, pictures side by side and curves together",
-        &[(KeyCode::Char('d'), Action::PickRival)],
+        &[(KeyCode::Char('d'), Action::PickReference)],
     ),
     binding("c", "class", "choose the class, or the target of an attack", &[(KeyCode::Char('c'), Action::PickClass)]),
     binding("u", "", "no target: any class but the photo's own", &[(KeyCode::Char('u'), Action::ClearTarget)]),

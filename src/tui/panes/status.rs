@@ -1,6 +1,6 @@
 //! The last line: a message if there is one, otherwise what the keys do here.
 
-use super::{Canvas, Pane};
+use super::pane::{Canvas, Pane};
 use crate::engine::Phase;
 use crate::techniques::Need;
 use crate::tui::app::App;
@@ -20,9 +20,9 @@ impl Pane for Status {
     }
 
     fn render(&self, frame: &mut Frame<'_>, area: Rect, app: &mut App, _canvas: &mut Canvas<'_>) {
-        let theme = app.theme;
+        let theme = app.view().theme;
         let width = area.width as usize;
-        if let Some(message) = &app.message {
+        if let Some(message) = app.message() {
             let style = if message.bad { theme.bad() } else { theme.good() };
             let text = cut(&format!(" {}", message.text), width);
             frame.render_widget(Paragraph::new(Line::styled(text, style)), area);
@@ -40,7 +40,7 @@ impl Pane for Status {
             }
             used += size(binding);
             spans.push(Span::styled(format!(" {} ", binding.keys), theme.accent()));
-            let word = if binding.keys == "space" && app.snapshot.course.phase == Phase::Paused {
+            let word = if binding.keys == "space" && app.snapshot().course.phase == Phase::Paused {
                 "go on"
             } else {
                 binding.short
@@ -57,17 +57,17 @@ fn size(binding: &crate::tui::keymap::Binding) -> usize {
 
 /// Whether a key does something for the present technique and run.
 fn applies(app: &App, keys: &str) -> bool {
-    let needs = app.current().needs();
-    let alive = matches!(app.snapshot.course.phase, Phase::Running | Phase::Paused);
+    let needs = app.technique().needs();
+    let alive = matches!(app.snapshot().course.phase, Phase::Running | Phase::Paused);
     match keys {
         "space" | "." | "x" => alive,
-        "[ ]" | "b" => app.is_current() && app.snapshot.history.len() > 1,
+        "[ ]" | "b" => app.is_current() && app.snapshot().history.len() > 1,
         "l" => needs.layer != Need::None,
-        "g" | "e" => app.current().group() == crate::techniques::Group::Attribution,
+        "g" | "e" => app.technique().group() == crate::techniques::Group::Attribution,
         "c" => needs.class != Need::None || needs.target != Need::None,
         "y" => needs.style != Need::None,
         "↑↓" | "+-" => !app.params().is_empty(),
-        "v" => app.snapshot.view.heat.is_some(),
+        "v" => app.snapshot().view.heat.is_some(),
         _ => true,
     }
 }
