@@ -1,7 +1,7 @@
 //! What a slot of the screen is to show, and how a part of it becomes a picture.
 
 use super::map_display::{MapDisplay, MapView};
-use crate::imaging::{Area, HeatMap, Picture, crop, dim_outside, resize, swipe};
+use crate::imaging::{Area, HeatMap, Picture, crop, framed, resize, swipe};
 use std::sync::Arc;
 
 /// What a slot shows, whole.
@@ -58,14 +58,11 @@ impl Content {
     /// Its part `[x, y, width, height]` as a picture. What has to be computed is computed for `most` pixels, and never for
     /// more than there are; pictures come as they are.
     pub fn render(&self, part: [u32; 4], most: (u32, u32)) -> Picture {
-        if let Self::Alone(picture) | Self::Part(picture) = self {
-            return if part == [0, 0, picture.width, picture.height] { picture.clone() } else { crop(picture, part) };
-        }
         let [x, y, width, height] = part.map(f64::from);
         let shrink = (f64::from(most.0) / width).min(f64::from(most.1) / height).min(1.0);
         let side = |v: f64| ((v * shrink).round() as u32).max(1);
         let (columns, rows) = (side(width), side(height));
-        let scaled = |picture: &Picture| resize(&crop(picture, part), columns, rows);
+        let scaled = |picture: &Picture| resize(&part_of(picture, part), columns, rows);
         let (across, down) = (f64::from(columns) / width, f64::from(rows) / height);
         let within = |seen: Area| Area {
             x: (seen.x - x) * across,
@@ -74,8 +71,8 @@ impl Content {
             height: seen.height * down,
         };
         match self {
-            Self::Alone(picture) | Self::Part(picture) => scaled(picture),
-            Self::Photo { photo, seen } => dim_outside(&scaled(photo), within(*seen)),
+            Self::Alone(picture) | Self::Part(picture) => part_of(picture, part),
+            Self::Photo { photo, seen } => framed(&scaled(photo), within(*seen)),
             Self::Map { photo, display: MapDisplay { view: MapView::Photo, .. }, .. } => scaled(photo),
             Self::Map { heat, photo, seen, display } => match display.view {
                 MapView::Map => display.colors.map_at(heat, (columns, rows), within(*seen)),
@@ -90,6 +87,11 @@ impl Content {
             }
         }
     }
+}
+
+/// A part of a picture; all of it as it is.
+fn part_of(picture: &Picture, part: [u32; 4]) -> Picture {
+    if part == [0, 0, picture.width, picture.height] { picture.clone() } else { crop(picture, part) }
 }
 
 impl PartialEq for Content {
@@ -112,5 +114,58 @@ impl PartialEq for Content {
             }
             _ => false,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::imaging::Display;
+
+    fn photo() -> Picture {
+        Picture::new(40, 20, (0..2400).map(|i| (i % 199) as u8).collect())
+    }
+
+    fn map(view: MapView) -> Content {
+        let heat = HeatMap::new(2, 2, vec![0.0, 1.0, 0.5, 0.2]);
+        let seen = Area { x: 10.0, y: 0.0, width: 20.0, height: 20.0 };
+        let display = MapDisplay { view, colors: Display::default() };
+        Content::Map { heat, photo: photo(), seen, display }
+    }
+
+    #[test]
+    fn a_part_is_the_same_as_the_part_of_the_whole() {
+        for view in [MapView::Overlay, MapView::Map, MapView::Photo] {
+            let whole = map(view).render([0, 0, 40, 20], (1000, 1000));
+            assert_eq!((whole.width, whole.height), (40, 20), "no more pixels than there are");
+            let part = [6, 4, 12, 9];
+            assert_eq!(map(view).render(part, (1000, 1000)), crop(&whole, part), "{view:?}");
+        }
+        let small = map(MapView::Overlay).render([0, 0, 40, 20], (10, 10));
+        assert_eq!((small.width, small.height), (10, 5), "and no more than there is room for");
+    }
+
+    #[test]
+    fn a_map_leaves_what_is_not_seen_as_it_is() {
+        let overlay = map(MapView::Overlay).render([0, 0, 40, 20], (40, 20));
+        let changed = |columns: std::ops::Range<usize>| {
+            let differs = |x: usize| {
+                (0..20).any(|y| overlay.rgb[(y * 40 + x) * 3..][..3] != photo().rgb[(y * 40 + x) * 3..][..3])
+            };
+            columns.filter(|x| differs(*x)).count()
+        };
+        assert_eq!((changed(0..10), changed(10..30), changed(30..40)), (0, 20, 0));
+    }
+
+    #[test]
+    fn the_edge_of_a_swipe_stays_where_it_is_when_looked_at_closely() {
+        let [dark, light] = [10, 200].map(|v| Picture::new(8, 4, vec![v; 96]));
+        let swipe = Content::Swipe { below: Box::new(Content::Part(dark)), above: light, share: 0.5 };
+        let row = |part: [u32; 4]| {
+            let picture = swipe.render(part, (100, 100));
+            picture.rgb.chunks(3).take(part[2] as usize).map(|p| p[0]).collect::<Vec<_>>()
+        };
+        assert_eq!(row([0, 0, 8, 4]), [200, 200, 200, 200, 255, 10, 10, 10]);
+        assert_eq!(row([2, 0, 4, 4]), [200, 200, 255, 10]);
     }
 }
