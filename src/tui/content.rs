@@ -1,7 +1,7 @@
 //! What a slot of the screen is to show, and how a part of it becomes a picture.
 
 use super::map_display::{MapDisplay, MapView};
-use crate::imaging::{Area, HeatMap, Picture, crop, framed, resize, swipe};
+use crate::imaging::{Area, HeatMap, Picture, crop, dimmed_outside, framed, resize, swipe};
 use std::sync::Arc;
 
 /// What a slot shows, whole.
@@ -72,11 +72,17 @@ impl Content {
         };
         match self {
             Self::Alone(picture) | Self::Part(picture) => part_of(picture, part),
-            Self::Photo { photo, seen } => framed(&scaled(photo), within(*seen)),
+            Self::Photo { photo, seen } => {
+                let seen = within(*seen);
+                framed(&dimmed_outside(&scaled(photo), seen), seen)
+            }
             Self::Map { photo, display: MapDisplay { view: MapView::Photo, .. }, .. } => scaled(photo),
             Self::Map { heat, photo, seen, display } => match display.view {
                 MapView::Map => display.colors.map_at(heat, (columns, rows), within(*seen)),
-                _ => display.colors.overlay_at(heat, &scaled(photo), within(*seen)),
+                _ => {
+                    let seen = within(*seen);
+                    framed(&display.colors.overlay_at(heat, &scaled(photo), seen), seen)
+                }
             },
             Self::Swipe { below, above, share } => {
                 let (whole_width, whole_height) = below.size();
@@ -146,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn a_map_leaves_what_is_not_seen_as_it_is() {
+    fn a_map_leaves_what_is_not_seen_as_it_is_but_for_a_frame() {
         let overlay = map(MapView::Overlay).render([0, 0, 40, 20], (40, 20));
         let changed = |columns: std::ops::Range<usize>| {
             let differs = |x: usize| {
@@ -154,7 +160,7 @@ mod tests {
             };
             columns.filter(|x| differs(*x)).count()
         };
-        assert_eq!((changed(0..10), changed(10..30), changed(30..40)), (0, 20, 0));
+        assert_eq!((changed(0..8), changed(10..30), changed(32..40)), (0, 20, 0));
     }
 
     #[test]

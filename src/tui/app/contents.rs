@@ -39,16 +39,11 @@ impl App {
         self.map_content(&self.snapshot().view.panels.get(panel)?.heat)
     }
 
-    /// The photo's size, and that of the picture which the network sees of it.
-    pub(in crate::tui) fn photo_sizes(&self) -> String {
-        let snapshot = self.snapshot();
-        let Some(Photo { size: [width, height], .. }) = &snapshot.photo else { return String::new() };
-        match &snapshot.view.input {
-            Some(input) if snapshot.view.cropped && [input.width, input.height] != [*width, *height] => {
-                format!("{width}×{height}, sees {}×{}", input.width, input.height)
-            }
-            _ => format!("{width}×{height}"),
-        }
+    /// Width and height of the picture that the network sees of the photo, if that is not the photo itself.
+    pub(in crate::tui) fn seen_size(&self) -> Option<[u32; 2]> {
+        let (photo, view) = (self.snapshot().photo.as_ref()?, &self.snapshot().view);
+        let input = view.input.as_ref().filter(|_| view.cropped)?;
+        Some([input.width, input.height]).filter(|seen| *seen != photo.size)
     }
 
     /// A map of the photo.
