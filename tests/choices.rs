@@ -7,14 +7,14 @@ use gradlens::engine::{Command, Event, JobSpec, Snapshot, Task};
 use gradlens::imaging::{Area, Display};
 use gradlens::model::{ModelInfo, Output, Prediction, Roles, Scores};
 use gradlens::picture::Pictures;
-use gradlens::techniques::{Params, TECHNIQUES};
+use gradlens::techniques::{Params, TECHNIQUES, View};
 use gradlens::tui::{Action, App, Begin, Setup, draw};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::layout::Position;
 use std::path::PathBuf;
 use std::sync::Arc;
-use support::screen::{THEME, app, heat, heated, model, on_model, press, seen, small_model, snapshot, text};
+use support::screen::{THEME, app, heat, heated, model, on_model, picture, press, seen, small_model, snapshot, text};
 
 /// A dashboard that opens on a job, which the engine begins on a model.
 fn opened(spec: &JobSpec, model: ModelInfo) -> App {
@@ -156,7 +156,7 @@ fn leaves(scores: Scores, probabilities: [f32; 3]) -> App {
     let mut app = on_model("gradcam", THEME, info);
     let mut snapshot = snapshot("gradcam");
     snapshot.model = "leaves".into();
-    snapshot.view.input = Some(support::screen::picture(96, 64));
+    snapshot.view.input = Some(picture(96, 64));
     if let Some(photo) = &mut snapshot.photo {
         photo.seen = Area { x: 0.0, y: 0.0, width: 768.0, height: 512.0 };
     }
@@ -185,32 +185,58 @@ fn few_classes_and_other_scores_are_shown_for_what_they_are() {
     assert!(binary.contains(" yes or no "), "{binary}");
 }
 
+/// What is said of the pixel of a slot's picture that lies at a share of its width, in the middle of its height.
+fn pointed(app: &mut App, slot: &str, share: f64) -> String {
+    let mut pictures = Pictures::inline();
+    let mut terminal = Terminal::new(TestBackend::new(160, 50)).expect("a screen");
+    terminal.draw(|frame| draw(frame, app, &mut pictures)).expect("drawn");
+    let cells = (0..160).flat_map(|x| (0..50).map(move |y| Position::new(x, y)));
+    let hits = cells.filter_map(|cell| pictures.place_at(cell)).filter(|(name, ..)| *name == slot);
+    let distance = |x: f64, y: f64| (x - share).abs() + (y - 0.5).abs();
+    let hit = hits.min_by(|a, b| distance(a.1, a.2).total_cmp(&distance(b.1, b.2))).expect("the slot's picture");
+    app.on_mouse(MouseEventKind::Moved, Some(hit));
+    let screen = text(app, 160, 50);
+    let line = screen.lines().find(|line| line.contains(" rgb ")).unwrap_or_else(|| panic!("{screen}"));
+    line.split(['╰', '╯', '─']).find(|words| words.contains(" rgb ")).unwrap_or_default().to_owned()
+}
+
+/// The column that is named in it.
+fn column(words: &str) -> u32 {
+    words.trim().split(',').next().and_then(|x| x.parse().ok()).unwrap_or_else(|| panic!("{words}"))
+}
+
 #[test]
 fn the_pixel_under_the_mouse_is_named_in_the_photo() {
     let mut app = app("gradcam", THEME);
     app.on_snapshot(seen(heated(heat(24)), snapshot("gradcam")));
-    let mut pictures = Pictures::inline();
-    let mut terminal = Terminal::new(TestBackend::new(160, 50)).expect("a screen");
-    terminal.draw(|frame| draw(frame, &mut app, &mut pictures)).expect("drawn");
-    let mut line = |slot: &str, share: f64| {
-        let cells = (0..160).flat_map(|x| (0..50).map(move |y| Position::new(x, y)));
-        let hits = cells.filter_map(|cell| pictures.place_at(cell)).filter(|(name, ..)| *name == slot);
-        let distance = |x: f64, y: f64| (x - share).abs() + (y - 0.5).abs();
-        let hit = hits.min_by(|a, b| distance(a.1, a.2).total_cmp(&distance(b.1, b.2))).expect("the slot's picture");
-        app.on_mouse(MouseEventKind::Moved, Some(hit));
-        let screen = text(&mut app, 160, 50);
-        screen.lines().find(|line| line.contains(" rgb ")).unwrap_or_else(|| panic!("{screen}")).to_owned()
-    };
     // The photo has 768 × 512 pixels, of which the network sees the middle 512 × 512.
-    let middle = line("result", 0.5);
-    let column: u32 = middle
-        .split(" rgb ")
-        .next()
-        .and_then(|words| words.rsplit(['─', ' ', '╰']).next()?.split(',').next()?.parse().ok())
-        .unwrap_or_else(|| panic!("{middle}"));
-    assert!((376..=392).contains(&column) && middle.contains("· map 1.00"), "{middle}");
-    assert!(!line("result", 0.0).contains("· map"), "the network sees nothing there");
-    assert!(line("input", 0.5).contains("· map 1.00"));
+    for slot in ["result", "input"] {
+        let middle = pointed(&mut app, slot, 0.5);
+        assert!((370..=398).contains(&column(&middle)) && middle.contains("· map 1.00"), "{middle}");
+        let left = pointed(&mut app, slot, 0.0);
+        assert!(column(&left) < 12 && !left.contains("· map"), "the network sees nothing there: {left}");
+    }
+}
+
+#[test]
+fn what_an_attack_made_is_named_in_the_photo_too() {
+    let mut app = app("pgd", THEME);
+    let view = View { result: Some(picture(224, 224)), perturbation: Some(picture(224, 224)), ..View::default() };
+    app.on_snapshot(seen(view, snapshot("pgd")));
+    for slot in ["result", "perturbation"] {
+        let (left, right) = (pointed(&mut app, slot, 0.0), pointed(&mut app, slot, 1.0));
+        assert!((128..148).contains(&column(&left)) && (620..640).contains(&column(&right)), "{left} {right}");
+    }
+}
+
+#[test]
+fn a_map_can_be_shown_on_what_the_network_sees_alone() {
+    let spec = JobSpec { technique: "gradcam".into(), ..JobSpec::default() };
+    let display = Display { crop: true, ..Display::default() };
+    let mut app = App::new(Setup { spec, theme: THEME, begin: Begin::Start, display, bandwidth: None });
+    app.on_snapshot(seen(heated(heat(24)), snapshot("gradcam")));
+    let left = pointed(&mut app, "result", 0.0);
+    assert!((128..140).contains(&column(&left)) && left.contains("· map"), "{left}");
 }
 
 #[test]

@@ -22,6 +22,7 @@ mod reports;
 mod sixel;
 mod slot;
 mod terminal;
+mod worker;
 mod writer;
 
 pub use answers::Answers;

@@ -1,20 +1,20 @@
 //! The pictures on the screen, each in a named slot: what is wanted, what is on its way, what the terminal shows.
 
 use super::budget::{steady, usual};
-use super::encode::{Encoded, Encoder, Task, fitted};
+use super::encode::{Encoded, Task, fitted};
 use super::kitty;
 use super::pacing::Allowance;
 use super::placeholders::{self, MOST};
 use super::quality::Preference;
 use super::slot::{Importance, Pending, Shown, Slot, Stage, is_marked, mark};
 use super::terminal::{Protocol, Terminal};
+use super::worker::Worker;
 use super::writer::{FrameEnd, Transmission, Writer};
 use crate::imaging::Picture;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect, Size};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
 /// A slot's pictures follow each other at this distance at least.
@@ -46,47 +46,17 @@ pub struct Pictures {
     shown: u64,
 }
 
-enum Worker {
-    /// A thread encodes.
-    Thread { tasks: Sender<Request>, done: Receiver<(&'static str, Encoded)> },
-    /// Everything is encoded on the spot: for tests of the drawn screen.
-    Inline(BTreeMap<&'static str, Encoder>),
-}
-
-enum Request {
-    Encode(Box<Task>),
-    Forget(&'static str),
-}
-
 impl Pictures {
     /// Pictures for `terminal`, sent by `writer`; `wake` is called from another thread whenever one has been encoded.
     #[must_use]
     pub fn new(terminal: Terminal, writer: Arc<Writer>, wake: impl Fn() + Send + 'static) -> Self {
-        let (tasks, queue) = channel::<Request>();
-        let (finished, done) = channel();
-        let spawned = std::thread::Builder::new().name("gradlens-pictures".into()).spawn(move || {
-            let mut encoders: BTreeMap<&'static str, Encoder> = BTreeMap::new();
-            for request in queue {
-                match request {
-                    Request::Encode(task) => {
-                        let encoded = encoders.entry(task.slot).or_default().encode(&task);
-                        if finished.send((task.slot, encoded)).is_err() {
-                            return;
-                        }
-                        wake();
-                    }
-                    Request::Forget(slot) => drop(encoders.remove(slot)),
-                }
-            }
-        });
-        let worker = if spawned.is_ok() { Worker::Thread { tasks, done } } else { Worker::Inline(BTreeMap::new()) };
-        Self { writer: Some(writer), ..Self::with(terminal, worker) }
+        Self { writer: Some(writer), ..Self::with(terminal, Worker::thread(wake)) }
     }
 
     /// Half-block pictures encoded on the spot.
     #[must_use]
     pub fn inline() -> Self {
-        Self::with(Terminal::plain(Protocol::Halfblocks), Worker::Inline(BTreeMap::new()))
+        Self::with(Terminal::plain(Protocol::Halfblocks), Worker::inline())
     }
 
     fn with(terminal: Terminal, worker: Worker) -> Self {
@@ -247,7 +217,7 @@ impl Pictures {
         }
         for name in gone {
             self.slots.remove(name);
-            self.forget(name);
+            self.worker.forget(name);
         }
         for id in self.garbage.drain(..) {
             self.ids.remove(&id);
@@ -267,17 +237,10 @@ impl Pictures {
         }
         self.garbage.clear();
         for name in std::mem::take(&mut self.slots).into_keys() {
-            self.forget(name);
+            self.worker.forget(name);
         }
         // What is being encoded or sent for nobody ends up nowhere.
         gone
-    }
-
-    fn forget(&mut self, slot: &'static str) {
-        match &mut self.worker {
-            Worker::Thread { tasks, .. } => drop(tasks.send(Request::Forget(slot))),
-            Worker::Inline(encoders) => drop(encoders.remove(slot)),
-        }
     }
 
     /// When a picture that is held back may be sent.
@@ -329,7 +292,7 @@ impl Pictures {
         let a_second = if slow || self.bandwidth.is_some() { self.preference.pictures_a_second() } else { GOOD };
         let budget = (rate / a_second / live as f64) as usize;
         let piece = ((rate * 0.04) as usize).clamp(1500, 16 * 1024);
-        let inline = matches!(self.worker, Worker::Inline(_));
+        let inline = self.worker.is_inline();
         let mut wanting: Vec<&'static str> = self
             .slots
             .iter()
@@ -369,12 +332,8 @@ impl Pictures {
             let pending = Pending { picture: slot.picture.clone(), area: slot.area, full, id };
             (slot.last, slot.stale) = (Some(now), false);
             slot.stage = Stage::Encoding(pending);
-            match &mut self.worker {
-                Worker::Thread { tasks, .. } => drop(tasks.send(Request::Encode(Box::new(task)))),
-                Worker::Inline(encoders) => {
-                    let encoded = encoders.entry(name).or_default().encode(&task);
-                    self.finished(name, encoded);
-                }
+            if let Some(encoded) = self.worker.encode(task) {
+                self.finished(name, encoded);
             }
             if one_at_a_time {
                 break;
@@ -383,10 +342,8 @@ impl Pictures {
     }
 
     fn take_encoded(&mut self) {
-        if let Worker::Thread { done, .. } = &self.worker {
-            for (name, encoded) in done.try_iter().collect::<Vec<_>>() {
-                self.finished(name, encoded);
-            }
+        for (name, encoded) in self.worker.finished() {
+            self.finished(name, encoded);
         }
     }
 

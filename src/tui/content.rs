@@ -50,6 +50,7 @@ impl Content {
     pub fn is_of_seen(&self) -> bool {
         match self {
             Self::Part(_) => true,
+            Self::Map { display, .. } => display.colors.crop,
             Self::Swipe { below, .. } => below.is_of_seen(),
             _ => false,
         }

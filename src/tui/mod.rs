@@ -25,7 +25,7 @@ pub use action::Action;
 pub use app::{App, Begin, RunSummary, Setup};
 pub use doctor::{Examination, examine};
 pub use event_loop::{Ending, run};
-pub use keymap::{BINDINGS, Binding};
+pub use keymap::{BINDINGS, Binding, When};
 pub use panes::draw;
 pub use text::printable;
 pub use theme::Theme;

@@ -46,10 +46,17 @@ impl App {
         Some([input.width, input.height]).filter(|seen| *seen != photo.size)
     }
 
-    /// A map of the photo.
+    /// A map on the photo, or on what the network sees of it.
     fn map_content(&self, heat: &HeatMap) -> Option<Content> {
-        let (photo, seen) = self.run.photo()?;
-        Some(Content::Map { heat: heat.clone(), photo, seen, display: self.view.map.clone() })
+        let (heat, display) = (heat.clone(), self.view.map.clone());
+        let (photo, seen) = if display.colors.crop {
+            let input = self.snapshot().view.input.clone()?;
+            let all = Area::whole(input.width, input.height);
+            (input, all)
+        } else {
+            self.run.photo()?
+        };
+        Some(Content::Map { heat, photo, seen, display })
     }
 
     /// The map that the display keys are about.

@@ -1,6 +1,6 @@
 //! What an attack added to the photo, magnified, with its norms and what the result survives.
 
-use super::pane::{Canvas, Pane, framed, put};
+use super::pane::{Canvas, Pane, framed, pointed, put};
 use crate::tui::app::App;
 use crate::tui::content::Content;
 use crate::tui::layout::Place;
@@ -17,7 +17,8 @@ impl Pane for Perturbation {
     }
 
     fn render(&self, frame: &mut Frame<'_>, area: Rect, app: &mut App, canvas: &mut Canvas<'_>) {
-        let inside = framed(frame, area, app, false, " perturbation ", "");
+        let inside =
+            framed(frame, area, app, false, " perturbation ", pointed("perturbation", app).unwrap_or_default());
         let lines = lines(app, inside.width as usize);
         // The picture keeps at least half of the pane.
         let rows = (lines.len() as u16).min(inside.height / 2);
