@@ -1,100 +1,21 @@
 //! The drawn screen, at three sizes and in the states a person sees.
 
+mod support;
+
 use crossterm::event::KeyCode;
 use gradlens::engine::{
-    Command, Compared, Course, Event, FailureKind, JobSpec, Machine, Mark, MarkKind, Past, Phase, Series, Snapshot,
-    Source, Task,
+    Command, Compared, Course, Event, FailureKind, Mark, MarkKind, Past, Phase, Photo, Series, Snapshot, Task,
 };
-use gradlens::graph::LayerInfo;
 use gradlens::imaging::{Display, HeatMap, Picture};
-use gradlens::model::{
-    BUILT_IN, ChannelOrder, Input, ModelInfo, Output, Prediction, Provenance, Resize, Roles, usual,
-};
-use gradlens::picture::{self, Importance, Line, Pictures, Protocol, Rates};
-use gradlens::techniques::{Panel, Params, TECHNIQUES, View, find};
-use gradlens::tui::{Action, App, Begin, Setup, Theme, draw};
+use gradlens::picture::{self, Importance, Pictures, Protocol, Writer};
+use gradlens::techniques::{Panel, TECHNIQUES, View};
+use gradlens::tui::{Action, App, Theme, draw};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use std::collections::BTreeMap;
 use std::sync::Arc;
-
-const THEME: Theme = Theme { color: true, plain: false };
-
-fn app(technique: &str, theme: Theme) -> App {
-    let spec = JobSpec {
-        technique: technique.into(),
-        picture: Some(Source::Sample("german_shepherd".into())),
-        styles: vec![Source::Sample("great_wave".into())],
-        ..JobSpec::default()
-    };
-    let display = Display::default();
-    let mut app = App::new(Setup { spec: spec.clone(), theme, begin: Begin::Start, display, bandwidth: None });
-    let model = model(&["stem", "blocks.4.2", "head"]);
-    app.on_event(Event::Started { run: 1, spec: Box::new(spec), model: Arc::new(model), params: Params::default() });
-    app.set_line(Protocol::Kitty, Rates { bytes: 96_000.0, pictures: 4.8 });
-    app
-}
-
-/// A classifier of ImageNet's classes with some layers.
-fn model(layers: &[&str]) -> ModelInfo {
-    let layer = |name: &&str| LayerInfo { name: (*name).into(), kind: "convolution".into(), shape: [8, 7, 7] };
-    ModelInfo {
-        id: "tf_efficientnet_lite0".into(),
-        input: Input {
-            channels: ChannelOrder::Rgb,
-            size: [224, 224],
-            any_size: true,
-            range: 255.0,
-            mean: vec![127.0; 3],
-            std: vec![128.0; 3],
-            resize: Resize::default(),
-        },
-        output: Some(Output::imagenet()),
-        roles: Roles::default(),
-        layers: layers.iter().map(layer).collect(),
-        provenance: Provenance::default(),
-    }
-}
-
-fn picture(width: u32, height: u32) -> Picture {
-    Picture::new(width, height, (0..width * height * 3).map(|i| (i % 251) as u8).collect())
-}
-
-fn snapshot(technique: &str) -> Snapshot {
-    let found = find(TECHNIQUES, technique).expect("a technique");
-    let top = [("German shepherd", 235, 0.972), ("malinois", 225, 0.0058), ("kelpie", 227, 0.0011)];
-    let top = top
-        .map(|(label, index, probability)| Prediction { index, label: label.into(), probability, logit: 1.0 })
-        .into();
-    Snapshot {
-        run: 1,
-        technique: technique.into(),
-        model: usual(BUILT_IN, found.purpose()).expect("a model").id.into(),
-        machine: Machine { device: "cpu".into(), threads: 2 },
-        course: Course { phase: Phase::Finished, step: 1, total: 1, top, ..Course::default() },
-        ms_per_step: 61.0,
-        view: View { input: Some(picture(64, 64)), ..View::default() },
-        params: Params::new(found.params(), &BTreeMap::new()).expect("defaults"),
-        ..Snapshot::default()
-    }
-}
-
-/// The same with other things to see.
-fn seen(view: View, snapshot: Snapshot) -> Arc<Snapshot> {
-    let view = View { input: view.input.clone().or(snapshot.view.input.clone()), ..view };
-    Arc::new(Snapshot { view, ..snapshot })
-}
-
-/// The same in another phase.
-fn in_phase(phase: Phase, snapshot: Snapshot) -> Arc<Snapshot> {
-    Arc::new(Snapshot { course: Course { phase, ..snapshot.course }, ..snapshot })
-}
-
-fn heated(heat: HeatMap) -> View {
-    View { heat: Some(heat), ..View::default() }
-}
+use support::screen::{THEME, app, heat, heated, in_phase, picture, press, seen, snapshot, text};
 
 fn attribution() -> App {
     let mut app = app("gradcam", THEME);
@@ -120,16 +41,9 @@ fn painting(theme: Theme) -> App {
         ..before.course
     };
     let view = View { input: Some(picture(64, 48)), result: Some(picture(64, 48)), ..View::default() };
-    let style = Some(picture(66, 45));
-    app.on_snapshot(Arc::new(Snapshot { course, ms_per_step: 182.0, view, style, ..before }));
+    let (photo, style) = (Some(Photo::new(&picture(640, 480))), Some(picture(66, 45)));
+    app.on_snapshot(Arc::new(Snapshot { course, ms_per_step: 182.0, photo, view, style, ..before }));
     app
-}
-
-fn text(app: &mut App, width: u16, height: u16) -> String {
-    let mut pictures = Pictures::inline();
-    let mut terminal = Terminal::new(TestBackend::new(width, height)).expect("a screen");
-    terminal.draw(|frame| draw(frame, app, &mut pictures)).expect("drawn");
-    terminal.backend().to_string()
 }
 
 #[test]
@@ -156,7 +70,7 @@ fn a_plain_screen_has_no_braille_and_no_blocks() {
 #[test]
 fn no_color_means_no_colour_outside_pictures() {
     let mut app = app("class-visualization", Theme { color: false, plain: false });
-    app.on_snapshot(Arc::new(Snapshot { view: View::default(), ..snapshot("class-visualization") }));
+    app.on_snapshot(Arc::new(Snapshot { photo: None, view: View::default(), ..snapshot("class-visualization") }));
     let mut terminal = Terminal::new(TestBackend::new(120, 36)).expect("a screen");
     terminal.draw(|frame| draw(frame, &mut app, &mut Pictures::inline())).expect("drawn");
     let buffer = terminal.backend().buffer();
@@ -234,14 +148,6 @@ fn a_change_is_sent_and_shown_at_once() {
     let sent = app.take_commands();
     assert!(matches!(&sent[..], [gradlens::engine::Command::Set { name, .. }] if name == "style_weight"), "{sent:?}");
     assert!(text(&mut app, 160, 50).contains(" 30"));
-}
-
-fn heat(peak: usize) -> HeatMap {
-    HeatMap::new(7, 7, (0..49).map(|i| 1.0 / (1.0 + (i as f32 - peak as f32).abs())).collect())
-}
-
-fn press(app: &mut App, code: KeyCode) {
-    app.on_key(&crossterm::event::KeyEvent::from(code));
 }
 
 #[test]
@@ -455,7 +361,7 @@ fn values_are_typed_and_checked() {
 #[test]
 fn a_class_turns_a_running_visualization_and_restarts_a_finished_one() {
     let mut app = app("class-visualization", THEME);
-    let running = Snapshot { view: View::default(), ..snapshot("class-visualization") };
+    let running = Snapshot { photo: None, view: View::default(), ..snapshot("class-visualization") };
     app.on_snapshot(in_phase(Phase::Running, running.clone()));
     app.take_commands();
     app.apply(Action::SetClass(292));
@@ -471,8 +377,8 @@ fn a_class_turns_a_running_visualization_and_restarts_a_finished_one() {
 fn nothing_of_a_picture_stays_where_it_was() {
     let square = Picture::new(64, 64, vec![90; 64 * 64 * 3]);
     for protocol in [Protocol::Kitty, Protocol::Sixel, Protocol::Iterm2] {
-        let line = Line::start(std::io::sink(), false, || {}).expect("a line");
-        let mut pictures = Pictures::new(picture::Terminal::plain(protocol), Arc::new(line), || {});
+        let writer = Writer::start(std::io::sink(), false, || {}).expect("a writer");
+        let mut pictures = Pictures::new(picture::Terminal::plain(protocol), Arc::new(writer), || {});
         let mut frame = |area: Option<Rect>| {
             let mut buffer = Buffer::empty(Rect::new(0, 0, 60, 20));
             if let Some(area) = area {

@@ -74,6 +74,22 @@ pub fn framed(picture: &Picture, area: Area) -> Picture {
     Picture::new(picture.width, picture.height, rgb)
 }
 
+/// A picture that is darker outside a part of it.
+#[must_use]
+pub fn dimmed_outside(picture: &Picture, area: Area) -> Picture {
+    const LEFT: u16 = 45;
+    let (columns, rows) = (area.columns(picture.width), area.rows(picture.height));
+    let mut rgb = picture.rgb.to_vec();
+    for (y, row) in (0..).zip(rgb.chunks_exact_mut(picture.width as usize * 3)) {
+        for (x, pixel) in (0..).zip(row.chunks_exact_mut(3)) {
+            if !(columns.contains(&x) && rows.contains(&y)) {
+                pixel.iter_mut().for_each(|v| *v = (u16::from(*v) * LEFT / 100) as u8);
+            }
+        }
+    }
+    Picture::new(picture.width, picture.height, rgb)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -85,6 +101,9 @@ mod tests {
         let row: Vec<u8> = framed(&picture, area).rgb.chunks(3).take(12).map(|p| p[0]).collect();
         assert_eq!(row, [90, 90, 0, 255, 90, 90, 90, 90, 255, 0, 90, 90]);
         assert_eq!(framed(&picture, Area::whole(12, 8)), picture);
+        let row: Vec<u8> = dimmed_outside(&picture, area).rgb.chunks(3).take(12).map(|p| p[0]).collect();
+        assert_eq!(row, [40, 40, 40, 40, 90, 90, 90, 90, 40, 40, 40, 40]);
+        assert_eq!(dimmed_outside(&picture, Area::whole(12, 8)), picture);
         let beyond = Area { x: -3.0, y: 2.0, width: 40.0, height: 2.0 };
         assert_eq!((beyond.columns(12), beyond.rows(8)), (0..12, 2..4));
     }

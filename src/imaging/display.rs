@@ -126,23 +126,40 @@ impl Display {
         self.painted(heat, |map| map.resized(photo.width, photo.height), self.over(heat, photo, 0, photo.width, 0))
     }
 
+    /// The map alone in colours on a part of a black picture of `width` × `height` pixels, which it may reach beyond.
+    #[must_use]
+    pub fn map_at(&self, heat: &HeatMap, (width, height): (u32, u32), area: Area) -> Picture {
+        let black = Picture::new(width, height, vec![0; width as usize * height as usize * 3]);
+        self.laid(heat, &black, area, |_, color, _, masked| if masked { [0; 3] } else { color })
+    }
+
     /// The map laid over a part of `photo`, which may reach beyond it; the rest stays as it is.
     #[must_use]
     pub fn overlay_at(&self, heat: &HeatMap, photo: &Picture, area: Area) -> Picture {
-        let columns = area.columns(photo.width);
-        let rows = area.rows(photo.height);
+        let (columns, rows) = (area.columns(photo.width), area.rows(photo.height));
+        self.laid(heat, photo, area, self.over(heat, photo, columns.start, columns.len() as u32, rows.start))
+    }
+
+    /// The map, as [`Display::painted`] paints it, on a part of a picture.
+    fn laid(
+        &self,
+        heat: &HeatMap,
+        ground: &Picture,
+        area: Area,
+        color: impl Fn(usize, [u8; 3], f32, bool) -> [u8; 3],
+    ) -> Picture {
+        let (columns, rows) = (area.columns(ground.width), area.rows(ground.height));
         if columns.is_empty() || rows.is_empty() {
-            return photo.clone();
+            return ground.clone();
         }
-        let (x, y, width) = (columns.start, rows.start, columns.len() as u32);
         let laid = |map: &HeatMap| map.laid_over(area, columns.clone(), rows.clone());
-        let inside = self.painted(heat, laid, self.over(heat, photo, x, width, y));
-        let mut rgb = photo.rgb.to_vec();
-        let (row, from) = (photo.width as usize * 3, x as usize * 3);
-        for (line, painted) in inside.rgb.chunks_exact(width as usize * 3).enumerate() {
-            rgb[(y as usize + line) * row + from..][..painted.len()].copy_from_slice(painted);
+        let inside = self.painted(heat, laid, color);
+        let mut rgb = ground.rgb.to_vec();
+        let (row, from) = (ground.width as usize * 3, columns.start as usize * 3);
+        for (line, painted) in inside.rgb.chunks_exact(columns.len() * 3).enumerate() {
+            rgb[(rows.start as usize + line) * row + from..][..painted.len()].copy_from_slice(painted);
         }
-        Picture::new(photo.width, photo.height, rgb)
+        Picture::new(ground.width, ground.height, rgb)
     }
 
     /// The colour of a pixel of the map over the photo, where the map's first pixel is the photo's at `x`, `y`.
@@ -276,6 +293,11 @@ mod tests {
         // A border lies beyond the photo: what is left of the map is its middle.
         let beyond = display.overlay_at(&peak(), &photo, Area { x: 0.0, y: -5.0, width: 20.0, height: 20.0 });
         assert!(light(&beyond, 10, 5) > light(&beyond, 1, 5) && pixel(&beyond, 1, 0) != [100; 3]);
+        let alone = display.map_at(&peak(), (20, 10), area);
+        assert_eq!(
+            (pixel(&alone, 4, 5), pixel(&alone, 8, 4)),
+            (vec![0; 3], pixel(&display.map(&peak(), 8, 8), 3, 3))
+        );
         let elsewhere = Area { x: 30.0, y: 0.0, width: 5.0, height: 5.0 };
         assert_eq!(display.overlay_at(&peak(), &photo, elsewhere), photo);
     }

@@ -14,7 +14,7 @@ mod resize;
 pub mod samples;
 mod superpixels;
 
-pub use area::{Area, framed};
+pub use area::{Area, dimmed_outside, framed};
 pub use colormap::{COLOR_MAPS, ColorMap, color_map};
 pub use compress::{compress, decompress};
 pub use decode::{MAX_PIXELS, decode, names_a_picture, read_bytes};

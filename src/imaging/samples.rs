@@ -17,11 +17,11 @@ macro_rules! sample {
 
 /// The photos, the one on the first screen first.
 pub static PHOTOS: &[Sample] = &[
+    sample!("photos", "coffee"),
     sample!("photos", "german_shepherd"),
     sample!("photos", "chelsea"),
     sample!("photos", "kitten"),
     sample!("photos", "hen"),
-    sample!("photos", "coffee"),
 ];
 
 /// The paintings, the default style first.

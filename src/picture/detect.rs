@@ -2,7 +2,7 @@
 
 use super::answers::Answers;
 use super::reports::{Splitter, Token};
-use super::terminal::{Names, Protocol, Terminal, through_tmux};
+use super::terminal::{Environment, Protocol, Terminal, through_tmux};
 use std::io::Write;
 use std::time::{Duration, Instant};
 
@@ -29,20 +29,20 @@ pub struct Detected {
 #[must_use]
 pub fn detect(forced: Option<Protocol>) -> Detected {
     let within_tmux = std::env::var_os("TMUX").is_some_and(|v| !v.is_empty());
-    let names = Names::from_environment(if within_tmux { ask_tmux() } else { None });
+    let environment = Environment::read(if within_tmux { ask_tmux() } else { None });
     let mut answers = Answers::default();
     let mut splitter = Splitter::default();
     let mut typed = vec![];
-    let mut questions = through_tmux(names.tmux, KITTY.as_bytes());
-    if names.tmux > 0 {
+    let mut questions = through_tmux(environment.tmux, KITTY.as_bytes());
+    if environment.tmux > 0 {
         // tmux may not know; what it does not pass on nobody hears.
-        questions.extend(through_tmux(names.tmux, b"\x1b[16t"));
+        questions.extend(through_tmux(environment.tmux, b"\x1b[16t"));
     }
     questions.extend_from_slice(QUESTIONS.as_bytes());
     if let Err(error) = ask(&questions, &mut splitter, &mut answers, &mut typed) {
         tracing::warn!(%error, "asking the terminal");
     }
-    let terminal = Terminal::new(answers, names, forced, window_cell());
+    let terminal = Terminal::new(answers, environment, forced, window_cell());
     tracing::info!(?terminal, "the terminal was asked");
     Detected { terminal, splitter, typed }
 }
@@ -81,7 +81,7 @@ fn ask(
     while !answers.status {
         let left = end.saturating_duration_since(Instant::now());
         let mut bytes = vec![];
-        if !super::input::read_within(left, &mut bytes)? {
+        if !super::reader::read_within(left, &mut bytes)? {
             break;
         }
         for token in splitter.push(&bytes) {

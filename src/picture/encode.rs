@@ -270,7 +270,7 @@ pub fn drawn_at_cursor(terminal: &Terminal, picture: &Picture, cells: Size) -> V
         if terminal.placeholders {
             super::placeholders::draw(0x67_6c00, area, &mut buffer);
         } else {
-            let true_color = terminal.names.true_color;
+            let true_color = terminal.environment.true_color;
             grid(terminal.protocol, picture, size, None, usize::MAX).draw(area, true_color, &mut buffer);
         }
         for row in buffer.content().chunks(usize::from(size.width)) {

@@ -1,15 +1,15 @@
 //! What goes to the terminal: frames of text, and how much it is.
 
-use super::line::Line;
+use super::writer::Writer;
 use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 /// A writer that collects a frame until it is taken.
 #[derive(Debug, Clone, Default)]
-pub struct FrameWriter(Arc<Mutex<Vec<u8>>>);
+pub struct FrameBuffer(Arc<Mutex<Vec<u8>>>);
 
-impl FrameWriter {
+impl FrameBuffer {
     /// What was written since the last call.
     #[must_use]
     pub fn take(&self) -> Vec<u8> {
@@ -17,7 +17,7 @@ impl FrameWriter {
     }
 }
 
-impl Write for FrameWriter {
+impl Write for FrameBuffer {
     fn write(&mut self, data: &[u8]) -> std::io::Result<usize> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(data);
         Ok(data.len())
@@ -52,11 +52,11 @@ impl Default for Meter {
 
 impl Meter {
     /// The rates over the last second or so; to be asked several times a second. `pictures` counts those shown so far.
-    pub fn rates(&mut self, line: &Line, pictures: u64) -> Rates {
+    pub fn rates(&mut self, writer: &Writer, pictures: u64) -> Rates {
         let (since, bytes_then, pictures_then) = self.last;
         let seconds = since.elapsed().as_secs_f64();
         if seconds >= 1.0 {
-            let bytes = line.sent();
+            let bytes = writer.sent();
             let rate = |now: u64, then: u64| now.saturating_sub(then) as f64 / seconds;
             self.rates = Rates { bytes: rate(bytes, bytes_then), pictures: rate(pictures, pictures_then) };
             self.last = (Instant::now(), bytes, pictures);

@@ -47,7 +47,7 @@ impl std::fmt::Display for Protocol {
 
 /// What the environment says of the terminal.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Names {
+pub struct Environment {
     /// tmux servers between the program and the terminal.
     pub tmux: u8,
     /// What tmux knows of the terminal it runs in: its XTVERSION, as far as it asked.
@@ -62,10 +62,10 @@ pub struct Names {
     pub ssh: bool,
 }
 
-impl Names {
+impl Environment {
     /// Reads them from the environment, given what tmux says of the client: its terminal's version and name.
     #[must_use]
-    pub fn from_environment(tmux: Option<(String, String)>) -> Self {
+    pub fn read(tmux: Option<(String, String)>) -> Self {
         let is = |name: &str| std::env::var(name).unwrap_or_default();
         let (program, term) = (is("TERM_PROGRAM"), is("TERM"));
         let speaks_iterm2 = ["iTerm", "WezTerm", "mintty", "vscode", "Tabby", "Hyper", "rio", "WarpTerminal"];
@@ -104,7 +104,7 @@ pub struct Terminal {
     /// What it said.
     pub answers: Answers,
     /// What the environment says.
-    pub names: Names,
+    pub environment: Environment,
     forced: Option<Protocol>,
     window_cell: Option<(u16, u16)>,
 }
@@ -112,7 +112,12 @@ pub struct Terminal {
 impl Terminal {
     /// Makes up its mind. `forced` overrides the choice; `window_cell` is the cell's size by the window's.
     #[must_use]
-    pub fn new(answers: Answers, names: Names, forced: Option<Protocol>, window_cell: Option<(u16, u16)>) -> Self {
+    pub fn new(
+        answers: Answers,
+        environment: Environment,
+        forced: Option<Protocol>,
+        window_cell: Option<(u16, u16)>,
+    ) -> Self {
         let mut terminal = Self {
             protocol: Protocol::Halfblocks,
             reason: String::new(),
@@ -120,7 +125,7 @@ impl Terminal {
             placeholders: false,
             registers: REGISTERS,
             answers,
-            names,
+            environment,
             forced,
             window_cell,
         };
@@ -131,8 +136,8 @@ impl Terminal {
     /// A terminal of which nothing is known, with cells of 10×20 pixels.
     #[must_use]
     pub fn plain(protocol: Protocol) -> Self {
-        let names = Names { true_color: true, ..Names::default() };
-        Self::new(Answers::default(), names, Some(protocol), None)
+        let environment = Environment { true_color: true, ..Environment::default() };
+        Self::new(Answers::default(), environment, Some(protocol), None)
     }
 
     /// Makes up its mind again after a late answer; whether that changed anything.
@@ -161,8 +166,8 @@ impl Terminal {
     /// Its name, as far as it is known.
     #[must_use]
     pub fn name(&self) -> &str {
-        if self.names.tmux > 0 && !self.names.behind_tmux.is_empty() {
-            &self.names.behind_tmux
+        if self.environment.tmux > 0 && !self.environment.behind_tmux.is_empty() {
+            &self.environment.behind_tmux
         } else {
             &self.answers.version
         }
@@ -182,22 +187,22 @@ impl Terminal {
             }
             None => (self.protocol, self.reason) = (protocol, reason),
         }
-        self.placeholders = self.protocol == Protocol::Kitty && self.names.tmux > 0;
+        self.placeholders = self.protocol == Protocol::Kitty && self.environment.tmux > 0;
     }
 
     fn choice(&self) -> (Protocol, String) {
-        let (answers, names, version) = (&self.answers, &self.names, self.name());
+        let (answers, environment, version) = (&self.answers, &self.environment, self.name());
         let old = kitty_version(version).is_some_and(|v| v < KITTY_WITH_PLACEHOLDERS);
-        if answers.kitty && names.tmux > 0 && old {
+        if answers.kitty && environment.tmux > 0 && old {
             let reason = "this kitty is older than 0.28 and cannot keep pictures in place inside tmux";
             return (self.blocks(), reason.into());
         }
         // In tmux a terminal that speaks the protocol may still not know placeholders.
         let places_text = !["WezTerm", "Konsole"].iter().any(|name| version.contains(name));
-        if answers.kitty && (names.tmux == 0 || places_text) {
+        if answers.kitty && (environment.tmux == 0 || places_text) {
             return (Protocol::Kitty, "it answered a question in kitty's graphics protocol".into());
         }
-        if names.iterm2 && names.tmux == 0 {
+        if environment.iterm2 && environment.tmux == 0 {
             return (Protocol::Iterm2, "it is one of the terminals that speak iTerm2's protocol".into());
         }
         if answers.sixel {
@@ -212,13 +217,17 @@ impl Terminal {
     }
 
     fn blocks(&self) -> Protocol {
-        if self.names.draws_blocks && self.names.tmux == 0 { Protocol::Quadrants } else { Protocol::Halfblocks }
+        if self.environment.draws_blocks && self.environment.tmux == 0 {
+            Protocol::Quadrants
+        } else {
+            Protocol::Halfblocks
+        }
     }
 
     /// Wraps control sequences so that they reach the terminal behind tmux.
     #[must_use]
     pub fn through(&self, sequence: &[u8]) -> Vec<u8> {
-        through_tmux(self.names.tmux, sequence)
+        through_tmux(self.environment.tmux, sequence)
     }
 }
 
@@ -251,26 +260,26 @@ mod tests {
 
     const KITTY: &str = "\x1b_Gi=31;OK\x1b\\";
 
-    fn terminal(said: &str, names: Names) -> Terminal {
+    fn terminal(said: &str, environment: Environment) -> Terminal {
         let mut answers = Answers::default();
         Splitter::default().push(said.as_bytes()).iter().for_each(|token| answers.take(token));
-        Terminal::new(answers, names, None, None)
+        Terminal::new(answers, environment, None, None)
     }
 
-    fn chosen(said: &str, names: Names) -> (Protocol, bool) {
-        let found = terminal(said, names);
+    fn chosen(said: &str, environment: Environment) -> (Protocol, bool) {
+        let found = terminal(said, environment);
         (found.protocol, found.placeholders)
     }
 
-    fn tmux(behind: &str) -> Names {
-        Names { tmux: 1, behind_tmux: behind.into(), ..Names::default() }
+    fn tmux(behind: &str) -> Environment {
+        Environment { tmux: 1, behind_tmux: behind.into(), ..Environment::default() }
     }
 
     #[expect(clippy::too_many_lines, reason = "one line a terminal")]
     #[test]
     fn terminals_are_known_by_their_answers() {
-        let plain = Names::default;
-        let cases: [(&str, String, Names, Protocol, bool); 14] = [
+        let plain = Environment::default;
+        let cases: [(&str, String, Environment, Protocol, bool); 14] = [
             (
                 "kitty 0.35",
                 format!("\x1bP>|kitty(0.35.2)\x1b\\{KITTY}\x1b[?62;c\x1b[6;20;10t\x1b[0n"),
@@ -295,7 +304,7 @@ mod tests {
             (
                 "WezTerm",
                 format!("\x1bP>|WezTerm 20240203-110809-5046fc22\x1b\\{KITTY}\x1b[?65;4;6;18;22c\x1b[6;20;9t\x1b[0n"),
-                Names { iterm2: true, ..plain() },
+                Environment { iterm2: true, ..plain() },
                 Protocol::Kitty,
                 false,
             ),
@@ -330,7 +339,7 @@ mod tests {
             (
                 "iTerm2",
                 "\x1bP>|iTerm2 3.5.10\x1b\\\x1b[?64;1;2;4;6;17;18;21;22c\x1b[6;16;7t\x1b[0n".into(),
-                Names { iterm2: true, ..plain() },
+                Environment { iterm2: true, ..plain() },
                 Protocol::Iterm2,
                 false,
             ),
@@ -370,15 +379,15 @@ mod tests {
                 false,
             ),
         ];
-        for (name, said, names, protocol, placeholders) in cases {
-            assert_eq!(chosen(&said, names), (protocol, placeholders), "{name}");
+        for (name, said, environment, protocol, placeholders) in cases {
+            assert_eq!(chosen(&said, environment), (protocol, placeholders), "{name}");
         }
         assert_eq!(chosen(&format!("\x1b[?1;2c{KITTY}\x1b[0n"), tmux("WezTerm 2024")).0, Protocol::Halfblocks);
     }
 
     #[test]
     fn a_mute_terminal_may_still_find_its_voice() {
-        let mut late = terminal("", Names::default());
+        let mut late = terminal("", Environment::default());
         assert_eq!(late.protocol, Protocol::Halfblocks);
         let mut splitter = Splitter::default();
         let tokens = splitter.push(format!("{KITTY}\x1b[6;18;9t").as_bytes());
@@ -390,9 +399,9 @@ mod tests {
     #[test]
     fn cells_that_cannot_be_are_not_believed() {
         for lie in ["\x1b[6;0;0t", "\x1b[6;1;1t", "\x1b[6;4000;9t", "\x1b[6;20;100t", "\x1b[6;190;10t"] {
-            assert_eq!(terminal(lie, Names::default()).cell, (10, 20), "{lie:?}");
+            assert_eq!(terminal(lie, Environment::default()).cell, (10, 20), "{lie:?}");
         }
-        let found = Terminal::new(Answers::default(), Names::default(), None, Some((8, 17)));
+        let found = Terminal::new(Answers::default(), Environment::default(), None, Some((8, 17)));
         assert_eq!(found.cell, (8, 17));
     }
 

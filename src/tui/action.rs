@@ -29,7 +29,7 @@ pub enum Action {
     /// A new run from the step that is looked at.
     Branch,
     /// Choose an earlier run to compare with, or end the comparison.
-    PickRival,
+    PickReference,
     /// Type the selected parameter's value.
     TypeValue,
     /// Any class but the photo's own will do.
@@ -107,7 +107,7 @@ pub enum Action {
     /// Give a parameter this value.
     SetValue(&'static str, ParamValue),
     /// Show this run beside the present one.
-    SetRival(u64),
+    SetReference(u64),
     /// Make these maps side by side.
     Compare(Vec<Compared>),
 }

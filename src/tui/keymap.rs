@@ -12,8 +12,35 @@ pub struct Binding {
     pub short: &'static str,
     /// A line for the help.
     pub help: &'static str,
+    /// When they do something.
+    pub when: When,
+    /// Whether the status line has room for it, whatever else there is.
+    pub always_shown: bool,
     /// What they do.
     codes: &'static [(KeyCode, Action)],
+}
+
+/// What has to be so for a key to do something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum When {
+    /// Nothing.
+    Always,
+    /// Steps may still come.
+    Alive,
+    /// The run has steps to go back to.
+    History,
+    /// The technique looks at a layer.
+    Layer,
+    /// The technique is about a class.
+    Class,
+    /// The technique takes a style picture.
+    Style,
+    /// The technique is an attribution method.
+    Attribution,
+    /// The technique has parameters.
+    Parameters,
+    /// There is a map.
+    Map,
 }
 
 const fn binding(
@@ -22,7 +49,23 @@ const fn binding(
     help: &'static str,
     codes: &'static [(KeyCode, Action)],
 ) -> Binding {
-    Binding { keys, short, help, codes }
+    Binding { keys, short, help, when: When::Always, always_shown: false, codes }
+}
+
+impl Binding {
+    const fn when(self, when: When) -> Self {
+        Self { when, ..self }
+    }
+
+    const fn always_shown(self) -> Self {
+        Self { always_shown: true, ..self }
+    }
+
+    /// Whether one of its keys does that.
+    #[must_use]
+    pub fn does(&self, action: &Action) -> bool {
+        self.codes.iter().any(|(_, own)| own == action)
+    }
 }
 
 /// Every key, in the order of the help and the status line.
@@ -54,9 +97,10 @@ pub const BINDINGS: &[Binding] = &[
             (KeyCode::Char('9'), Action::Technique(8)),
         ],
     ),
-    binding("space", "pause", "pause the run, or go on", &[(KeyCode::Char(' '), Action::TogglePause)]),
-    binding(".", "step", "one step of a paused run", &[(KeyCode::Char('.'), Action::Step)]),
-    binding("x", "stop", "end the run and keep what it has", &[(KeyCode::Char('x'), Action::Stop)]),
+    binding("space", "pause", "pause the run, or go on", &[(KeyCode::Char(' '), Action::TogglePause)])
+        .when(When::Alive),
+    binding(".", "step", "one step of a paused run", &[(KeyCode::Char('.'), Action::Step)]).when(When::Alive),
+    binding("x", "stop", "end the run and keep what it has", &[(KeyCode::Char('x'), Action::Stop)]).when(When::Alive),
     binding("r", "restart", "start the run from its beginning", &[(KeyCode::Char('r'), Action::Restart)]),
     binding(
         "[ ]",
@@ -68,33 +112,39 @@ pub const BINDINGS: &[Binding] = &[
             (KeyCode::Char('{'), Action::Scrub(-10)),
             (KeyCode::Char('}'), Action::Scrub(10)),
         ],
-    ),
-    binding("b", "branch", "a new run from the step that is looked at", &[(KeyCode::Char('b'), Action::Branch)]),
+    )
+    .when(When::History),
+    binding("b", "branch", "a new run from the step that is looked at", &[(KeyCode::Char('b'), Action::Branch)])
+        .when(When::History),
     binding(
         "d",
         "",
         "compare with an earlier run, pictures side by side and curves together",
-        &[(KeyCode::Char('d'), Action::PickRival)],
+        &[(KeyCode::Char('d'), Action::PickReference)],
     ),
-    binding("c", "class", "choose the class, or the target of an attack", &[(KeyCode::Char('c'), Action::PickClass)]),
+    binding("c", "class", "choose the class, or the target of an attack", &[(KeyCode::Char('c'), Action::PickClass)])
+        .when(When::Class),
     binding("u", "", "no target: any class but the photo's own", &[(KeyCode::Char('u'), Action::ClearTarget)]),
-    binding("l", "layer", "choose the layer", &[(KeyCode::Char('l'), Action::PickLayer)]),
+    binding("l", "layer", "choose the layer", &[(KeyCode::Char('l'), Action::PickLayer)]).when(When::Layer),
     binding(
         "g",
         "grid",
         "compare methods, classes or layers side by side; again for one map",
         &[(KeyCode::Char('g'), Action::PickComparison)],
-    ),
-    binding("e", "evaluate", "score the map that is shown", &[(KeyCode::Char('e'), Action::Score)]),
+    )
+    .when(When::Attribution),
+    binding("e", "evaluate", "score the map that is shown", &[(KeyCode::Char('e'), Action::Score)])
+        .when(When::Attribution),
     binding("/", "", "search the techniques", &[(KeyCode::Char('/'), Action::PickTechnique)]),
     binding("o", "picture", "choose the photo", &[(KeyCode::Char('o'), Action::PickPicture)]),
-    binding("y", "style", "choose the style picture", &[(KeyCode::Char('y'), Action::PickStyle)]),
+    binding("y", "style", "choose the style picture", &[(KeyCode::Char('y'), Action::PickStyle)]).when(When::Style),
     binding(
         "↑↓",
         "select",
         "select a parameter or a technique",
         &[(KeyCode::Up, Action::Up), (KeyCode::Down, Action::Down)],
-    ),
+    )
+    .when(When::Parameters),
     binding(
         "+-",
         "change",
@@ -104,7 +154,8 @@ pub const BINDINGS: &[Binding] = &[
             (KeyCode::Char('='), Action::Increase),
             (KeyCode::Char('-'), Action::Decrease),
         ],
-    ),
+    )
+    .when(When::Parameters),
     binding("enter", "", "type the selected parameter's value", &[(KeyCode::Enter, Action::TypeValue)]),
     binding("a", "", "save with an animation of the run", &[(KeyCode::Char('a'), Action::Record)]),
     binding(
@@ -119,7 +170,8 @@ pub const BINDINGS: &[Binding] = &[
         "hand the arrow keys to the next pane; on small screens, show another picture",
         &[(KeyCode::Tab, Action::NextFocus)],
     ),
-    binding("v", "view", "photo with map, map alone, photo alone", &[(KeyCode::Char('v'), Action::NextView)]),
+    binding("v", "view", "photo with map, map alone, photo alone", &[(KeyCode::Char('v'), Action::NextView)])
+        .when(When::Map),
     binding("m", "", "next colour map", &[(KeyCode::Char('m'), Action::NextColorMap)]),
     binding(
         "< >",
@@ -166,7 +218,8 @@ pub const BINDINGS: &[Binding] = &[
         "on a slow line: sharp pictures, balanced, or many a second",
         &[(KeyCode::Char('f'), Action::NextPreference)],
     ),
-    binding("?", "help", "this list", &[(KeyCode::Char('?'), Action::Help), (KeyCode::F(1), Action::Help)]),
+    binding("?", "help", "this list", &[(KeyCode::Char('?'), Action::Help), (KeyCode::F(1), Action::Help)])
+        .always_shown(),
     binding("esc", "", "close a dialog or a message", &[(KeyCode::Esc, Action::Dismiss)]),
     binding(
         "D",
@@ -179,7 +232,8 @@ pub const BINDINGS: &[Binding] = &[
         "quit",
         "end the run and leave (also ctrl-c); ctrl-z goes to the shell, fg comes back",
         &[(KeyCode::Char('q'), Action::Quit)],
-    ),
+    )
+    .always_shown(),
 ];
 
 /// What a key does when no dialog is open.

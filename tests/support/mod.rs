@@ -3,6 +3,7 @@
 
 pub mod program;
 pub mod pty;
+pub mod screen;
 
 use candle_core::{Device, Tensor};
 use gradlens::graph::ops::{Concat, Convolution, GlobalAveragePooling, MaxPooling, Rectifier, Sum};

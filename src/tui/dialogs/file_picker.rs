@@ -1,7 +1,6 @@
 //! Choosing a picture: the samples inside the program, and the files around.
 
-use super::picker::{edit, scroll};
-use super::{Dialog, Outcome, boxed};
+use super::dialog::{Dialog, Outcome, boxed, edit, scroll};
 use crate::engine::Source;
 use crate::imaging::names_a_picture;
 use crate::imaging::samples::{PAINTINGS, PHOTOS, Sample};
@@ -22,11 +21,11 @@ pub(in crate::tui) struct FilePicker {
     samples: &'static [Sample],
     folder: PathBuf,
     input: Input,
-    entries: Vec<Entry>,
+    items: Vec<Item>,
     state: ListState,
 }
 
-enum Entry {
+enum Item {
     Sample(&'static str),
     Folder(PathBuf),
     File(PathBuf),
@@ -54,7 +53,7 @@ impl FilePicker {
         let folder = beside.unwrap_or(Path::new("."));
         let folder = std::fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
         let state = ListState::default().with_selected(Some(0));
-        let mut picker = Self { title, choose, samples, folder, input: Input::default(), entries: vec![], state };
+        let mut picker = Self { title, choose, samples, folder, input: Input::default(), items: vec![], state };
         picker.list();
         picker
     }
@@ -75,10 +74,10 @@ impl FilePicker {
         }
         folders.sort();
         files.sort();
-        let samples = self.samples.iter().filter(|s| fits(s.name)).map(|s| Entry::Sample(s.name));
-        self.entries = samples.chain(files.into_iter().map(Entry::File)).collect();
-        self.entries.extend(self.folder.parent().filter(|_| query.is_empty()).map(|p| Entry::Folder(p.into())));
-        self.entries.extend(folders.into_iter().map(Entry::Folder));
+        let samples = self.samples.iter().filter(|s| fits(s.name)).map(|s| Item::Sample(s.name));
+        self.items = samples.chain(files.into_iter().map(Item::File)).collect();
+        self.items.extend(self.folder.parent().filter(|_| query.is_empty()).map(|p| Item::Folder(p.into())));
+        self.items.extend(folders.into_iter().map(Item::Folder));
         self.state.select(Some(0));
     }
 
@@ -90,10 +89,10 @@ impl FilePicker {
         if typed.components().count() > 0 && typed.is_dir() {
             return self.open(typed);
         }
-        match self.state.selected().and_then(|at| self.entries.get(at)) {
-            Some(Entry::Sample(name)) => Outcome::Choose((self.choose)(Source::Sample((*name).to_owned()))),
-            Some(Entry::File(path)) => Outcome::Choose((self.choose)(Source::File(path.clone()))),
-            Some(Entry::Folder(path)) => {
+        match self.state.selected().and_then(|at| self.items.get(at)) {
+            Some(Item::Sample(name)) => Outcome::Choose((self.choose)(Source::Sample((*name).to_owned()))),
+            Some(Item::File(path)) => Outcome::Choose((self.choose)(Source::File(path.clone()))),
+            Some(Item::Folder(path)) => {
                 let path = path.clone();
                 self.open(path)
             }
@@ -116,7 +115,7 @@ impl Dialog for FilePicker {
             KeyCode::Enter => return self.enter(),
             _ => {}
         }
-        if !scroll(key, &mut self.state, self.entries.len())
+        if !scroll(key, &mut self.state, self.items.len())
             && let Some(request) = edit(key)
             && self.input.handle(request).is_some_and(|change| change.value)
         {
@@ -136,16 +135,16 @@ impl Dialog for FilePicker {
         frame.render_widget(Paragraph::new(line), search);
         let column = search.x + 5 + self.input.visual_cursor() as u16;
         frame.set_cursor_position((column.min(search.right().saturating_sub(1)), search.y));
-        if self.entries.is_empty() {
+        if self.items.is_empty() {
             frame.render_widget(Paragraph::new("no picture here").style(theme.dim()), list);
             return;
         }
         let parent = self.folder.parent();
-        let lines = self.entries.iter().map(|entry| match entry {
-            Entry::Sample(name) => Line::raw(format!("{name} (built in)")),
-            Entry::Folder(path) if Some(path.as_path()) == parent => Line::raw("../"),
-            Entry::Folder(path) => Line::styled(format!("{}/", name(path)), theme.accent()),
-            Entry::File(path) => Line::raw(name(path)),
+        let lines = self.items.iter().map(|item| match item {
+            Item::Sample(name) => Line::raw(format!("{name} (built in)")),
+            Item::Folder(path) if Some(path.as_path()) == parent => Line::raw("../"),
+            Item::Folder(path) => Line::styled(format!("{}/", name(path)), theme.accent()),
+            Item::File(path) => Line::raw(name(path)),
         });
         let widget = List::new(lines).highlight_symbol("▸ ").highlight_style(theme.accent());
         frame.render_stateful_widget(widget, list, &mut self.state);

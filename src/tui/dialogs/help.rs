@@ -1,6 +1,6 @@
 //! The keys.
 
-use super::{Dialog, Outcome, boxed};
+use super::dialog::{Dialog, Outcome, boxed};
 use crate::tui::keymap::{BINDINGS, Binding};
 use crate::tui::theme::Theme;
 use crossterm::event::{KeyCode, KeyEvent};

@@ -1,7 +1,6 @@
 //! A fuzzy search over a list: classes, layers, techniques, or several of them.
 
-use super::{Dialog, Outcome, boxed};
-
+use super::dialog::{Dialog, Outcome, boxed, edit, scroll};
 use crate::tui::action::Action;
 use crate::tui::text::printable;
 use crate::tui::theme::Theme;
@@ -12,7 +11,7 @@ use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{List, ListState, Paragraph};
-use tui_input::{Input, InputRequest};
+use tui_input::Input;
 
 pub(in crate::tui) struct Picker {
     title: String,
@@ -57,11 +56,6 @@ impl Picker {
         action: impl Fn(&[usize]) -> Action + Send + 'static,
     ) -> Self {
         Self::new(title.into(), items, 0, Choose::Several { least, most, marked: vec![], action: Box::new(action) })
-    }
-
-    /// A choice of one of the class labels.
-    pub fn class(title: &str, labels: Vec<String>, present: Option<usize>, action: fn(usize) -> Action) -> Self {
-        Self::one(title, labels, present.unwrap_or(0), action).numbered()
     }
 
     /// Items may be asked for by number.
@@ -124,35 +118,6 @@ impl Picker {
             }
         }
     }
-}
-
-/// The change a key makes to a line of text.
-pub(super) fn edit(key: &KeyEvent) -> Option<InputRequest> {
-    match key.code {
-        KeyCode::Char(c) => Some(InputRequest::InsertChar(c)),
-        KeyCode::Backspace => Some(InputRequest::DeletePrevChar),
-        KeyCode::Delete => Some(InputRequest::DeleteNextChar),
-        KeyCode::Left => Some(InputRequest::GoToPrevChar),
-        KeyCode::Right => Some(InputRequest::GoToNextChar),
-        _ => None,
-    }
-}
-
-/// Moves a list's selection by a key; whether the key was for the list.
-pub(super) fn scroll(key: &KeyEvent, state: &mut ListState, count: usize) -> bool {
-    let last = count.saturating_sub(1);
-    let at = state.selected().unwrap_or(0);
-    let to = match key.code {
-        KeyCode::Up => at.saturating_sub(1),
-        KeyCode::Down => at + 1,
-        KeyCode::PageUp => at.saturating_sub(10),
-        KeyCode::PageDown => at + 10,
-        KeyCode::Home => 0,
-        KeyCode::End => last,
-        _ => return false,
-    };
-    state.select(Some(to.min(last)));
-    true
 }
 
 impl Dialog for Picker {

@@ -1,6 +1,6 @@
 //! The curves of a run, with what happened along them.
 
-use super::{Canvas, Pane, framed};
+use super::pane::{Canvas, Pane, framed};
 use crate::engine::{Points, Series};
 use crate::techniques::{Scale, figure};
 use crate::tui::app::App;
@@ -25,8 +25,8 @@ impl Pane for Curves {
     }
 
     fn render(&self, frame: &mut Frame<'_>, area: Rect, app: &mut App, _canvas: &mut Canvas<'_>) {
-        let theme = app.theme;
-        let snapshot = app.snapshot.clone();
+        let theme = app.view().theme;
+        let snapshot = app.snapshot().clone();
         let drawn = together(&snapshot.course.series);
         let log = wants_log(&drawn);
         let marks: Vec<Span<'_>> = snapshot
@@ -71,7 +71,7 @@ impl Pane for Curves {
         let marker = if theme.plain { Marker::Dot } else { Marker::Braille };
         let before: Vec<Vec<(f64, f64)>> = drawn
             .iter()
-            .filter_map(|series| app.rival()?.series.iter().find(|s| s.name == series.name))
+            .filter_map(|series| app.run().reference()?.series.iter().find(|s| s.name == series.name))
             .map(|s| {
                 let points = thinned(&s.points, plot.width).map(|(step, v)| (step as f64, scaled(v)));
                 points.filter(|p| p.1.is_finite()).collect()
@@ -148,14 +148,14 @@ fn legend_lines(frame: &mut Frame<'_>, area: Rect, app: &App, all: &[Series], dr
             let is_drawn = drawn.iter().any(|s| s.name == series.name);
             let sign = if !is_drawn {
                 ' '
-            } else if app.theme.plain {
+            } else if app.view().theme.plain {
                 '*'
             } else {
                 '━'
             };
             let name = cut(&series.name, width.saturating_sub(value.len() + 4));
             let gap = width.saturating_sub(name.chars().count() + value.len() + 3);
-            let style = if is_drawn { app.theme.series(i) } else { app.theme.dim() };
+            let style = if is_drawn { app.view().theme.series(i) } else { app.view().theme.dim() };
             Line::from(vec![
                 Span::styled(format!("{sign} {name}"), style),
                 Span::raw(format!("{}{value}", " ".repeat(gap))),

@@ -1,6 +1,6 @@
 //! The first line: what runs where, how far it is and what it costs.
 
-use super::{Canvas, Pane};
+use super::pane::{Canvas, Pane};
 use crate::engine::Phase;
 use crate::tui::app::App;
 use crate::tui::layout::Place;
@@ -17,11 +17,11 @@ impl Pane for Header {
     }
 
     fn render(&self, frame: &mut Frame<'_>, area: Rect, app: &mut App, _canvas: &mut Canvas<'_>) {
-        let (theme, s) = (app.theme, &app.snapshot);
+        let (theme, s) = (app.view().theme, app.snapshot());
         let threads = if s.machine.threads == 1 { "thread" } else { "threads" };
         let left = Line::from(vec![
             Span::styled(" gradlens  ", theme.strong()),
-            Span::styled(app.current().id(), theme.accent()),
+            Span::styled(app.technique().id(), theme.accent()),
             Span::styled(
                 format!("  {} · {} {} {threads}", s.model, s.machine.device, s.machine.threads),
                 theme.dim(),
@@ -44,10 +44,10 @@ impl Pane for Header {
             Some(shown) => format!(" looking at step {shown} of {}", s.course.step),
             None => format!(" step {}/{} · {pace}", s.course.step, s.course.total),
         };
-        let rates = app.line.rates;
+        let rates = app.view().output.1;
         let pictures =
             if rates.pictures > 0.0 { format!(" · {:.1} pictures/s", rates.pictures) } else { String::new() };
-        let line = format!(" · {} · {:.0} kB/s{pictures} ", app.line.protocol, rates.bytes / 1e3);
+        let line = format!(" · {} · {:.0} kB/s{pictures} ", app.view().output.0, rates.bytes / 1e3);
         let line = if area.width < 110 { line.replace(&pictures, "") } else { line };
         let right = Line::from(vec![Span::styled(sign, style), Span::raw(progress), Span::styled(line, theme.dim())]);
         let room = (area.width as usize).saturating_sub(right.width());

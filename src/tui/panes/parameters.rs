@@ -1,6 +1,8 @@
 //! The parameters, to be changed with + and −, also while a run goes on.
 
-use super::{Canvas, Pane, findings, framed};
+use super::pane::{Canvas, Pane, framed};
+use super::scores;
+use super::similarity;
 use crate::tui::app::{App, Focus};
 use crate::tui::layout::Place;
 use crate::tui::text::cut;
@@ -16,16 +18,17 @@ pub(super) struct Parameters;
 
 /// Where in the run the picture is from.
 fn trail(app: &App, width: usize) -> Line<'static> {
-    let (step, last) = (app.looked_at(), app.snapshot.course.step.max(1));
+    let (step, last) = (app.run().looked_at(), app.snapshot().course.step.max(1));
     let number = format!(" {step}");
     let length = width.saturating_sub("history ".len() + number.len() + 2).max(1);
     let at = (step.min(last) * (length - 1) / last).min(length - 1);
-    let (bar, knob, ends) = if app.theme.plain { ('-', 'o', ['[', ']']) } else { ('─', '●', ['├', '┤']) };
+    let (bar, knob, ends) =
+        if app.view().theme.plain { ('-', 'o', ['[', ']']) } else { ('─', '●', ['├', '┤']) };
     let line: String = (0..length).map(|i| if i == at { knob } else { bar }).collect();
     Line::from(vec![
-        Span::styled("history ", app.theme.dim()),
+        Span::styled("history ", app.view().theme.dim()),
         Span::raw(format!("{}{line}{}", ends[0], ends[1])),
-        Span::styled(number, app.theme.strong()),
+        Span::styled(number, app.view().theme.strong()),
     ])
 }
 
@@ -35,21 +38,21 @@ impl Pane for Parameters {
     }
 
     fn render(&self, frame: &mut Frame<'_>, area: Rect, app: &mut App, _canvas: &mut Canvas<'_>) {
-        if !app.snapshot.view.panels.is_empty() {
-            return findings::similarity(frame, area, app);
+        if !app.snapshot().view.panels.is_empty() {
+            return similarity::render(frame, area, app);
         }
-        if !app.snapshot.view.scores.is_empty() {
-            return findings::scores(frame, area, app);
+        if !app.snapshot().view.scores.is_empty() {
+            return scores::render(frame, area, app);
         }
-        let inside = framed(frame, area, app, app.focus == Focus::Parameters, " parameters ", "");
-        let theme = app.theme;
+        let inside = framed(frame, area, app, app.view().focus == Focus::Parameters, " parameters ", "");
+        let theme = app.view().theme;
         let specs = app.params();
         if specs.is_empty() {
-            let text = format!("none. {}", app.current().about());
+            let text = format!("none. {}", app.technique().about());
             frame.render_widget(Paragraph::new(text).style(theme.dim()).wrap(Wrap { trim: true }), inside);
             return;
         }
-        let history_rows = u16::from(app.is_current() && app.snapshot.history.len() > 1);
+        let history_rows = u16::from(app.is_current() && app.snapshot().history.len() > 1);
         let help_rows = if inside.height >= specs.len() as u16 + 3 + history_rows { 3 } else { 0 };
         let rows = [
             Constraint::Max(specs.len() as u16 + 1),
@@ -61,7 +64,7 @@ impl Pane for Parameters {
         let width = (list.width as usize).saturating_sub(2);
         let lines = specs.iter().map(|spec| {
             let value = app.value(spec);
-            let changed_at = app.snapshot.course.changed(spec.name).filter(|_| app.is_current());
+            let changed_at = app.snapshot().course.changed(spec.name).filter(|_| app.is_current());
             let changed = changed_at.map(|step| format!(" ◂ {step}"));
             let unit = if spec.unit.is_empty() { String::new() } else { format!(" {}", spec.unit) };
             // The name has to stay readable beside a long value.
@@ -77,9 +80,9 @@ impl Pane for Parameters {
             ])
         });
         let widget = List::new(lines.collect::<Vec<_>>()).highlight_symbol("▸ ").highlight_style(theme.accent());
-        let mut state = ListState::default().with_selected(Some(app.selected));
+        let mut state = ListState::default().with_selected(Some(app.view().parameter));
         frame.render_stateful_widget(widget, list, &mut state);
-        if let Some(spec) = specs.get(app.selected).filter(|_| help_rows > 0) {
+        if let Some(spec) = specs.get(app.view().parameter).filter(|_| help_rows > 0) {
             let live = if spec.live { "" } else { " (restarts)" };
             let text = Paragraph::new(format!("{}{live}", spec.help)).style(theme.dim());
             frame.render_widget(text.wrap(Wrap { trim: true }), help);

@@ -1,8 +1,8 @@
 //! What an attack added to the photo, magnified, with its norms and what the result survives.
 
-use super::pictures::put;
-use super::{Canvas, Pane, framed};
+use super::pane::{Canvas, Pane, framed, pointed, put};
 use crate::tui::app::App;
+use crate::tui::content::Content;
 use crate::tui::layout::Place;
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -17,12 +17,14 @@ impl Pane for Perturbation {
     }
 
     fn render(&self, frame: &mut Frame<'_>, area: Rect, app: &mut App, canvas: &mut Canvas<'_>) {
-        let inside = framed(frame, area, app, false, " perturbation ", "");
+        let inside =
+            framed(frame, area, app, false, " perturbation ", pointed("perturbation", app).unwrap_or_default());
         let lines = lines(app, inside.width as usize);
         // The picture keeps at least half of the pane.
         let rows = (lines.len() as u16).min(inside.height / 2);
         let [picture, text] = Layout::vertical([Constraint::Fill(1), Constraint::Length(rows)]).areas(inside);
-        put(frame, "perturbation", app.snapshot.view.perturbation.clone(), picture, app, canvas);
+        let content = app.snapshot().view.perturbation.clone().map(Content::Part);
+        put(frame, "perturbation", content.as_ref(), picture, app, canvas);
         frame.render_widget(Paragraph::new(lines), text);
     }
 }
@@ -31,7 +33,7 @@ impl Pane for Perturbation {
 fn lines(app: &App, width: usize) -> Vec<Line<'static>> {
     let mut lines: Vec<Vec<Span<'static>>> = vec![vec![]];
     let mut used = 0;
-    for (name, value) in &app.snapshot.view.findings {
+    for (name, value) in &app.snapshot().view.findings {
         let size = name.chars().count() + value.chars().count() + 1;
         if used > 0 && used + 2 + size > width {
             lines.push(vec![]);
@@ -43,11 +45,11 @@ fn lines(app: &App, width: usize) -> Vec<Line<'static>> {
             used += 2;
         }
         let style = match value.as_str() {
-            "fools" => app.theme.good(),
-            "does not fool" => app.theme.changed(),
-            _ => app.theme.strong(),
+            "fools" => app.view().theme.good(),
+            "does not fool" => app.view().theme.changed(),
+            _ => app.view().theme.strong(),
         };
-        line.extend([Span::styled(format!("{name} "), app.theme.dim()), Span::styled(value.clone(), style)]);
+        line.extend([Span::styled(format!("{name} "), app.view().theme.dim()), Span::styled(value.clone(), style)]);
         used += size;
     }
     lines.into_iter().map(Line::from).collect()

@@ -1,10 +1,11 @@
 //! The last line: a message if there is one, otherwise what the keys do here.
 
-use super::{Canvas, Pane};
+use super::pane::{Canvas, Pane};
 use crate::engine::Phase;
-use crate::techniques::Need;
+use crate::techniques::{Group, Need};
+use crate::tui::action::Action;
 use crate::tui::app::App;
-use crate::tui::keymap::BINDINGS;
+use crate::tui::keymap::{BINDINGS, Binding, When};
 use crate::tui::layout::Place;
 use crate::tui::text::cut;
 use ratatui::Frame;
@@ -20,9 +21,9 @@ impl Pane for Status {
     }
 
     fn render(&self, frame: &mut Frame<'_>, area: Rect, app: &mut App, _canvas: &mut Canvas<'_>) {
-        let theme = app.theme;
+        let theme = app.view().theme;
         let width = area.width as usize;
-        if let Some(message) = &app.message {
+        if let Some(message) = app.message() {
             let style = if message.bad { theme.bad() } else { theme.good() };
             let text = cut(&format!(" {}", message.text), width);
             frame.render_widget(Paragraph::new(Line::styled(text, style)), area);
@@ -30,44 +31,37 @@ impl Pane for Status {
         }
         let mut spans = vec![];
         let mut used = 0;
-        let important = ["?", "q"];
-        let reserve: usize = BINDINGS.iter().filter(|b| important.contains(&b.keys)).map(size).sum();
-        let shown = BINDINGS.iter().filter(|b| !b.short.is_empty() && applies(app, b.keys));
-        for binding in shown {
-            let kept = important.contains(&binding.keys);
-            if used + size(binding) + if kept { 0 } else { reserve } > width {
+        let reserve: usize = BINDINGS.iter().filter(|b| b.always_shown).map(size).sum();
+        for binding in BINDINGS.iter().filter(|b| !b.short.is_empty() && holds(app, b.when)) {
+            let reserve = if binding.always_shown { 0 } else { reserve };
+            if used + size(binding) + reserve > width {
                 continue;
             }
             used += size(binding);
             spans.push(Span::styled(format!(" {} ", binding.keys), theme.accent()));
-            let word = if binding.keys == "space" && app.snapshot.course.phase == Phase::Paused {
-                "go on"
-            } else {
-                binding.short
-            };
-            spans.push(Span::raw(format!("{word} ")));
+            let goes_on = binding.does(&Action::TogglePause) && app.phase() == Phase::Paused;
+            spans.push(Span::raw(format!("{} ", if goes_on { "go on" } else { binding.short })));
         }
         frame.render_widget(Paragraph::new(Line::from(spans)), area);
     }
 }
 
-fn size(binding: &crate::tui::keymap::Binding) -> usize {
+fn size(binding: &Binding) -> usize {
     binding.keys.chars().count() + binding.short.chars().count() + 3
 }
 
-/// Whether a key does something for the present technique and run.
-fn applies(app: &App, keys: &str) -> bool {
-    let needs = app.current().needs();
-    let alive = matches!(app.snapshot.course.phase, Phase::Running | Phase::Paused);
-    match keys {
-        "space" | "." | "x" => alive,
-        "[ ]" | "b" => app.is_current() && app.snapshot.history.len() > 1,
-        "l" => needs.layer != Need::None,
-        "g" | "e" => app.current().group() == crate::techniques::Group::Attribution,
-        "c" => needs.class != Need::None || needs.target != Need::None,
-        "y" => needs.style != Need::None,
-        "↑↓" | "+-" => !app.params().is_empty(),
-        "v" => app.snapshot.view.heat.is_some(),
-        _ => true,
+/// Whether something is so for the present technique and run.
+fn holds(app: &App, when: When) -> bool {
+    let needs = app.technique().needs();
+    match when {
+        When::Always => true,
+        When::Alive => app.run().is_alive(),
+        When::History => app.is_current() && app.snapshot().history.len() > 1,
+        When::Layer => needs.layer != Need::None,
+        When::Class => needs.class != Need::None || needs.target != Need::None,
+        When::Style => needs.style != Need::None,
+        When::Attribution => app.technique().group() == Group::Attribution,
+        When::Parameters => !app.params().is_empty(),
+        When::Map => app.snapshot().view.heat.is_some(),
     }
 }

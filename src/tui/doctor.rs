@@ -1,6 +1,6 @@
-//! Examining the terminal outside the dashboard.
+//! What `gradlens doctor` finds out about the terminal, outside the dashboard.
 
-use super::terminal;
+use super::terminal_guard;
 use crate::imaging::Picture;
 use crate::picture::{Protocol, Terminal, detect, drawn_at_cursor};
 use ratatui::layout::Size;
@@ -20,7 +20,7 @@ pub struct Examination {
 /// If the terminal cannot be put in raw mode.
 pub fn examine(forced: Option<Protocol>) -> anyhow::Result<Examination> {
     let began = Instant::now();
-    let detected = terminal::in_raw_mode(|| detect(forced))?;
+    let detected = terminal_guard::in_raw_mode(|| detect(forced))?;
     Ok(Examination { terminal: detected.terminal, took: began.elapsed() })
 }
 
@@ -28,7 +28,7 @@ impl Examination {
     /// Names and values, for a person.
     #[must_use]
     pub fn findings(&self) -> Vec<(&'static str, String)> {
-        let (t, answers, names) = (&self.terminal, &self.terminal.answers, &self.terminal.names);
+        let (t, answers, environment) = (&self.terminal, &self.terminal.answers, &self.terminal.environment);
         let yes = |v: bool| if v { "yes".to_owned() } else { "no".to_owned() };
         let or_unknown = |text: &str| if text.is_empty() { "it does not say".to_owned() } else { text.to_owned() };
         let size = answers.sixel_size.map(|(w, h)| format!(", up to {w}×{h} pixels")).unwrap_or_default();
@@ -36,17 +36,17 @@ impl Examination {
             ("terminal", or_unknown(&answers.version)),
             (
                 "tmux",
-                if names.tmux == 0 {
+                if environment.tmux == 0 {
                     "no".into()
                 } else {
-                    format!("{} deep, in {}", names.tmux, or_unknown(&names.behind_tmux))
+                    format!("{} deep, in {}", environment.tmux, or_unknown(&environment.behind_tmux))
                 },
             ),
-            ("ssh", yes(names.ssh)),
+            ("ssh", yes(environment.ssh)),
             ("kitty graphics", yes(answers.kitty)),
             ("sixel", if answers.sixel { format!("yes, {} colours{size}", t.registers) } else { "no".into() }),
-            ("iTerm2 images", yes(names.iterm2)),
-            ("colours", if names.true_color { "24 bits".into() } else { "256".into() }),
+            ("iTerm2 images", yes(environment.iterm2)),
+            ("colours", if environment.true_color { "24 bits".into() } else { "256".into() }),
             (
                 "cell",
                 format!("{}×{} pixels{}", t.cell.0, t.cell.1, if answers.cell.is_some() { "" } else { " (a guess)" }),

@@ -1,7 +1,6 @@
-//! The line to the terminal: a thread that writes text first and pictures, in pieces, as fast as the terminal takes them.
+//! Writing to the terminal: a thread that sends text first and pictures, in pieces, as fast as the terminal takes them.
 
 use super::pacing::{Pacing, QUESTION};
-use super::pictures::FrameEnd;
 use std::collections::VecDeque;
 use std::io::Write;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -12,9 +11,17 @@ const LOOK: Duration = Duration::from_millis(250);
 /// A flush at the end waits no longer for a slow line.
 const FAREWELL: Duration = Duration::from_millis(1500);
 
+/// What is to be written after a frame's text, and whose pictures are stale.
+#[derive(Debug, Default)]
+pub struct FrameEnd {
+    /// Control sequences.
+    pub controls: Vec<u8>,
+    pub(super) stale: Vec<&'static str>,
+}
+
 /// A picture on its way, in control sequences that are sent one by one.
 #[derive(Debug)]
-pub(super) struct Parcel {
+pub(super) struct Transmission {
     pub slot: &'static str,
     pub pieces: VecDeque<Vec<u8>>,
     /// Whether nothing of it may be left out once it has begun: pieces of one transmission.
@@ -22,7 +29,7 @@ pub(super) struct Parcel {
     begun: bool,
 }
 
-impl Parcel {
+impl Transmission {
     pub fn new(slot: &'static str, pieces: Vec<Vec<u8>>, whole: bool) -> Self {
         Self { slot, pieces: pieces.into(), whole, begun: false }
     }
@@ -30,8 +37,8 @@ impl Parcel {
 
 struct State {
     text: Vec<u8>,
-    parcels: VecDeque<Parcel>,
-    /// Slots whose parcels have been sent, for whoever asks next.
+    transmissions: VecDeque<Transmission>,
+    /// Slots whose transmissions have been sent, for whoever asks next.
     delivered: Vec<&'static str>,
     pacing: Pacing,
     written: u64,
@@ -50,11 +57,11 @@ struct Shared {
 }
 
 /// The writing end of a terminal. Dropping it ends its thread.
-pub struct Line {
+pub struct Writer {
     shared: Arc<Shared>,
 }
 
-impl Line {
+impl Writer {
     /// Starts a thread that writes to `out`. `answers` says whether the terminal answers status questions; `wake` is
     /// called when there is room again or a picture has been sent.
     ///
@@ -67,7 +74,7 @@ impl Line {
     ) -> std::io::Result<Self> {
         let state = State {
             text: vec![],
-            parcels: VecDeque::new(),
+            transmissions: VecDeque::new(),
             delivered: vec![],
             pacing: Pacing::new(answers),
             written: 0,
@@ -79,7 +86,7 @@ impl Line {
         };
         let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() });
         let own = shared.clone();
-        std::thread::Builder::new().name("gradlens-line".into()).spawn(move || {
+        std::thread::Builder::new().name("gradlens-writer".into()).spawn(move || {
             while let Some((burst, finished)) = own.next_burst() {
                 let began = Instant::now();
                 let outcome = out.write_all(&burst).and_then(|()| out.flush());
@@ -118,9 +125,9 @@ impl Line {
         let mut state = self.state();
         state.text.extend_from_slice(text);
         for slot in stale {
-            let left: usize = state.parcels.iter().filter(|p| p.slot == *slot && !(p.whole && p.begun)).count();
+            let left: usize = state.transmissions.iter().filter(|p| p.slot == *slot && !(p.whole && p.begun)).count();
             if left > 0 {
-                state.parcels.retain(|p| p.slot != *slot || (p.whole && p.begun));
+                state.transmissions.retain(|p| p.slot != *slot || (p.whole && p.begun));
                 state.delivered.push(slot);
             }
         }
@@ -128,12 +135,12 @@ impl Line {
     }
 
     /// Hands over a picture.
-    pub(super) fn send(&self, parcel: Parcel) {
-        self.state().parcels.push_back(parcel);
+    pub(super) fn send(&self, transmission: Transmission) {
+        self.state().transmissions.push_back(transmission);
         self.shared.changed.notify_all();
     }
 
-    /// Slots whose parcels have been sent or left out since the last call.
+    /// Slots whose transmissions have been sent or left out since the last call.
     pub(super) fn delivered(&self) -> Vec<&'static str> {
         std::mem::take(&mut self.state().delivered)
     }
@@ -153,7 +160,7 @@ impl Line {
 
     /// Whether pictures wait to be sent.
     pub(super) fn has_pictures(&self) -> bool {
-        !self.state().parcels.is_empty()
+        !self.state().transmissions.is_empty()
     }
 
     /// Bytes a second that the line carries, as far as that is known.
@@ -179,8 +186,8 @@ impl Line {
     pub fn hold(&self, last: &[u8]) {
         let mut state = self.state();
         // What has begun has to end, or the terminal waits for the rest.
-        state.parcels.retain(|p| p.whole && p.begun);
-        let rest: Vec<u8> = state.parcels.drain(..).flat_map(|p| p.pieces).flatten().collect();
+        state.transmissions.retain(|p| p.whole && p.begun);
+        let rest: Vec<u8> = state.transmissions.drain(..).flat_map(|p| p.pieces).flatten().collect();
         state.text.extend(rest);
         state.text.extend_from_slice(last);
         state.quiet = true;
@@ -204,7 +211,7 @@ impl Line {
     }
 }
 
-impl Drop for Line {
+impl Drop for Writer {
     fn drop(&mut self) {
         self.state().ended = true;
         self.shared.changed.notify_all();
@@ -246,24 +253,24 @@ impl State {
             return Some((std::mem::take(&mut self.text), None));
         }
         let room = self.pacing.room();
-        let parcel = self.parcels.front_mut()?;
-        let next = parcel.pieces.front().map_or(0, Vec::len);
+        let transmission = self.transmissions.front_mut()?;
+        let next = transmission.pieces.front().map_or(0, Vec::len);
         // A piece larger than the whole window goes when nothing else is under way.
         if next > room && !self.pacing.is_idle() {
             return None;
         }
         let mut bytes = vec![];
-        while let Some(piece) = parcel.pieces.front() {
+        while let Some(piece) = transmission.pieces.front() {
             if !bytes.is_empty() && bytes.len() + piece.len() > room {
                 break;
             }
-            bytes.append(&mut parcel.pieces.pop_front()?);
+            bytes.append(&mut transmission.pieces.pop_front()?);
         }
-        parcel.begun = true;
-        let slot = parcel.slot;
-        let finished = parcel.pieces.is_empty();
+        transmission.begun = true;
+        let slot = transmission.slot;
+        let finished = transmission.pieces.is_empty();
         if finished {
-            self.parcels.pop_front();
+            self.transmissions.pop_front();
         }
         if bytes.is_empty() && !finished {
             return None;
@@ -289,9 +296,9 @@ mod tests {
         }
     }
 
-    fn line() -> (Line, Receiver<Vec<u8>>) {
+    fn writer() -> (Writer, Receiver<Vec<u8>>) {
         let (sender, written) = channel();
-        (Line::start(Pipe(sender), true, || {}).expect("a thread"), written)
+        (Writer::start(Pipe(sender), true, || {}).expect("a thread"), written)
     }
 
     fn next(written: &Receiver<Vec<u8>>) -> Vec<u8> {
@@ -301,44 +308,44 @@ mod tests {
 
     #[test]
     fn text_overtakes_pictures_and_stale_ones_are_left_out() {
-        let (line, written) = line();
+        let (writer, written) = writer();
         let pieces = vec![vec![b'a'; 12_000], vec![b'b'; 12_000], vec![b'c'; 12_000]];
-        line.send(Parcel::new("result", pieces.clone(), false));
+        writer.send(Transmission::new("result", pieces.clone(), false));
         assert_eq!(next(&written)[0], b'a');
         // No answer yet: the second piece has to wait, text does not.
-        line.text(b"text", &[]);
+        writer.text(b"text", &[]);
         assert_eq!(next(&written), b"text");
         assert!(written.recv_timeout(Duration::from_millis(50)).is_err());
-        line.text(b"more", &["result"]);
+        writer.text(b"more", &["result"]);
         assert_eq!(next(&written), b"more");
-        line.answered();
+        writer.answered();
         assert!(written.recv_timeout(Duration::from_millis(50)).is_err(), "the rest is left out");
-        assert_eq!(line.delivered(), ["result"]);
+        assert_eq!(writer.delivered(), ["result"]);
         // What has to stay together stays together.
-        (0..2).for_each(|_| line.answered());
-        line.send(Parcel::new("input", pieces, true));
+        (0..2).for_each(|_| writer.answered());
+        writer.send(Transmission::new("input", pieces, true));
         assert_eq!(next(&written)[0], b'a');
-        line.text(b"", &["input"]);
-        line.answered();
+        writer.text(b"", &["input"]);
+        writer.answered();
         assert_eq!(next(&written)[0], b'b');
     }
 
     #[test]
     fn farewells_come_last() {
-        let (line, written) = line();
-        line.send(Parcel::new("input", vec![vec![b'a'; 20_000], vec![b'b'; 20_000]], true));
+        let (writer, written) = writer();
+        writer.send(Transmission::new("input", vec![vec![b'a'; 20_000], vec![b'b'; 20_000]], true));
         assert_eq!(next(&written)[0], b'a');
-        let (line, last) = std::thread::scope(|scope| {
-            let held = scope.spawn(|| line.hold(b"bye"));
+        let (writer, last) = std::thread::scope(|scope| {
+            let held = scope.spawn(|| writer.hold(b"bye"));
             let last = written.recv_timeout(Duration::from_secs(5)).expect("the farewell");
-            line.answered();
+            writer.answered();
             held.join().expect("it ends once everything is answered");
-            (&line, last)
+            (&writer, last)
         });
         assert!(last.starts_with(b"b") && last.ends_with(b"bye"));
-        line.text(b"never", &[]);
+        writer.text(b"never", &[]);
         assert!(written.recv_timeout(Duration::from_millis(50)).is_err());
-        line.go_on();
+        writer.go_on();
         assert_eq!(next(&written), b"never");
     }
 }

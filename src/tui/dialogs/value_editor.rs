@@ -1,6 +1,6 @@
 //! A line to type a parameter's value in, checked as it is typed.
 
-use super::{Dialog, Outcome, boxed};
+use super::dialog::{Dialog, Outcome, boxed};
 use crate::techniques::ParamSpec;
 use crate::tui::action::Action;
 use crate::tui::text::printable;
@@ -12,7 +12,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Paragraph, Wrap};
 use tui_input::{Input, InputRequest};
 
-pub(in crate::tui) struct Entry {
+pub(in crate::tui) struct ValueEditor {
     spec: ParamSpec,
     input: Input,
     /// Whether the old value is still there, to be replaced by the first character typed.
@@ -20,7 +20,7 @@ pub(in crate::tui) struct Entry {
     fault: Option<String>,
 }
 
-impl Entry {
+impl ValueEditor {
     pub fn new(spec: &ParamSpec, value: String) -> Self {
         Self { spec: *spec, input: Input::new(value), untouched: true, fault: None }
     }
@@ -32,7 +32,7 @@ impl Entry {
     }
 }
 
-impl Dialog for Entry {
+impl Dialog for ValueEditor {
     fn on_key(&mut self, key: &KeyEvent) -> Outcome {
         match key.code {
             KeyCode::Esc => return Outcome::Close,

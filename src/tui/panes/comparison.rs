@@ -1,7 +1,6 @@
 //! Maps side by side.
 
-use super::pictures::put;
-use super::{Canvas, framed};
+use super::pane::{Canvas, framed, put};
 use crate::tui::app::App;
 use crate::tui::text::{cut, printable, short};
 use ratatui::Frame;
@@ -13,8 +12,8 @@ use ratatui::widgets::Paragraph;
 const SLOTS: [&str; 9] = ["map 1", "map 2", "map 3", "map 4", "map 5", "map 6", "map 7", "map 8", "map 9"];
 
 pub(super) fn render(frame: &mut Frame<'_>, area: Rect, app: &mut App, canvas: &mut Canvas<'_>) {
-    let titles: Vec<String> = app.snapshot.view.panels.iter().map(|p| printable(&p.title)).collect();
-    let foot = Line::styled(" g: back to one map ", app.theme.dim()).right_aligned();
+    let titles: Vec<String> = app.snapshot().view.panels.iter().map(|p| printable(&p.title)).collect();
+    let foot = Line::styled(" g: back to one map ", app.view().theme.dim()).right_aligned();
     let inside = framed(frame, area, app, false, " comparison ", foot);
     let columns = columns(titles.len(), inside);
     let rows = titles.len().div_ceil(columns);
@@ -26,16 +25,16 @@ pub(super) fn render(frame: &mut Frame<'_>, area: Rect, app: &mut App, canvas: &
             let (Some(title), Some(slot)) = (titles.get(panel), SLOTS.get(panel)) else { continue };
             let [head, picture] = Layout::vertical([Constraint::Length(1), Constraint::Fill(1)]).areas(*cell);
             let most =
-                app.snapshot.view.panels.get(panel).map(|p| short(f64::from(p.heat.range().1))).unwrap_or_default();
+                app.snapshot().view.panels.get(panel).map(|p| short(f64::from(p.heat.range().1))).unwrap_or_default();
             let name = cut(title, (cell.width as usize).saturating_sub(most.len() + 5));
             let head_line = Line::from(vec![
-                Span::styled(format!("{} ", panel + 1), app.theme.dim()),
-                Span::styled(name, app.theme.strong()),
-                Span::styled(format!(" ≤ {most}"), app.theme.dim()),
+                Span::styled(format!("{} ", panel + 1), app.view().theme.dim()),
+                Span::styled(name, app.view().theme.strong()),
+                Span::styled(format!(" ≤ {most}"), app.view().theme.dim()),
             ]);
             frame.render_widget(Paragraph::new(head_line), head);
-            let painted = app.panel_picture(panel);
-            put(frame, slot, painted, picture, app, canvas);
+            let content = app.panel_content(panel);
+            put(frame, slot, content.as_ref(), picture, app, canvas);
         }
     }
 }

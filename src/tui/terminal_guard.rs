@@ -25,9 +25,9 @@ pub(super) fn in_raw_mode<T>(work: impl FnOnce() -> T) -> std::io::Result<T> {
 }
 
 /// The terminal, taken; dropping it gives it back.
-pub(super) struct Taken(());
+pub(super) struct TerminalGuard(());
 
-impl Taken {
+impl TerminalGuard {
     /// Takes the terminal: raw mode, alternate screen, no cursor.
     pub fn take() -> std::io::Result<Self> {
         enable_raw_mode()?;
@@ -38,7 +38,7 @@ impl Taken {
     }
 }
 
-impl Drop for Taken {
+impl Drop for TerminalGuard {
     fn drop(&mut self) {
         give_back();
     }

@@ -1,10 +1,12 @@
 //! The loop that moves things between terminal, engine and state.
 
+use super::action::Action;
 use super::app::{App, Leaving, RunSummary, Setup};
-use super::terminal::{self, Taken};
+use super::panes::draw;
+use super::terminal_guard::{self, TerminalGuard};
 use crate::engine::{Command, Event, Link, Phase, Update};
 use crate::picture::{
-    Detected, FrameWriter, Input as Reader, Line, Meter, Pictures, Protocol, Terminal, Token, detect, window_cell,
+    Detected, FrameBuffer, Meter, Pictures, Protocol, Reader, Terminal, Token, Writer, detect, window_cell,
 };
 use crossterm::event::{Event as Input, KeyEventKind};
 use ratatui::backend::CrosstermBackend;
@@ -26,7 +28,7 @@ const DETACHED: Duration = Duration::from_millis(800);
 const HOLD: &[u8] = b"\x1b[?2026h";
 const SHOW: &[u8] = b"\x1b[?2026l";
 
-type Screen = ratatui::Terminal<CrosstermBackend<FrameWriter>>;
+type Screen = ratatui::Terminal<CrosstermBackend<FrameBuffer>>;
 
 /// What is left when the dashboard is closed.
 #[derive(Debug)]
@@ -49,35 +51,35 @@ pub async fn run(mut link: Link, setup: Setup, forced: Option<Protocol>) -> anyh
     let mut app = App::new(setup);
     // The engine loads and computes while the terminal is still being asked what it can do.
     send(&mut app, &link)?;
-    terminal::restore_on_panic();
-    let taken = Taken::take()?;
+    terminal_guard::restore_on_panic();
+    let taken = TerminalGuard::take()?;
     let Detected { terminal: found, splitter, typed } = detect(forced);
     let wake = Arc::new(Notify::new());
     let waker = || {
         let wake = wake.clone();
         move || wake.notify_one()
     };
-    let line = Arc::new(Line::start(terminal::output()?, found.answers.status, waker())?);
-    let answered = line.clone();
+    let writer = Arc::new(Writer::start(terminal_guard::output()?, found.answers.status, waker())?);
+    let answered = writer.clone();
     let input = Reader::start(splitter, typed, move || answered.answered())?;
-    let mut pictures = Pictures::new(found.clone(), line.clone(), waker());
+    let mut pictures = Pictures::new(found.clone(), writer.clone(), waker());
     pictures.set_bandwidth(bandwidth);
-    let writer = FrameWriter::default();
-    let screen = ratatui::Terminal::new(CrosstermBackend::new(writer.clone()))?;
-    let session = Session {
+    let frame = FrameBuffer::default();
+    let screen = ratatui::Terminal::new(CrosstermBackend::new(frame.clone()))?;
+    let event_loop = EventLoop {
         app,
         link: &mut link,
         screen,
-        writer,
-        line: line.clone(),
+        frame,
+        writer: writer.clone(),
         meter: Meter::default(),
         wake,
         first: found.questions().to_vec(),
         found,
         size: None,
     };
-    let (mut app, outcome) = session.serve(&mut pictures, input).await;
-    line.hold(&pictures.clear());
+    let (mut app, outcome) = event_loop.serve(&mut pictures, input).await;
+    writer.hold(&pictures.clear());
     drop(taken);
     outcome?;
     let left = part(&mut app, &mut link).await;
@@ -121,12 +123,12 @@ fn send(app: &mut App, link: &Link) -> anyhow::Result<()> {
     Ok(())
 }
 
-struct Session<'a> {
+struct EventLoop<'a> {
     app: App,
     link: &'a mut Link,
     screen: Screen,
-    writer: FrameWriter,
-    line: Arc<Line>,
+    frame: FrameBuffer,
+    writer: Arc<Writer>,
     meter: Meter,
     wake: Arc<Notify>,
     /// The terminal, as far as it is known.
@@ -136,7 +138,7 @@ struct Session<'a> {
     size: Option<Size>,
 }
 
-impl Session<'_> {
+impl EventLoop<'_> {
     async fn serve(mut self, pictures: &mut Pictures, mut input: Reader) -> (App, anyhow::Result<()>) {
         let outcome = self.serve_until_quit(pictures, &mut input).await;
         (self.app, outcome)
@@ -153,7 +155,7 @@ impl Session<'_> {
         // A key is answered at once, anything else when the line has room.
         let (mut stale, mut urgent) = (true, true);
         while !self.app.wants_to_quit() {
-            let room = urgent || self.line.has_room();
+            let room = urgent || self.writer.has_room();
             if stale && room && (urgent || drawn.elapsed() >= FRAME) {
                 self.draw(pictures)?;
                 (stale, urgent, drawn) = (false, false, Instant::now());
@@ -189,7 +191,7 @@ impl Session<'_> {
                     stale = true;
                 }
                 () = self.wake.notified() => {
-                    if self.line.is_broken() {
+                    if self.writer.is_broken() {
                         self.app.interrupt(Leaving::Lost);
                     }
                     stale = true;
@@ -204,10 +206,10 @@ impl Session<'_> {
                 _ = hangup.recv() => self.app.interrupt(Leaving::Lost),
                 _ = terminate.recv() => self.app.interrupt(Leaving::Quit),
                 _ = interrupt.recv() => self.app.interrupt(Leaving::Quit),
-                _ = suspensions.recv() => self.app.apply(super::Action::Suspend),
+                _ = suspensions.recv() => self.app.apply(Action::Suspend),
                 _ = tick.tick() => {
-                    let rates = self.meter.rates(&self.line, pictures.count());
-                    self.app.set_line(pictures.terminal().protocol, rates);
+                    let rates = self.meter.rates(&self.writer, pictures.count());
+                    self.app.set_output(pictures.terminal().protocol, rates);
                     stale = true;
                 }
             }
@@ -230,7 +232,7 @@ impl Session<'_> {
         match event {
             Input::Key(key) if key.kind != KeyEventKind::Release => self.app.on_key(&key),
             Input::Mouse(mouse) => {
-                let hit = pictures.pixel_at(Position::new(mouse.column, mouse.row));
+                let hit = pictures.place_at(Position::new(mouse.column, mouse.row));
                 self.app.on_mouse(mouse.kind, hit);
             }
             Input::Paste(text) if self.app.has_dialog() => {
@@ -251,32 +253,32 @@ impl Session<'_> {
         let phase = self.app.phase();
         pictures.set_settled(!matches!(phase, Phase::Running | Phase::Loading | Phase::Idle));
         pictures.set_preference(self.app.preference());
-        let frame = self.screen.draw(|frame| super::draw(frame, &mut self.app, pictures))?;
+        let frame = self.screen.draw(|frame| draw(frame, &mut self.app, pictures))?;
         let end = pictures.end_frame(frame.buffer);
-        let text = self.writer.take();
+        let text = self.frame.take();
         // Every frame resets colours and hides the cursor; without a cell moved to, that is all it did.
         let draws = text.contains(&b'H') || text.contains(&b'J');
         let mut out = vec![];
         if draws || !end.controls.is_empty() || !self.first.is_empty() {
             out = [HOLD, &std::mem::take(&mut self.first), &text, &end.controls, SHOW].concat();
         }
-        self.line.frame(&out, &end);
+        self.writer.frame(&out, &end);
         Ok(())
     }
 
     /// To the shell, and back when the shell says so.
     fn suspend(&mut self, pictures: &mut Pictures, input: &Reader) -> anyhow::Result<()> {
         input.hold(true);
-        self.line.hold(&pictures.clear());
-        terminal::give_back();
+        self.writer.hold(&pictures.clear());
+        terminal_guard::give_back();
         // SAFETY: raising a signal has no memory effects; SIGSTOP cannot be caught, so it stops right here and
         // goes on when the shell continues the program.
         unsafe {
             libc::raise(libc::SIGSTOP);
         }
         // The session's own guard gives it back in the end.
-        std::mem::forget(Taken::take()?);
-        self.line.go_on();
+        std::mem::forget(TerminalGuard::take()?);
+        self.writer.go_on();
         input.hold(false);
         self.clear()
     }

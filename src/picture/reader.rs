@@ -12,13 +12,13 @@ const PAUSE: Duration = Duration::from_millis(40);
 const LOOK: Duration = Duration::from_millis(100);
 
 /// A thread that reads standard input. It stops reading while it is [held](Self::hold), and ends when it is dropped.
-pub struct Input {
+pub struct Reader {
     tokens: UnboundedReceiver<Token>,
     held: Arc<AtomicBool>,
     ended: Arc<AtomicBool>,
 }
 
-impl Input {
+impl Reader {
     /// Starts reading; `typed` came before. `answered` is told of every answered status question, from the thread.
     ///
     /// # Errors
@@ -69,7 +69,7 @@ impl Input {
     }
 }
 
-impl Drop for Input {
+impl Drop for Reader {
     fn drop(&mut self) {
         self.ended.store(true, Ordering::Relaxed);
     }
