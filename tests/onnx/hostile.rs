@@ -136,8 +136,11 @@ fn a_file_cut_off_anywhere_is_no_panic() {
     }
 }
 
+/// Which operator, which inputs, which attributes with a number and a list each.
+type RandomNode = (usize, Vec<usize>, Vec<(usize, i64, Vec<i64>)>);
+
 /// A node with an operator that is understood, and attributes that may or may not belong to it.
-fn random_node() -> impl Strategy<Value = (usize, Vec<usize>, Vec<(usize, i64, Vec<i64>)>)> {
+fn random_node() -> impl Strategy<Value = RandomNode> {
     let value = prop_oneof![-4i64..9, Just(i64::MAX), Just(i64::MIN), Just(1 << 33)];
     let list = prop::collection::vec(prop_oneof![8 => -3i64..7, 1 => Just(i64::MAX), 1 => Just(1i64 << 40)], 0..9);
     let attribute = (0..ATTRIBUTES.len(), value, list);
