@@ -123,7 +123,7 @@ fn functions_do_not_grow_without_end() {
     let call = [writer::node("f0", &["x"], &["y"], &[]), bytes(7, "local")].concat();
     let start = Instant::now();
     assert!(refused(Graph::new(&[1, 4]).push(call).file_with(17, &more)).contains("more than"));
-    assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
 }
 
 #[test]

@@ -34,7 +34,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 /// The most nodes that functions and branches may grow to.
-const MOST_NODES: usize = 200_000;
+const MOST_NODES: usize = 100_000;
 /// How much more than four times the file's size folded constants may take together, in bytes.
 const FOLDING: u64 = 64 << 20;
 
