@@ -7,6 +7,8 @@ use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
 use std::time::{Duration, Instant};
 
+const SOON: Duration = Duration::from_secs(5);
+
 /// Imports it, whatever comes out.
 fn survives(content: Vec<u8>) {
     if let Err(refusal) = import(source(content), &Options::default()) {
@@ -14,12 +16,12 @@ fn survives(content: Vec<u8>) {
     }
 }
 
-/// Refused within a second, with this in the sentence.
+/// Refused soon, with this in the sentence: in milliseconds, but the machine may be busy with other tests.
 fn refused_soon(content: Vec<u8>, part: &str) {
     let start = Instant::now();
     let refusal = refused(content);
     assert!(refusal.contains(part), "{refusal}");
-    assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+    assert!(start.elapsed() < SOON, "{:?}", start.elapsed());
 }
 
 #[test]
@@ -34,7 +36,7 @@ fn what_is_no_model_is_refused_at_once() {
     std::fs::File::create(&path).and_then(|file| file.set_len(2 << 30)).expect("a file with nothing in it");
     let start = Instant::now();
     let error = read(&path, &Options::default()).expect_err("a refusal").to_string();
-    assert!(error.contains("zeros.onnx") && start.elapsed() < Duration::from_secs(1), "{error}");
+    assert!(error.contains("zeros.onnx") && start.elapsed() < SOON, "{error}");
     assert!(read(folder.path(), &Options::default()).is_err(), "a folder");
 }
 
@@ -58,7 +60,7 @@ fn a_chain_of_20_000_nodes_is_read() {
     }
     let start = Instant::now();
     assert_eq!(imported(graph.file(17)).graph.nodes.len(), 20_000);
-    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+    assert!(start.elapsed() < SOON, "{:?}", start.elapsed());
 }
 
 #[test]
@@ -123,7 +125,7 @@ fn functions_do_not_grow_without_end() {
     let call = [writer::node("f0", &["x"], &["y"], &[]), bytes(7, "local")].concat();
     let start = Instant::now();
     assert!(refused(Graph::new(&[1, 4]).push(call).file_with(17, &more)).contains("more than"));
-    assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
+    assert!(start.elapsed() < SOON, "{:?}", start.elapsed());
 }
 
 #[test]
@@ -136,8 +138,11 @@ fn a_file_cut_off_anywhere_is_no_panic() {
     }
 }
 
+/// Which operator, which inputs, which attributes with a number and a list each.
+type RandomNode = (usize, Vec<usize>, Vec<(usize, i64, Vec<i64>)>);
+
 /// A node with an operator that is understood, and attributes that may or may not belong to it.
-fn random_node() -> impl Strategy<Value = (usize, Vec<usize>, Vec<(usize, i64, Vec<i64>)>)> {
+fn random_node() -> impl Strategy<Value = RandomNode> {
     let value = prop_oneof![-4i64..9, Just(i64::MAX), Just(i64::MIN), Just(1 << 33)];
     let list = prop::collection::vec(prop_oneof![8 => -3i64..7, 1 => Just(i64::MAX), 1 => Just(1i64 << 40)], 0..9);
     let attribute = (0..ATTRIBUTES.len(), value, list);

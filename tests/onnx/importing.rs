@@ -184,6 +184,18 @@ fn shapes_that_are_computed_vanish() {
 }
 
 #[test]
+fn weights_may_be_constant_nodes() {
+    let kernel = writer::raw_floats("", &[2, 3, 1, 1], &[0.5; 6]);
+    let graph = Graph::new(&[1, 3, 8, 8]).node("Constant", &[], "w", &[writer::tensor("value", &kernel)]).node(
+        "Conv",
+        &["x", "w"],
+        "y",
+        &[],
+    );
+    assert_eq!(operators(&imported(graph.file(11))), "Conv 1");
+}
+
+#[test]
 fn nodes_come_in_any_order_but_not_in_a_circle() {
     let unsorted = Graph::new(&[1, 4]).node("Exp", &["a"], "y", &[]).node("Relu", &["x"], "a", &[]);
     assert_eq!(operators(&imported(unsorted.file(17))), "Exp 1, Relu 1");

@@ -25,6 +25,9 @@ fn graph(opset: i64, dims: &[i64], op: &str, inputs: &[(&str, Input)], attribute
     each.collect::<Vec<_>>().join("; ")
 }
 
+/// The same node in some version: operator set, inputs behind the first, attributes.
+type Version<'a> = (i64, Vec<(&'a str, Input)>, Vec<Vec<u8>>);
+
 enum Input {
     Ints(Vec<i64>),
     Floats(Vec<f32>),
@@ -36,7 +39,6 @@ enum Input {
 fn attributes_and_inputs_say_the_same() {
     use Input::{Floats, Ints, None, Number};
     let picture = &[1, 2, 4, 6][..];
-    type Version<'a> = (i64, Vec<(&'a str, Input)>, Vec<Vec<u8>>);
     let pads = vec![0, 0, 1, 0, 0, 0, 0, 2];
     let same: [(&str, &[i64], Vec<Version>); 10] = [
         (

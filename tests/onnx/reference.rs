@@ -135,6 +135,14 @@ fn compute(node: &Node, inputs: &[Array], shape: &[usize]) -> Array {
             let sum: f64 = (0..shape[*axis]).map(|i| swapped(p, *axis, i).exp()).sum();
             x.at(p).exp() / sum
         }),
+        _ => moved(node, inputs, shape),
+    }
+}
+
+/// Operators that move numbers, and resampling.
+fn moved(node: &Node, inputs: &[Array], shape: &[usize]) -> Array {
+    let x = &inputs[0];
+    match &node.op {
         Op::Reshape => Array { shape: shape.to_vec(), data: x.data.clone() },
         Op::Transpose { perm } => Array::filled(shape, |p| {
             let mut place = vec![0; p.len()];
@@ -156,7 +164,11 @@ fn compute(node: &Node, inputs: &[Array], shape: &[usize]) -> Array {
                 (0..p.len()).map(|a| (starts[a] as isize + p[a] as isize * steps[a]) as usize).collect();
             x.at(&place)
         }),
-        Op::Gather { axis, indices } => Array::filled(shape, |p| swapped(p, *axis, indices[p[*axis]])),
+        Op::Gather { axis, indices } => Array::filled(shape, |p| {
+            let mut place = p.to_vec();
+            place[*axis] = indices[p[*axis]];
+            x.at(&place)
+        }),
         Op::Pad { before, mode: PadMode::Constant(value), .. } => Array::filled(shape, |p| {
             let place: Option<Vec<usize>> = (0..p.len())
                 .map(|a| usize::try_from(p[a] as i64 - before[a]).ok().filter(|i| *i < x.shape[a]))

@@ -5,7 +5,6 @@ pub const FLOAT: i64 = 1;
 pub const UINT8: i64 = 2;
 pub const INT8: i64 = 3;
 pub const INT64: i64 = 7;
-pub const FLOAT16: i64 = 10;
 
 pub fn varint(mut value: u64, out: &mut Vec<u8>) {
     while value >= 0x80 {

@@ -140,7 +140,7 @@ impl Graph {
         (0..self.values.len() as u32).map(ValueId).collect()
     }
 
-    /// Drops nodes that the output does not need.
+    /// Drops nodes and constants that the output does not need.
     pub fn drop_dead(&mut self) {
         let mut needed = vec![false; self.values.len()];
         needed[self.output.0 as usize] = true;
@@ -153,6 +153,9 @@ impl Graph {
         }
         kept.reverse();
         self.nodes = kept;
+        for (value, _) in self.values.iter_mut().zip(needed).filter(|(_, needed)| !needed) {
+            value.constant = None;
+        }
     }
 }
 

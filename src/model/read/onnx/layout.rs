@@ -31,7 +31,7 @@ struct Mover<'g> {
 }
 
 /// Moves changes of layout as far back as they go. A picture that the file wants channels-last becomes channels-first.
-pub fn apply(graph: &mut Graph, input: &mut Input) {
+pub fn apply(graph: &mut Graph, input: &Input) {
     let nodes = std::mem::take(&mut graph.nodes);
     let mut mover =
         Mover { graph, nodes: Vec::with_capacity(nodes.len()), kept: HashMap::new(), real: HashMap::new() };

@@ -99,12 +99,12 @@ pub fn import(source: Arc<Source>, options: &Options) -> std::result::Result<Imp
     let opset = lower::standard_opset(&model.opsets)?;
     let target = input::choose_output(main, options)?;
     let mut assumptions = Vec::new();
-    let mut input = input::choose(main, &target, options, &mut assumptions)?;
+    let input = input::choose(main, &target, options, &mut assumptions)?;
     let lowered = lower::lower(source, &model, &input, &target)?;
     let mut graph = lowered.graph;
     let scores = head::cut(&mut graph);
     patterns::apply(&mut graph);
-    layout::apply(&mut graph, &mut input);
+    layout::apply(&mut graph, &input);
     patterns::apply(&mut graph);
     batch::apply(&mut graph);
     patterns::apply(&mut graph);

@@ -250,7 +250,7 @@ fn attribute(c: &mut Cursor, depth: u32) -> Result<Attribute, Refusal> {
             (4, Wire::Bytes(span)) => value = AttributeValue::Text(c.text(span)?),
             (5, Wire::Bytes(span)) => value = AttributeValue::Tensor(Box::new(c.enter(span, tensor)?)),
             (6, Wire::Bytes(span)) => {
-                value = AttributeValue::Graph(Box::new(c.enter(span, |c| graph(c, depth + 1))?))
+                value = AttributeValue::Graph(Box::new(c.enter(span, |c| graph(c, depth + 1))?));
             }
             (7, Wire::Fixed32(bits)) => c.push(&mut floats, f32::from_bits(bits))?,
             (7, Wire::Bytes(span)) => {

@@ -47,6 +47,9 @@ impl<'m> Lowering<'m> {
     fn missing(&self, node: &Node, name: &str) -> Refusal {
         let main = self.model.graph.as_ref();
         let name_shown = name.escape_debug();
+        if let Some(reason) = self.unreadable.get(name) {
+            return Refusal(format!("the weight \"{name_shown}\" cannot be used: {reason}"));
+        }
         if main.is_some_and(|graph| graph.inputs.iter().any(|info| info.name == name)) {
             return Refusal(format!(
                 "it wants a second input, \"{name_shown}\", besides the picture; export it without, or take an earlier \

@@ -34,7 +34,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 /// The most nodes that functions and branches may grow to.
-const MOST_NODES: usize = 200_000;
+const MOST_NODES: usize = 100_000;
 /// How much more than four times the file's size folded constants may take together, in bytes.
 const FOLDING: u64 = 64 << 20;
 
@@ -76,6 +76,7 @@ pub fn lower(source: Arc<Source>, model: &Model, input: &Input, target: &str) ->
         model,
         source,
         beside: HashMap::new(),
+        unreadable: HashMap::new(),
         budget,
         steps: 0,
         origin: Origin::default(),
@@ -109,6 +110,8 @@ struct Lowering<'m> {
     source: Arc<Source>,
     /// Files of weights beside the model.
     beside: HashMap<String, Arc<Source>>,
+    /// Weights that cannot be read, and why.
+    unreadable: HashMap<String, Refusal>,
     /// Bytes that folded constants may still take.
     budget: u64,
     steps: usize,
@@ -132,8 +135,17 @@ impl Lowering<'_> {
             return Err(Refusal::new("it has weights in a sparse layout; export it with dense ones"));
         }
         for tensor in &graph.initializers {
-            let id = self.weight(tensor)?;
-            names.insert(tensor.name.clone(), id);
+            match self.stored(tensor) {
+                Ok(constant) => {
+                    let id = self.graph.add_constant(constant);
+                    self.graph.values[id.0 as usize].name.clone_from(&tensor.name);
+                    names.insert(tensor.name.clone(), id);
+                }
+                // Only told if somebody reads it: files keep texts and other things beside the network.
+                Err(refusal) => {
+                    self.unreadable.insert(tensor.name.clone(), refusal);
+                }
+            }
         }
         self.nodes(&graph.nodes, outputs, opset, names, depth)
     }
@@ -154,14 +166,6 @@ impl Lowering<'_> {
     }
 
     /// A weight of the file; nothing is read but its place.
-    fn weight(&mut self, tensor: &Tensor) -> Result<ValueId, Refusal> {
-        let constant =
-            self.stored(tensor).map_err(|r| Refusal(format!("\"{}\": {r}", tensor.name.escape_debug())))?;
-        let id = self.graph.add_constant(constant);
-        self.graph.values[id.0 as usize].name.clone_from(&tensor.name);
-        Ok(id)
-    }
-
     fn stored(&mut self, tensor: &Tensor) -> Result<Constant, Refusal> {
         let source = match tensor.stored.location() {
             None => Arc::clone(&self.source),

@@ -38,7 +38,8 @@ fn inner(call: &Call, shape: &[usize], scales: usize) -> Result<usize, Refusal> 
     if scales == 1 {
         return Ok(shape.iter().product());
     }
-    let axis = axis(call.int("axis", 1), shape.len())?;
+    // A bias has one axis only, and the default is the second.
+    let axis = if shape.len() == 1 { 0 } else { axis(call.int("axis", 1), shape.len())? };
     if shape[axis] != scales {
         return Err(Refusal(format!("{scales} scales do not fit axis {axis} of {shape:?}")));
     }

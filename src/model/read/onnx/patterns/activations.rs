@@ -12,6 +12,8 @@ use std::collections::HashMap;
 
 /// The most nodes that a function is written with.
 const MOST_NODES: usize = 16;
+/// Where functions are compared first: no two of those that have names are near each other here.
+const FIRST_PLACE: f64 = -0.713;
 /// How far an exporter's rounded constants may lead off, relative to the function's size.
 const TOLERANCE: f64 = 2e-6;
 
@@ -45,7 +47,7 @@ pub fn recognise(scene: &mut Scene, i: usize) -> bool {
         if let [x] = part.open[..]
             && part.nodes.len() > 1
             && scene.shape(x) == scene.shape(out)
-            && let Some(function) = KNOWN.into_iter().find(|known| part.is(scene, x, out, *known))
+            && let Some(function) = part.known(scene, x, out)
         {
             best = Some((x, function));
         }
@@ -109,13 +111,15 @@ impl Part {
         true
     }
 
-    /// Whether the part, as a function of x, is this one.
-    fn is(&self, scene: &Scene, x: ValueId, out: ValueId, known: Unary) -> bool {
+    /// The function that the part is of x, if it has a name.
+    fn known(&self, scene: &Scene, x: ValueId, out: ValueId) -> Option<Unary> {
+        let close = |found: f64, wanted: f64| (found - wanted).abs() <= TOLERANCE * (1.0 + wanted.abs());
+        // One place tells nearly all functions apart.
+        let first = self.value(scene, x, out, FIRST_PLACE)?;
+        let function = KNOWN.into_iter().find(|known| close(first, known.apply(FIRST_PLACE)))?;
         let places = (-40..=40).map(|n| f64::from(n) * 0.23 + 0.003).chain([-60.0, -30.0, 30.0, 60.0]);
-        places.into_iter().all(|at| {
-            let (found, wanted) = (self.value(scene, x, out, at), known.apply(at));
-            found.is_some_and(|found| (found - wanted).abs() <= TOLERANCE * (1.0 + wanted.abs()))
-        })
+        let same = |at: f64| self.value(scene, x, out, at).is_some_and(|found| close(found, function.apply(at)));
+        places.into_iter().all(same).then_some(function)
     }
 
     fn value(&self, scene: &Scene, x: ValueId, out: ValueId, at: f64) -> Option<f64> {

@@ -135,10 +135,14 @@ pub fn moved_from(scene: &Scene, id: ValueId, is: impl Fn(&Op) -> bool) -> Optio
     loop {
         match scene.op(j) {
             op if is(op) => return Some(j),
-            Op::Reshape | Op::Transpose { .. } | Op::Slice { .. } | Op::Gather { .. } => {}
-            Op::MaxPool(_) | Op::GlobalMaxPool | Op::Expand | Op::Tile => {}
+            op if moves(op) => {}
             _ => return None,
         }
         j = scene.producer(scene.input(j, 0))?;
     }
+}
+
+fn moves(op: &Op) -> bool {
+    let chooses = matches!(op, Op::Slice { .. } | Op::Gather { .. } | Op::MaxPool(_) | Op::GlobalMaxPool);
+    chooses || matches!(op, Op::Reshape | Op::Transpose { .. } | Op::Expand | Op::Tile)
 }
