@@ -16,11 +16,11 @@ const USUAL: ([f32; 3], [f32; 3]) = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225
 /// The same of luminance: timm takes the mean of the three.
 const USUAL_GREY: (f32, f32) = (0.449, 0.226);
 
-/// Whether a name means a model file and not a model by name.
+/// Whether a name means a model file and not a model by name: it says so itself, since the file may be on another machine.
 #[must_use]
 pub fn is_file(name: &str) -> bool {
     let onnx = Path::new(name).extension().is_some_and(|e| e.eq_ignore_ascii_case("onnx"));
-    onnx || name.contains(std::path::is_separator) || Path::new(name).is_file()
+    onnx || name.contains(std::path::is_separator)
 }
 
 /// Reads a model file onto `device`. What neither it nor `options` say is assumed, and listed in the model's provenance.

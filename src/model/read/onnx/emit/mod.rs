@@ -11,8 +11,7 @@ use super::ir::{Graph as Layers, Node, ValueId};
 use super::op::{Op, Reduction};
 use super::{Imported, Refusal};
 use crate::graph::{Graph, GraphBuilder, LayerName, NodeId, ops};
-use crate::kernels::Function;
-use crate::model::Scores;
+use crate::model::{Scores, two_logits};
 use candle_core::{Device, Tensor};
 use std::collections::HashMap;
 
@@ -30,7 +29,7 @@ pub fn network(imported: &Imported, scores: Option<Scores>, device: &Device) -> 
     }
     let output = emitter.node(imported.graph.output)?;
     match scores {
-        Some(Scores::Binary) => emitter.two_logits(output)?,
+        Some(Scores::Binary) => two_logits(&mut emitter.graph, output).map(drop).map_err(Refusal::new)?,
         Some(_) => emitter.graph.name(output, LayerName::LOGITS).map_err(Refusal::new)?,
         None => {}
     }
@@ -161,13 +160,6 @@ impl<'a> Emitter<'a> {
     fn tensor(&self, constant: &Constant) -> Result<Tensor, Refusal> {
         let values = constant.to_floats()?.into_owned();
         Tensor::from_vec(values, constant.shape.as_slice(), self.device).map_err(Refusal::new)
-    }
-
-    /// A single logit z that says yes or no as the two logits z and −z.
-    fn two_logits(&mut self, z: NodeId) -> Result<(), Refusal> {
-        let no = self.graph.add(ops::Elementwise::new(Function::Neg), &[z]).map_err(Refusal::new)?;
-        let both = self.graph.add(ops::Concat::new(1), &[z, no]).map_err(Refusal::new)?;
-        self.graph.name(both, LayerName::LOGITS).map_err(Refusal::new)
     }
 
     /// Gives a layer its name, if it keeps pictures apart; `input` and `logits` have a meaning of their own.
