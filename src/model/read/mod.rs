@@ -134,7 +134,9 @@ fn output(
 ) -> Result<Option<Output>> {
     let Some(count) = file.classes() else { return Ok(None) };
     let scores = match (options.scores, file.scores, count) {
-        (Some(Scores::Sigmoid | Scores::Binary), _, 1) | (None, Scores::Sigmoid | Scores::Binary, 1) => Scores::Binary,
+        (Some(Scores::Sigmoid | Scores::Binary), _, 1) | (None, Scores::Sigmoid | Scores::Binary, 1) => {
+            Scores::Binary
+        }
         (Some(asked), _, _) => asked,
         (None, Scores::Plain, 1) => {
             assume(assumed, "the one score is a yes or no (a sigmoid)", "--scores");
@@ -153,7 +155,13 @@ fn output(
     };
     let labels = match names {
         // One name is that of a yes.
-        Some(names) if names.len() == 1 && count == 2 => Labels::new(vec![format!("not {}", names[0]), names[0].clone()]),
+        Some(names) if names.len() == 1 && count == 2 => {
+            Labels::new(vec![names[0].clone(), format!("not {}", names[0])])
+        }
+        // Two are in the order of their indices: no is 0, yes is 1.
+        Some(names) if scores == Scores::Binary && names.len() == 2 => {
+            Labels::new(vec![names[1].clone(), names[0].clone()])
+        }
         Some(names) if names.len() == count => Labels::new(names),
         Some(names) => {
             let reason = format!("it has {count} classes, and there are {} labels", names.len());
@@ -165,6 +173,10 @@ fn output(
         None if count == Labels::imagenet().len() => {
             assume(assumed, "ImageNet's labels, since there are 1000 classes", "--labels");
             Labels::imagenet()
+        }
+        None if scores == Scores::Binary => {
+            assume(assumed, "the one class is called \"yes\"", "--labels");
+            Labels::new(vec!["yes".to_owned(), "no".to_owned()])
         }
         None => {
             assume(assumed, "classes have numbers for names", "--labels");

@@ -13,12 +13,7 @@ fn padding(pads: [usize; 4]) -> Padding {
 }
 
 fn conv_shape(shape: &Convolution) -> ConvShape {
-    ConvShape {
-        stride: shape.strides,
-        padding: padding(shape.pads),
-        dilation: shape.dilations,
-        groups: shape.groups,
-    }
+    ConvShape { stride: shape.strides, padding: padding(shape.pads), dilation: shape.dilations, groups: shape.groups }
 }
 
 impl Emitter<'_> {

@@ -110,7 +110,8 @@ impl<'a> Emitter<'a> {
         if let Some(node) = self.nodes.get(&value) {
             return Ok(*node);
         }
-        let constant = self.layers.constant(value).ok_or_else(|| Refusal::new("something that it reads is missing"))?;
+        let constant =
+            self.layers.constant(value).ok_or_else(|| Refusal::new("something that it reads is missing"))?;
         let tensor = self.tensor(constant)?;
         let node = self.graph.add(ops::Constant::new(tensor), &[]).map_err(Refusal::new)?;
         self.nodes.insert(value, node);

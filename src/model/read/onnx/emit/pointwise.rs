@@ -65,7 +65,10 @@ impl Emitter<'_> {
             return self.put_on_first(ops::Elementwise::new(Function::LeakyRelu { alpha: slope[0] }), node);
         }
         if shape.get(1) != Some(&slope.elem_count()) {
-            return Err(Refusal(format!("{} slopes for a value of shape {shape:?} are not one a channel", slope.elem_count())));
+            return Err(Refusal(format!(
+                "{} slopes for a value of shape {shape:?} are not one a channel",
+                slope.elem_count()
+            )));
         }
         let op = ops::ParametricRelu::new(&slope, 1).map_err(Refusal::new)?;
         self.put_on_first(op, node)
