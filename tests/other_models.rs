@@ -192,13 +192,14 @@ fn close(a: f64, b: f64) -> bool {
 fn one_sigmoid_is_two_opposite_classes() {
     let net = linear(ChannelOrder::Grey, Scores::Binary, &[&[0.8]]);
     let photo = plain([191; 3]);
-    // x = (191 − 127)/64 = 1 everywhere: z = 0.8, presented as −0.8 and 0.8.
+    // x = (191 − 127)/64 = 1 everywhere: z = 0.8, presented as 0.8 and −0.8.
     let logits = classify(&net, &photo).expect("logits");
-    assert!(close(f64::from(logits[0]), -0.8) && close(f64::from(logits[1]), 0.8), "{logits:?}");
-    let top = net.info.output.as_ref().expect("classes").top(&logits, 2);
-    assert_eq!((top[0].index, top[1].index), (1, 0));
+    assert!(close(f64::from(logits[0]), 0.8) && close(f64::from(logits[1]), -0.8), "{logits:?}");
+    let output = net.info.output.as_ref().expect("classes");
+    let top = output.top(&logits, 2);
+    assert_eq!((top[0].index, top[1].index, output.explained(&[-0.8, 0.8])), (0, 1, 0));
     assert!(close(f64::from(top[0].probability), 0.689_974) && close(f64::from(top[1].probability), 0.310_026));
-    for (class, score) in [(0, -0.8), (1, 0.8)] {
+    for (class, score) in [(0, 0.8), (1, -0.8)] {
         let explained = Context { picture: Some(photo.clone()), class: Some(class), ..context(&net) };
         let (map, facts) = support::explained("input-x-gradient", explained, &[]);
         assert!(close(fact(&facts, "logit"), score) && map.iter().all(|v| close(f64::from(*v), score / 24.0)));

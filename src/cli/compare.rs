@@ -13,7 +13,7 @@ pub(super) fn compare(args: &CompareArgs) -> anyhow::Result<u8> {
     let compare = maps(args)?;
     let first = resolve::method(&compare[0].technique)?;
     let technique = first.id().to_owned();
-    let job = JobSpec { technique, task: Task::Compare(compare), ..resolve::computed_with(&args.how) };
+    let job = JobSpec { technique, task: Task::Compare(compare), ..resolve::computed_with(&args.how)? };
     resolve::check_model(first, &job)?;
     let several = batch::several(&args.images);
     let jobs = batch::jobs(&batch::pictures(&args.images)?, &job, several, &args.out);

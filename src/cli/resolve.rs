@@ -37,15 +37,18 @@ pub(super) fn job(
         target: class(&what.target),
         layer: what.layer.clone(),
         set,
-        ..computed_with(&what.how)
+        ..computed_with(&what.how)?
     };
     Ok((technique, job))
 }
 
 /// An empty job on the model that is asked for.
-pub(super) fn computed_with(how: &HowArgs) -> JobSpec {
-    let ModelArgs { name, weights } = how.model.clone();
-    JobSpec { model: name, weights, seed: how.seed, ..JobSpec::default() }
+///
+/// # Errors
+/// If an option about the model cannot be read.
+pub(super) fn computed_with(how: &HowArgs) -> Result<JobSpec> {
+    let ModelArgs { name, weights, reading } = how.model.clone();
+    Ok(JobSpec { model: name, weights, reading: reading.options()?, seed: how.seed, ..JobSpec::default() })
 }
 
 /// The model that is asked for, or the usual one for that purpose.
@@ -54,7 +57,7 @@ pub(super) fn model(args: &ModelArgs, purpose: Purpose) -> Result<ModelRef> {
         Some(name) => name.clone(),
         None => model::usual(BUILT_IN, purpose)?.id.to_owned(),
     };
-    Ok(ModelRef { name, weights: args.weights.clone() })
+    Ok(ModelRef { name, weights: args.weights.clone(), reading: args.reading.options()? })
 }
 
 /// The classes of a model that is to be asked for them.
@@ -79,7 +82,11 @@ fn device_name(on: &WhereArgs) -> &str {
 
 /// Refuses, before anything is read, a model that this machine does not know, and classes that it is known not to have.
 pub(super) fn check_model(technique: &dyn Technique, job: &JobSpec) -> Result<()> {
-    let model = model(&ModelArgs { name: job.model.clone(), weights: job.weights.clone() }, technique.purpose())?;
+    let name = match &job.model {
+        Some(name) => name.clone(),
+        None => model::usual(BUILT_IN, technique.purpose())?.id.to_owned(),
+    };
+    let model = ModelRef { name, weights: job.weights.clone(), reading: job.reading.clone() };
     let Some(output) = model::known_output(BUILT_IN, &model)? else { return Ok(()) };
     job.clone().classes().try_for_each(|class| class.among(&output.labels).map(drop))
 }

@@ -1,6 +1,6 @@
 //! `gradlens run`: the engine without a dashboard.
 
-use super::args::{HowArgs, ModelArgs, RunArgs, WhereArgs};
+use super::args::{HowArgs, ModelArgs, ReadArgs, RunArgs, WhereArgs};
 use super::batch::{self, Batch};
 use super::exit;
 use super::logging;
@@ -80,7 +80,7 @@ fn again(args: &RunArgs, from: &Path, out: &Path) -> anyhow::Result<u8> {
     let replay = replay(from)?;
     let given = &args.what.how;
     let how = HowArgs {
-        model: ModelArgs { name: None, weights: None },
+        model: ModelArgs { name: None, weights: None, reading: ReadArgs::default() },
         seed: replay.job.seed,
         on: WhereArgs {
             device: given.on.device.clone().or(Some(replay.device)),

@@ -101,7 +101,7 @@ fn jobs(args: &ScoreArgs) -> Result<Vec<JobSpec>> {
             class: class.clone(),
             layer: args.layer.clone(),
             task: Task::Score(ScoreSpec { metrics: args.metric.clone(), target }),
-            ..resolve::computed_with(&args.how)
+            ..resolve::computed_with(&args.how)?
         };
         resolve::check_model(*technique, &job)?;
         jobs.push(job);

@@ -1,25 +1,49 @@
 //! A model from what a person calls it.
 
 use super::catalogue::{Entry, find};
+use super::read::{self, ReadOptions};
 use super::{Model, Output, Weights};
 use crate::error::{Error, Result};
 use candle_core::Device;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Which model is meant: plain data that can come from anywhere.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ModelRef {
-    /// Its name.
+    /// Its name, or the path of a model file.
     pub name: String,
     /// A weight file instead of its own.
     pub weights: Option<PathBuf>,
+    /// What a model file does not say of itself.
+    pub reading: ReadOptions,
 }
 
 impl ModelRef {
     /// A model with its own weights.
     #[must_use]
     pub fn named(name: &str) -> Self {
-        Self { name: name.to_owned(), weights: None }
+        Self { name: name.to_owned(), weights: None, reading: ReadOptions::default() }
+    }
+}
+
+/// Says what speaks against a model that is meant, without reading it.
+fn check(known: &[Entry], which: &ModelRef) -> Result<()> {
+    if read::is_file(&which.name) {
+        let path = Path::new(&which.name);
+        if let Some(weights) = &which.weights {
+            let reason = format!("{} brings its own; leave --weights out", path.display());
+            return Err(Error::bad_value("--weights", weights.display(), reason));
+        }
+        return std::fs::metadata(path).map(drop).map_err(|e| Error::bad_model(path, e));
+    }
+    find(known, &which.name)?;
+    if !which.reading.is_empty() {
+        let reason = "what --labels, --mean and the like say is for model files; give --model FILE.onnx";
+        return Err(Error::bad_value("--model", &which.name, reason));
+    }
+    match &which.weights {
+        Some(path) => std::fs::metadata(path).map(drop).map_err(|e| Error::bad_weights(path, e)),
+        None => Ok(()),
     }
 }
 
@@ -28,18 +52,22 @@ impl ModelRef {
 /// # Errors
 /// [`Error::Unknown`] with the closest names, [`Error::BadWeights`] if a file is not there.
 pub fn known_output(known: &[Entry], which: &ModelRef) -> Result<Option<Output>> {
-    let entry = find(known, &which.name)?;
-    if let Some(path) = &which.weights {
-        std::fs::metadata(path).map_err(|e| Error::bad_weights(path, e))?;
+    check(known, which)?;
+    if read::is_file(&which.name) {
+        return Ok(None);
     }
-    Ok(entry.output.map(|output| output()))
+    Ok(find(known, &which.name)?.output.map(|output| output()))
 }
 
 /// Reads the model that is meant onto `device`.
 ///
 /// # Errors
-/// [`Error::Unknown`] with the closest names, [`Error::BadWeights`] if a file cannot be read.
+/// [`Error::Unknown`] with the closest names, [`Error::BadWeights`] or [`Error::BadModel`] if a file cannot be read.
 pub fn open(known: &[Entry], which: &ModelRef, device: &Device) -> Result<Model> {
+    check(known, which)?;
+    if read::is_file(&which.name) {
+        return read::open(Path::new(&which.name), &which.reading, device);
+    }
     let entry = find(known, &which.name)?;
     let weights = match &which.weights {
         Some(path) => Weights::read(path)?,

@@ -12,8 +12,9 @@ pub enum Scores {
     Softmax,
     /// Any number of n classes at once: a sigmoid of each logit.
     Sigmoid,
-    /// Yes or no: the network has one logit z. It is presented as two classes with the logits −z and z, so that either
-    /// can be explained (pytorch-grad-cam's `BinaryClassifierOutputTarget`), and the probabilities σ(−z) and σ(z).
+    /// Yes or no: the network has one logit z. It is presented as two classes, yes and no, with the logits z and −z, so that
+    /// either can be explained (as pytorch-grad-cam's `BinaryClassifierOutputTarget` does), and the probabilities σ(z)
+    /// and σ(−z).
     Binary,
     /// Plain numbers without probabilities.
     Plain,
@@ -128,12 +129,20 @@ impl Output {
         }
     }
 
-    /// The `count` likeliest classes, likeliest first.
+    /// The class that is explained unless another one is asked for: the top one; of a yes or no, the yes.
+    #[must_use]
+    pub fn explained(&self, logits: &[f32]) -> usize {
+        if self.scores == Scores::Binary { 0 } else { top_class(logits) }
+    }
+
+    /// The `count` likeliest classes, likeliest first; of a yes or no, the yes first.
     #[must_use]
     pub fn top(&self, logits: &[f32], count: usize) -> Vec<Prediction> {
         let probabilities = self.probabilities(logits);
         let mut order: Vec<usize> = (0..logits.len()).collect();
-        order.sort_by(|&a, &b| logits[b].total_cmp(&logits[a]));
+        if self.scores != Scores::Binary {
+            order.sort_by(|&a, &b| logits[b].total_cmp(&logits[a]));
+        }
         let prediction = |index: usize| Prediction {
             index,
             label: self.labels.label(index),

@@ -2,7 +2,9 @@
 
 mod shared;
 
-pub(in crate::cli) use shared::{DisplayArgs, HowArgs, ModelArgs, ProtocolArg, ScreenArgs, WhatArgs, WhereArgs};
+pub(in crate::cli) use shared::{
+    DisplayArgs, HowArgs, ModelArgs, ProtocolArg, ReadArgs, ScreenArgs, WhatArgs, WhereArgs,
+};
 
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;

@@ -1,5 +1,8 @@
 //! Options that several subcommands have.
 
+use crate::error::Result;
+use crate::model::Scores;
+use crate::model::read::ReadOptions;
 use clap::Args;
 use std::path::PathBuf;
 
@@ -52,6 +55,80 @@ pub(in crate::cli) struct ModelArgs {
     /// Weights (.safetensors) for the model instead of the built-in ones
     #[arg(long, value_name = "FILE")]
     pub weights: Option<PathBuf>,
+    #[command(flatten)]
+    pub reading: ReadArgs,
+}
+
+/// What a model file does not say of itself.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Model files (--model best.onnx)")]
+pub(in crate::cli) struct ReadArgs {
+    /// Names of the classes: a text file with one a line, JSON, or lines of index,name
+    #[arg(long, value_name = "FILE")]
+    pub labels: Option<PathBuf>,
+    /// Size of the pictures that the network sees, where its file leaves that open
+    #[arg(long, value_name = "N|HxW")]
+    pub input_size: Option<String>,
+    /// Subtracted from pixels between 0 and 1, one number a channel, in the network's order [default: ImageNet's]
+    #[arg(long, value_name = "R,G,B", allow_hyphen_values = true)]
+    pub mean: Option<String>,
+    /// What pixels are divided by then, one number a channel [default: ImageNet's]
+    #[arg(long, value_name = "R,G,B")]
+    pub std: Option<String>,
+    /// The channels and their order
+    #[arg(long, value_name = "ORDER", value_parser = ["rgb", "bgr", "grey", "rgba"])]
+    pub channels: Option<String>,
+    /// What white is before the mean is subtracted
+    #[arg(long, value_name = "1|255", value_parser = ["1", "255"])]
+    pub range: Option<String>,
+    /// Share of the resized photo's shorter side that is seen [default: 1]
+    #[arg(long, value_name = "SHARE")]
+    pub crop_pct: Option<f32>,
+    /// What becomes of a photo of another shape
+    #[arg(long, value_name = "MODE", value_parser = ["center", "squash", "border"])]
+    pub crop_mode: Option<String>,
+    /// How photos are resampled
+    #[arg(long, value_name = "KIND", value_parser = ["bilinear", "bicubic", "nearest"])]
+    pub interpolation: Option<String>,
+    /// What the scores are: one of several classes, any number of them, or plain numbers
+    #[arg(long, value_name = "KIND", value_parser = ["softmax", "sigmoid", "none"])]
+    pub scores: Option<String>,
+    /// The output that is explained, or any value inside the graph [default: the first output]
+    #[arg(long, value_name = "NAME")]
+    pub output: Option<String>,
+}
+
+impl ReadArgs {
+    /// The same as plain data.
+    ///
+    /// # Errors
+    /// [`crate::Error::BadValue`] that names the option.
+    pub fn options(&self) -> Result<ReadOptions> {
+        let numbers = |option: &str, text: &Option<String>| {
+            text.as_deref().map(|text| ReadOptions::numbers(option, text)).transpose()
+        };
+        Ok(ReadOptions {
+            input_size: self.input_size.as_deref().map(ReadOptions::size).transpose()?,
+            mean: numbers("--mean", &self.mean)?,
+            std: numbers("--std", &self.std)?,
+            channels: word(self.channels.as_ref()),
+            crop_pct: self.crop_pct,
+            crop_mode: word(self.crop_mode.as_ref()),
+            interpolation: word(self.interpolation.as_ref()),
+            range: self.range.as_deref().and_then(|text| text.parse().ok()),
+            labels: self.labels.clone(),
+            scores: match self.scores.as_deref() {
+                Some("none") => Some(Scores::Plain),
+                _ => word(self.scores.as_ref()),
+            },
+            output: self.output.clone(),
+        })
+    }
+}
+
+/// A word that clap has let pass as what it stands for.
+fn word<T: serde::de::DeserializeOwned>(text: Option<&String>) -> Option<T> {
+    serde_json::from_value(serde_json::Value::String(text?.clone())).ok()
 }
 
 /// Where it is computed.

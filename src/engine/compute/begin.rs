@@ -75,8 +75,8 @@ pub(super) fn check(spec: JobSpec, techniques: &[&'static dyn Technique], models
         }
     }
     let model = match &spec.model {
-        Some(name) => ModelRef { name: name.clone(), weights: spec.weights.clone() },
-        None => ModelRef { weights: spec.weights.clone(), ..models.usual(technique.purpose())? },
+        Some(name) => named(name, &spec),
+        None => named(&models.usual(technique.purpose())?.name, &spec),
     };
     let known = models.known_output(&model)?;
     let mut checked = Checked { spec, technique, params, model, pictures: Pictures::default() };
@@ -85,6 +85,11 @@ pub(super) fn check(spec: JobSpec, techniques: &[&'static dyn Technique], models
     }
     checked.pictures = Pictures::read(&checked.spec, technique)?;
     Ok(checked)
+}
+
+/// A model with what else is said of it.
+fn named(name: &str, spec: &JobSpec) -> ModelRef {
+    ModelRef { name: name.to_owned(), weights: spec.weights.clone(), reading: spec.reading.clone() }
 }
 
 impl Checked {

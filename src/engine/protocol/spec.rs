@@ -3,6 +3,7 @@
 use crate::error::Result;
 use crate::imaging::Display;
 use crate::model::Labels;
+use crate::model::read::{ReadOptions, is_file};
 use crate::techniques::ParamValue;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -82,10 +83,13 @@ impl From<&str> for ClassName {
 pub struct JobSpec {
     /// The technique's id.
     pub technique: String,
-    /// The model's id; the technique's usual one unless given.
+    /// The model's id, or the path of its file; the technique's usual one unless given.
     pub model: Option<String>,
     /// A weight file instead of the built-in one.
     pub weights: Option<PathBuf>,
+    /// What a model file does not say of itself.
+    #[serde(skip_serializing_if = "ReadOptions::is_empty")]
+    pub reading: ReadOptions,
     /// The photo.
     pub picture: Option<Source>,
     /// The photos beside it, for a technique that works on many together.
@@ -146,7 +150,7 @@ impl JobSpec {
             Source::File(path) => Some(path),
             Source::Sample(_) => None,
         });
-        files.chain(&mut self.weights)
+        files.chain(&mut self.weights).chain(&mut self.reading.labels)
     }
 
     /// The same with its relative paths starting from a folder.
@@ -154,6 +158,9 @@ impl JobSpec {
     pub fn from_folder(mut self, folder: &Path) -> Self {
         for path in self.files() {
             *path = folder.join(&path);
+        }
+        if let Some(model) = self.model.as_mut().filter(|model| is_file(model)) {
+            *model = folder.join(&*model).to_string_lossy().into_owned();
         }
         if let Some(delivery) = &mut self.delivery {
             delivery.folder = folder.join(&delivery.folder);
@@ -168,10 +175,16 @@ impl JobSpec {
         let here = std::env::current_dir().unwrap_or_default();
         let out = here.join(folder);
         self.delivery = None;
-        for path in self.files().filter(|path| path.is_absolute()) {
+        let placeless = |path: &Path| {
             let within = path.strip_prefix(&here).map(Path::to_owned).ok();
             let beside = || Some(Path::new("..").join(path.strip_prefix(out.parent()?).ok()?));
-            *path = within.or_else(beside).or_else(|| path.file_name().map(PathBuf::from)).unwrap_or_default();
+            within.or_else(beside).or_else(|| path.file_name().map(PathBuf::from)).unwrap_or_default()
+        };
+        for path in self.files().filter(|path| path.is_absolute()) {
+            *path = placeless(path);
+        }
+        if let Some(model) = self.model.as_mut().filter(|model| is_file(model) && Path::new(model).is_absolute()) {
+            *model = placeless(Path::new(&*model)).to_string_lossy().into_owned();
         }
         self
     }

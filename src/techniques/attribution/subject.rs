@@ -5,7 +5,7 @@ use crate::error::Result;
 use crate::graph::{Activations, Gradients, LayerName, class_seed};
 use crate::imaging::Picture;
 use crate::kernels::ReluRule;
-use crate::model::{Model, Output, top_class};
+use crate::model::{Model, Output};
 use candle_core::Tensor;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -93,7 +93,7 @@ pub(in crate::techniques) struct Subject {
 impl Subject {
     /// A class of an input, its top one unless given.
     pub fn of(passes: Arc<Passes>, class: Option<usize>, layer: LayerName, seed: u64) -> Result<Self> {
-        let class = passes.output.labels.check(class.unwrap_or_else(|| top_class(&passes.logits)))?;
+        let class = passes.output.labels.check(class.unwrap_or_else(|| passes.output.explained(&passes.logits)))?;
         Ok(Self { passes, class, layer, seed })
     }
 

@@ -7,6 +7,7 @@
 
 mod batch;
 pub mod constant;
+mod emit;
 mod fold;
 mod head;
 mod input;
@@ -24,6 +25,7 @@ pub mod source;
 pub mod stored;
 pub mod wire;
 
+pub use emit::network;
 pub use input::{Input, Options};
 pub use lower::operators;
 
@@ -75,6 +77,17 @@ pub struct Imported {
     pub weight_bits: usize,
     /// What was assumed because the file does not say it, each a sentence's tail.
     pub assumptions: Vec<String>,
+}
+
+impl Imported {
+    /// How many scores there are, if it ends in a row of them and not in maps or tokens.
+    #[must_use]
+    pub fn classes(&self) -> Option<usize> {
+        match self.graph.shape(self.graph.output) {
+            [1, count] => Some(*count),
+            _ => None,
+        }
+    }
 }
 
 /// Reads a file.

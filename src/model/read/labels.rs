@@ -1,0 +1,61 @@
+//! Files with the names of classes.
+
+use super::onnx::labels::parse;
+use crate::error::{Error, Result};
+use std::path::Path;
+
+/// The largest such file, in bytes.
+const LARGEST: u64 = 16 << 20;
+
+/// Reads the names in order: lines of text, a JSON list or map, Keras' class indices, or lines of index and name.
+///
+/// # Errors
+/// [`Error::BadValue`] if it cannot be read or holds no names.
+pub fn read(path: &Path) -> Result<Vec<String>> {
+    let refused = |reason: String| Error::bad_value("--labels", path.display(), reason);
+    let about = std::fs::metadata(path).map_err(|e| refused(format!("it cannot be read ({e})")))?;
+    if !about.is_file() || about.len() > LARGEST {
+        return Err(refused("it takes a text, JSON or CSV file of at most 16 MB".to_owned()));
+    }
+    let text = std::fs::read_to_string(path).map_err(|e| refused(format!("it cannot be read ({e})")))?;
+    let text = text.trim();
+    let names = if text.starts_with(['[', '{', '(']) { parse(text) } else { Some(of_lines(text)) };
+    names.filter(|names| !names.is_empty()).ok_or_else(|| refused("it holds no list of names".to_owned()))
+}
+
+/// A name a line; where each line begins with its number, that goes.
+fn of_lines(text: &str) -> Vec<String> {
+    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let rows: Option<Vec<(usize, String)>> = lines
+        .iter()
+        .filter(|line| !numbered(line).is_some_and(|(head, _)| head.trim().eq_ignore_ascii_case("index")))
+        .map(|line| {
+            let (index, name) = numbered(line)?;
+            Some((index.trim().parse().ok()?, name.trim().trim_matches('"').to_owned()))
+        })
+        .collect();
+    match rows {
+        Some(mut rows) if !rows.is_empty() => {
+            rows.sort_by_key(|(index, _)| *index);
+            rows.into_iter().map(|(_, name)| name).collect()
+        }
+        _ => lines.into_iter().map(str::to_owned).collect(),
+    }
+}
+
+/// What stands before and after the first separator of a line.
+fn numbered(line: &str) -> Option<(&str, &str)> {
+    line.split_once([',', ';', '\t'])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_may_be_numbered() {
+        assert_eq!(of_lines("cat\n\n dog \n"), ["cat", "dog"]);
+        assert_eq!(of_lines("index,name\n1,dog\n0,\"cat\"\n"), ["cat", "dog"]);
+        assert_eq!(of_lines("Siberian husky, Arctic dog\nmalamute"), ["Siberian husky, Arctic dog", "malamute"]);
+    }
+}
