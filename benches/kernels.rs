@@ -20,27 +20,30 @@ fn map(shape: [usize; 3]) -> Map {
     Map::from_tensor(&random(&[1, c, h, w]), KernelSet::Fast).expect("a map")
 }
 
-/// Name, output channels, input `[C, H, W]`, side of the kernel, stride, whether depthwise.
-type Shape = (&'static str, usize, [usize; 3], usize, usize, bool);
+/// Name, output channels, input `[C, H, W]`, side of the kernel, stride, groups.
+type Shape = (&'static str, usize, [usize; 3], usize, usize, usize);
 
 const SHAPES: &[Shape] = &[
-    ("winograd 64 256²", 64, [64, 256, 256], 3, 1, false),
-    ("winograd 512 32²", 512, [512, 32, 32], 3, 1, false),
-    ("pointwise 16→96 112²", 96, [16, 112, 112], 1, 1, false),
-    ("pointwise 672→112 14²", 112, [672, 14, 14], 1, 1, false),
-    ("pointwise 192→1152 7²", 1152, [192, 7, 7], 1, 1, false),
-    ("stem 3→32 224² stride 2", 32, [3, 224, 224], 3, 2, false),
-    ("7×7 3→64 224² stride 2", 64, [3, 224, 224], 7, 2, false),
-    ("depthwise 3×3 32 112²", 32, [32, 112, 112], 3, 1, true),
-    ("depthwise 5×5 672 14²", 672, [672, 14, 14], 5, 1, true),
-    ("depthwise 3×3 96 112² stride 2", 96, [96, 112, 112], 3, 2, true),
+    ("winograd 64 256²", 64, [64, 256, 256], 3, 1, 1),
+    ("winograd 512 32²", 512, [512, 32, 32], 3, 1, 1),
+    ("pointwise 16→96 112²", 96, [16, 112, 112], 1, 1, 1),
+    ("pointwise 672→112 14²", 112, [672, 14, 14], 1, 1, 1),
+    ("pointwise 192→1152 7²", 1152, [192, 7, 7], 1, 1, 1),
+    ("stem 3→32 224² stride 2", 32, [3, 224, 224], 3, 2, 1),
+    ("7×7 3→64 224² stride 2", 64, [3, 224, 224], 7, 2, 1),
+    ("depthwise 3×3 32 112²", 32, [32, 112, 112], 3, 1, 32),
+    ("depthwise 5×5 672 14²", 672, [672, 14, 14], 5, 1, 672),
+    ("depthwise 3×3 96 112² stride 2", 96, [96, 112, 112], 3, 2, 96),
+    ("depthwise 7×7 96 56²", 96, [96, 56, 56], 7, 1, 96),
+    ("32 groups of 4 56²", 128, [128, 56, 56], 3, 1, 32),
+    ("32 groups of 8 56² stride 2", 256, [256, 56, 56], 3, 2, 32),
+    ("32 groups of 32 7²", 1024, [1024, 7, 7], 3, 1, 32),
 ];
 
-fn conv(&(_, o, [c, _, _], k, stride, depthwise): &Shape) -> Conv2d {
-    let (per_group, groups) = if depthwise { (1, c) } else { (c, 1) };
+fn conv(&(_, o, [c, _, _], k, stride, groups): &Shape) -> Conv2d {
     let bias = random(&[1, o, 1, 1]).flatten_all().expect("a bias");
     let shape = ConvShape { stride: [stride; 2], padding: Padding::SameUpper, groups, ..ConvShape::default() };
-    Conv2d::new(random(&[o, per_group, k, k]), Some(bias), shape).expect("a convolution")
+    Conv2d::new(random(&[o, c / groups, k, k]), Some(bias), shape).expect("a convolution")
 }
 
 fn names() -> impl Iterator<Item = &'static str> {

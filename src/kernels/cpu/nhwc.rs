@@ -23,7 +23,8 @@ pub struct Nhwc {
 
 impl Nhwc {
     pub(super) fn new([n, h, w, c]: [usize; 4], data: Buffer) -> Self {
-        assert_eq!(data.len(), n * h * w * c, "a buffer must hold exactly its map");
+        let count = [h, w, c].iter().try_fold(n, |count, side| count.checked_mul(*side));
+        assert_eq!(Some(data.len()), count, "a buffer must hold exactly its map");
         Self { n, h, w, c, data: Arc::new(data) }
     }
 

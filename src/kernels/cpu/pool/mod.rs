@@ -53,7 +53,7 @@ impl Links {
 }
 
 impl Nhwc {
-    pub fn global_mean(&self) -> Self {
+    pub(in crate::kernels) fn global_mean(&self) -> Self {
         let (area, c) = (self.h * self.w, self.c);
         let scale = 1.0 / area as f32;
         let mut y = Buffer::zeros(self.n * c);
@@ -66,7 +66,7 @@ impl Nhwc {
     }
 
     /// The vjp of [`Self::global_mean`] for maps of `h` × `w`.
-    pub fn spread_mean(&self, h: usize, w: usize) -> Self {
+    pub(in crate::kernels) fn spread_mean(&self, h: usize, w: usize) -> Self {
         let scale = 1.0 / (h * w) as f32;
         let mut dx = Buffer::any(self.n * h * w * self.c);
         let c = self.c.max(1);
