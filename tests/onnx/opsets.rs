@@ -182,6 +182,20 @@ fn products_of_rows_are_linear_layers() {
 }
 
 #[test]
+fn attention_is_taken_apart() {
+    let attention = |dims: &[i64], attributes: &[Vec<u8>]| {
+        let graph = Graph::new(dims).node("Attention", &["x", "x", "x"], "y", attributes);
+        let model = imported(graph.file(23));
+        let shape: Vec<usize> = dims.iter().map(|d| *d as usize).collect();
+        assert_eq!(model.graph.shape(model.graph.output), shape);
+        operators(&model)
+    };
+    assert_eq!(attention(&[1, 2, 3, 5], &[]), "MatMul 2, Mul 1, Softmax 1, Transpose 1");
+    let heads = [int("q_num_heads", 2), int("kv_num_heads", 2)];
+    assert!(attention(&[1, 3, 8], &heads).starts_with("MatMul 2, Mul 1, Reshape"));
+}
+
+#[test]
 fn einstein_sums_are_products() {
     let graph = Graph::new(&[1, 2, 3, 4]).node("Relu", &["x"], "a", &[]).node(
         "Einsum",

@@ -3,6 +3,7 @@
 //! Nodes are taken in order; each becomes canonical nodes on values whose shapes are known, or a constant, or nothing at
 //! all. What an operator says in one version as an attribute and in another as an input is settled here, once.
 
+mod attention;
 mod call;
 mod constants;
 mod control;

@@ -2,7 +2,8 @@
 
 use super::call::{Call, Lowers};
 use super::{
-    constants, convolution, einsum, indexing, is_standard, matrix, movement, norms, pointwise, pooling, quantised,
+    attention, constants, convolution, einsum, indexing, is_standard, matrix, movement, norms, pointwise, pooling,
+    quantised,
 };
 use super::{reduce, resize};
 use crate::model::read::onnx::Refusal;
@@ -15,6 +16,7 @@ const STANDARD: &[(&str, Handler)] = &[
     ("Abs", pointwise::unary),
     ("Add", pointwise::binary),
     ("And", pointwise::binary),
+    ("Attention", attention::attention),
     ("AveragePool", pooling::average),
     ("BatchNormalization", norms::batch),
     ("Cast", movement::cast),
