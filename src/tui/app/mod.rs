@@ -124,7 +124,7 @@ impl App {
 
     /// How pictures get to the terminal, and how fast.
     pub fn set_output(&mut self, protocol: Protocol, rates: Rates) {
-        self.view.output = (protocol, rates);
+        (self.view.protocol, self.view.rates) = (protocol, rates);
     }
 
     /// What a line that does not carry everything is used for.

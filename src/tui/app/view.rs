@@ -28,8 +28,10 @@ pub(in crate::tui) struct View {
     pub swipe: Option<f64>,
     /// What a line that does not carry everything is used for.
     pub preference: Preference,
-    /// How pictures get to the terminal, and how many do.
-    pub output: (Protocol, Rates),
+    /// How pictures get to the terminal.
+    pub protocol: Protocol,
+    /// How much gets there.
+    pub rates: Rates,
 }
 
 impl View {
@@ -44,7 +46,8 @@ impl View {
             picture: 0,
             swipe: None,
             preference: Preference::default(),
-            output: (Protocol::Halfblocks, Rates::default()),
+            protocol: Protocol::Halfblocks,
+            rates: Rates::default(),
         }
     }
 

@@ -5,7 +5,7 @@ use crate::engine::{Points, Series};
 use crate::techniques::{Scale, figure};
 use crate::tui::app::App;
 use crate::tui::layout::Place;
-use crate::tui::text::{cut, short};
+use crate::tui::text::{cut, printable, short};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::symbols::Marker;
@@ -35,7 +35,7 @@ impl Pane for Curves {
             .iter()
             .rev()
             .take(3)
-            .map(|m| Span::styled(format!(" ┆ {}: {} ", m.step, m.kind), theme.changed()))
+            .map(|m| Span::styled(printable(&format!(" ┆ {}: {} ", m.step, m.kind)), theme.changed()))
             .collect();
         let title = if log { " curves (log) " } else { " curves " };
         let inside = framed(frame, area, app, false, title, Line::from(marks).right_aligned());

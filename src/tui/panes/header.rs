@@ -4,6 +4,7 @@ use super::pane::{Canvas, Pane};
 use crate::engine::Phase;
 use crate::tui::app::App;
 use crate::tui::layout::Place;
+use crate::tui::text::printable;
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Rect};
 use ratatui::text::{Line, Span};
@@ -23,7 +24,7 @@ impl Pane for Header {
             Span::styled(" gradlens  ", theme.strong()),
             Span::styled(app.technique().id(), theme.accent()),
             Span::styled(
-                format!("  {} · {} {} {threads}", s.model, s.machine.device, s.machine.threads),
+                format!("  {} · {} {} {threads}", printable(&s.model), s.machine.device, s.machine.threads),
                 theme.dim(),
             ),
         ]);
@@ -44,10 +45,10 @@ impl Pane for Header {
             Some(shown) => format!(" looking at step {shown} of {}", s.course.step),
             None => format!(" step {}/{} · {pace}", s.course.step, s.course.total),
         };
-        let rates = app.view().output.1;
+        let rates = app.view().rates;
         let pictures =
             if rates.pictures > 0.0 { format!(" · {:.1} pictures/s", rates.pictures) } else { String::new() };
-        let line = format!(" · {} · {:.0} kB/s{pictures} ", app.view().output.0, rates.bytes / 1e3);
+        let line = format!(" · {} · {:.0} kB/s{pictures} ", app.view().protocol, rates.bytes / 1e3);
         let line = if area.width < 110 { line.replace(&pictures, "") } else { line };
         let right = Line::from(vec![Span::styled(sign, style), Span::raw(progress), Span::styled(line, theme.dim())]);
         let room = (area.width as usize).saturating_sub(right.width());

@@ -4,6 +4,7 @@ use super::pane::{Canvas, Pane, framed, pointed, put};
 use crate::tui::app::App;
 use crate::tui::content::Content;
 use crate::tui::layout::Place;
+use crate::tui::text::printable;
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
@@ -34,6 +35,7 @@ fn lines(app: &App, width: usize) -> Vec<Line<'static>> {
     let mut lines: Vec<Vec<Span<'static>>> = vec![vec![]];
     let mut used = 0;
     for (name, value) in &app.snapshot().view.findings {
+        let value = printable(value);
         let size = name.chars().count() + value.chars().count() + 1;
         if used > 0 && used + 2 + size > width {
             lines.push(vec![]);
@@ -49,7 +51,7 @@ fn lines(app: &App, width: usize) -> Vec<Line<'static>> {
             "does not fool" => app.view().theme.changed(),
             _ => app.view().theme.strong(),
         };
-        line.extend([Span::styled(format!("{name} "), app.view().theme.dim()), Span::styled(value.clone(), style)]);
+        line.extend([Span::styled(format!("{name} "), app.view().theme.dim()), Span::styled(value, style)]);
         used += size;
     }
     lines.into_iter().map(Line::from).collect()
