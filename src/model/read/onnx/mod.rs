@@ -21,6 +21,7 @@ mod order;
 mod patterns;
 mod pointwise;
 pub mod proto;
+mod refusal;
 pub mod source;
 pub mod stored;
 pub mod wire;
@@ -28,31 +29,14 @@ pub mod wire;
 pub use emit::network;
 pub use input::{Input, Options};
 pub use lower::operators;
+pub use refusal::Refusal;
 
 use crate::error::{Error, Result};
 use crate::model::Scores;
 use ir::Graph;
 use source::Source;
-use std::fmt::Display;
 use std::path::Path;
 use std::sync::Arc;
-
-/// Why a file cannot be used: the second half of a sentence, without the file's name.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal(pub String);
-
-impl Refusal {
-    /// A reason.
-    pub fn new(reason: impl Display) -> Self {
-        Self(reason.to_string())
-    }
-}
-
-impl Display for Refusal {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
-}
 
 /// A model as it comes out of a file: layers, and what the file says about them.
 #[derive(Debug)]

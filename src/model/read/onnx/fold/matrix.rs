@@ -1,7 +1,7 @@
 //! Products of constant matrices: small networks that compute tables of positions.
 
 use super::movement::around;
-use super::{strides, walk};
+use super::walk::{strides, walk};
 use crate::model::read::onnx::Refusal;
 use crate::model::read::onnx::constant::Constant;
 

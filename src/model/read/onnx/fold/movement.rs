@@ -1,6 +1,6 @@
 //! Numbers in other places.
 
-use super::{strides, walk};
+use super::walk::{strides, walk};
 use crate::model::read::onnx::Refusal;
 use crate::model::read::onnx::constant::{Constant, Element};
 use crate::model::read::onnx::op::{Op, PadMode};

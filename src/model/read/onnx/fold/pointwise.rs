@@ -1,6 +1,6 @@
 //! Element by element.
 
-use super::{strides, walk};
+use super::walk::{strides, walk};
 use crate::model::read::onnx::Refusal;
 use crate::model::read::onnx::constant::{Constant, Element};
 use crate::model::read::onnx::op::{Binary, Unary};

@@ -1,7 +1,7 @@
 //! Sums, means and what is made of them.
 
 use super::movement::around;
-use super::{strides, walk};
+use super::walk::{strides, walk};
 use crate::model::read::onnx::Refusal;
 use crate::model::read::onnx::constant::{Constant, Element};
 use crate::model::read::onnx::op::Reduction;

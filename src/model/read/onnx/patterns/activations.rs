@@ -4,7 +4,7 @@
 //! part of the graph that makes one value of one value, element by element and with constant numbers only, is computed
 //! at many places and compared with the functions that have names.
 
-use super::Scene;
+use super::rewriting::Rewriting;
 use crate::model::read::onnx::constant::Constant;
 use crate::model::read::onnx::ir::ValueId;
 use crate::model::read::onnx::op::{Binary, Op, Unary};
@@ -35,7 +35,7 @@ const KNOWN: [Unary; 13] = [
 ];
 
 /// Gives the largest part of the graph that ends here the name of the function that it is.
-pub fn recognise(scene: &mut Scene, i: usize) -> bool {
+pub fn recognise(scene: &mut Rewriting, i: usize) -> bool {
     if !matches!(scene.op(i), Op::Binary(_) | Op::Unary(Unary::Clip { .. } | Unary::Log | Unary::Reciprocal)) {
         return false;
     }
@@ -62,7 +62,7 @@ pub fn recognise(scene: &mut Scene, i: usize) -> bool {
 }
 
 /// relu(x) + slope · relu(−x), as Keras' exporter writes slopes that differ from channel to channel.
-pub fn parametric(scene: &mut Scene, i: usize) -> bool {
+pub fn parametric(scene: &mut Rewriting, i: usize) -> bool {
     if !matches!(scene.op(i), Op::Binary(Binary::Add)) {
         return false;
     }
@@ -93,7 +93,7 @@ struct Part {
 }
 
 impl Part {
-    fn open_inputs(&mut self, scene: &Scene, i: usize) {
+    fn open_inputs(&mut self, scene: &Rewriting, i: usize) {
         for id in scene.inputs(i) {
             if scene.constant(id).is_none() && !self.open.contains(&id) {
                 self.open.push(id);
@@ -102,7 +102,7 @@ impl Part {
     }
 
     /// Takes in the latest of the nodes that the part reads from; whether there was one that may be.
-    fn grow(&mut self, scene: &Scene) -> bool {
+    fn grow(&mut self, scene: &Rewriting) -> bool {
         let latest = self.open.iter().filter_map(|id| Some((scene.producer(*id)?, *id))).max();
         let Some((j, id)) = latest.filter(|(j, _)| is_number_function(scene, *j)) else { return false };
         self.open.retain(|open| *open != id);
@@ -112,7 +112,7 @@ impl Part {
     }
 
     /// The function that the part is of x, if it has a name.
-    fn known(&self, scene: &Scene, x: ValueId, out: ValueId) -> Option<Unary> {
+    fn known(&self, scene: &Rewriting, x: ValueId, out: ValueId) -> Option<Unary> {
         let close = |found: f64, wanted: f64| (found - wanted).abs() <= TOLERANCE * (1.0 + wanted.abs());
         // One place tells nearly all functions apart.
         let first = self.value(scene, x, out, FIRST_PLACE)?;
@@ -122,7 +122,7 @@ impl Part {
         places.into_iter().all(same).then_some(function)
     }
 
-    fn value(&self, scene: &Scene, x: ValueId, out: ValueId, at: f64) -> Option<f64> {
+    fn value(&self, scene: &Rewriting, x: ValueId, out: ValueId, at: f64) -> Option<f64> {
         let mut values = HashMap::from([(x, at)]);
         for i in self.nodes.iter().rev() {
             let numbers = scene.inputs(*i).into_iter().map(|id| match values.get(&id) {
@@ -142,13 +142,13 @@ impl Part {
 }
 
 /// A constant that is one number.
-fn number(scene: &Scene, id: ValueId) -> Option<f64> {
+fn number(scene: &Rewriting, id: ValueId) -> Option<f64> {
     let constant = scene.constant(id)?;
     constant.filling().or_else(|| constant.scalar()).map(f64::from)
 }
 
 /// Whether a node computes element by element with constant numbers only.
-fn is_number_function(scene: &Scene, i: usize) -> bool {
+fn is_number_function(scene: &Rewriting, i: usize) -> bool {
     let inputs = scene.inputs(i);
     let numbers = inputs.iter().all(|id| scene.constant(*id).is_none() || number(scene, *id).is_some());
     match scene.op(i) {

@@ -1,12 +1,12 @@
 //! Arithmetic that does nothing, or has a simpler name.
 
-use super::Scene;
+use super::rewriting::Rewriting;
 use crate::model::read::onnx::constant::Constant;
 use crate::model::read::onnx::ir::ValueId;
 use crate::model::read::onnx::op::{Binary, Op, Unary};
 
 /// Adding 0, multiplying by 1, and their like.
-pub fn neutral(scene: &mut Scene, i: usize) -> bool {
+pub fn neutral(scene: &mut Rewriting, i: usize) -> bool {
     let Op::Binary(function) = scene.op(i) else { return false };
     let function = *function;
     let (x, y) = (scene.input(i, 0), scene.input(i, 1));
@@ -28,7 +28,7 @@ pub fn neutral(scene: &mut Scene, i: usize) -> bool {
 }
 
 /// A value broadcast before an operator that broadcasts by itself.
-pub fn broadcast(scene: &mut Scene, i: usize) -> bool {
+pub fn broadcast(scene: &mut Rewriting, i: usize) -> bool {
     if !matches!(scene.op(i), Op::Binary(_)) {
         return false;
     }
@@ -47,7 +47,7 @@ pub fn broadcast(scene: &mut Scene, i: usize) -> bool {
 }
 
 /// A factor and an addend for every place along an axis: batch norm, as Keras' exporter writes it.
-pub fn affine(scene: &mut Scene, i: usize) -> bool {
+pub fn affine(scene: &mut Rewriting, i: usize) -> bool {
     if !matches!(scene.op(i), Op::Binary(Binary::Add)) {
         return false;
     }
@@ -68,7 +68,7 @@ pub fn affine(scene: &mut Scene, i: usize) -> bool {
 }
 
 /// The axis of a shape along which a constant differs, if that is one, and the constant as one row.
-fn one_axis(scene: &Scene, id: ValueId, shape: &[usize]) -> Option<(usize, Constant)> {
+fn one_axis(scene: &Rewriting, id: ValueId, shape: &[usize]) -> Option<(usize, Constant)> {
     let constant = scene.constant(id)?;
     let offset = shape.len().checked_sub(constant.shape.len())?;
     let long = constant.shape.iter().position(|n| *n > 1)?;
@@ -77,7 +77,7 @@ fn one_axis(scene: &Scene, id: ValueId, shape: &[usize]) -> Option<(usize, Const
 }
 
 /// Bounds and powers with a name of their own; several bounds as one.
-pub fn simpler(scene: &mut Scene, i: usize) -> bool {
+pub fn simpler(scene: &mut Rewriting, i: usize) -> bool {
     let (x, y) = (scene.input(i, 0), scene.input(i, 1));
     let is_clip = |op: &Op| matches!(op, Op::Unary(Unary::Clip { .. } | Unary::Relu));
     let bounds = |op: &Op| match op {
@@ -130,7 +130,7 @@ pub fn simpler(scene: &mut Scene, i: usize) -> bool {
 }
 
 /// The node of this kind that a value's elements come from, through nodes that only move or choose them.
-pub fn moved_from(scene: &Scene, id: ValueId, is: impl Fn(&Op) -> bool) -> Option<usize> {
+pub fn moved_from(scene: &Rewriting, id: ValueId, is: impl Fn(&Op) -> bool) -> Option<usize> {
     let mut j = scene.producer(id)?;
     loop {
         match scene.op(j) {

@@ -1,11 +1,11 @@
 //! Biases that stand beside their layer.
 
-use super::Scene;
+use super::rewriting::Rewriting;
 use crate::model::read::onnx::ir::ValueId;
 use crate::model::read::onnx::op::{Binary, Op};
 
 /// A constant a channel that is added behind a linear layer or a convolution without a bias is its bias.
-pub fn bias(scene: &mut Scene, i: usize) -> bool {
+pub fn bias(scene: &mut Rewriting, i: usize) -> bool {
     if !matches!(scene.op(i), Op::Binary(Binary::Add)) {
         return false;
     }
@@ -26,7 +26,7 @@ pub fn bias(scene: &mut Scene, i: usize) -> bool {
 
 /// A constant that differs along one axis only, as one row.
 fn laid_along(
-    scene: &Scene,
+    scene: &Rewriting,
     id: ValueId,
     axis: usize,
     shape: &[usize],
@@ -40,7 +40,7 @@ fn laid_along(
 
 /// A convolution of 1×1 over one place is what a linear layer is; a linear layer over the channels of a row `[1, C]` that is
 /// a map `[1, C, 1, 1]` before and after needs no other shape.
-pub fn map_matrix(scene: &mut Scene, i: usize) -> bool {
+pub fn map_matrix(scene: &mut Rewriting, i: usize) -> bool {
     if !matches!(scene.op(i), Op::Reshape) {
         return false;
     }

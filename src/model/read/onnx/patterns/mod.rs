@@ -10,13 +10,13 @@ mod moves;
 mod norms;
 mod padding;
 mod pooling;
+mod rewriting;
 
-use super::constant::Constant;
-use super::ir::{Graph, Index, Node, ValueId};
-use super::op::Op;
+use super::ir::{Graph, Index, ValueId};
+use rewriting::Rewriting;
 
 /// What may be made of a node; whether something was.
-type Rule = fn(&mut Scene, usize) -> bool;
+type Rule = fn(&mut Rewriting, usize) -> bool;
 
 const RULES: [Rule; 19] = [
     moves::reshape,
@@ -55,7 +55,7 @@ pub fn apply(graph: &mut Graph) {
 }
 
 fn round(graph: &mut Graph) -> bool {
-    let mut scene = Scene {
+    let mut scene = Rewriting {
         index: Index::new(graph),
         before: vec![Vec::new(); graph.nodes.len()],
         alias: graph.aliases(),
@@ -65,7 +65,7 @@ fn round(graph: &mut Graph) -> bool {
     for i in 0..scene.graph.nodes.len() {
         changed |= RULES.iter().any(|rule| rule(&mut scene, i));
     }
-    let Scene { before, mut alias, graph, .. } = scene;
+    let Rewriting { before, mut alias, graph, .. } = scene;
     if !changed {
         return false;
     }
@@ -77,90 +77,4 @@ fn round(graph: &mut Graph) -> bool {
     alias.extend((alias.len() as u32..graph.values.len() as u32).map(ValueId));
     graph.rename(&alias);
     true
-}
-
-/// A graph while rules go through it.
-struct Scene<'g> {
-    graph: &'g mut Graph,
-    index: Index,
-    /// New nodes to be computed before each node.
-    before: Vec<Vec<Node>>,
-    /// Values that turned out to be others.
-    alias: Vec<ValueId>,
-}
-
-impl Scene<'_> {
-    fn op(&self, i: usize) -> &Op {
-        &self.graph.nodes[i].op
-    }
-
-    /// The n-th input of a node, or the first if it has fewer.
-    fn input(&self, i: usize, n: usize) -> ValueId {
-        let inputs = &self.graph.nodes[i].inputs;
-        self.find(inputs.get(n).copied().unwrap_or(inputs[0]))
-    }
-
-    fn inputs(&self, i: usize) -> Vec<ValueId> {
-        self.graph.nodes[i].inputs.iter().map(|id| self.find(*id)).collect()
-    }
-
-    fn output(&self, i: usize) -> ValueId {
-        self.graph.nodes[i].output
-    }
-
-    /// What a value has turned out to be in this round.
-    fn find(&self, mut id: ValueId) -> ValueId {
-        while let Some(other) = self.alias.get(id.0 as usize).filter(|other| **other != id) {
-            id = *other;
-        }
-        id
-    }
-
-    fn shape(&self, id: ValueId) -> &[usize] {
-        self.graph.shape(id)
-    }
-
-    fn constant(&self, id: ValueId) -> Option<&Constant> {
-        self.graph.constant(id)
-    }
-
-    /// The place of the node that computes a value. Nodes that this round has added are not found.
-    fn producer(&self, id: ValueId) -> Option<usize> {
-        self.index.producer(self.find(id))
-    }
-
-    /// Gives a node's result another definition.
-    fn replace(&mut self, i: usize, op: Op, inputs: Vec<ValueId>) -> bool {
-        let node = &mut self.graph.nodes[i];
-        node.op = op;
-        node.inputs = inputs;
-        true
-    }
-
-    /// A node's result is this value.
-    fn same(&mut self, i: usize, value: ValueId) -> bool {
-        let out = self.output(i);
-        self.alias[out.0 as usize] = value;
-        true
-    }
-
-    /// Adds a node before another, with its name.
-    fn insert(&mut self, i: usize, op: Op, inputs: Vec<ValueId>, shape: Vec<usize>) -> ValueId {
-        let out = self.graph.fresh(shape);
-        let like = &self.graph.nodes[i];
-        let node = Node { op, name: like.name.clone(), inputs, output: out, origin: like.origin.clone() };
-        self.before[i].push(node);
-        out
-    }
-
-    /// The two operands of a node, as they are and the other way round.
-    fn either_way(&self, i: usize) -> [(ValueId, ValueId); 2] {
-        let (x, y) = (self.input(i, 0), self.input(i, 1));
-        [(x, y), (y, x)]
-    }
-
-    /// The node that computes a value, if its operator is of this kind.
-    fn made_by(&self, id: ValueId, is: impl Fn(&Op) -> bool) -> Option<usize> {
-        self.producer(id).filter(|i| is(self.op(*i)))
-    }
 }

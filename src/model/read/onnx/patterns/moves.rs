@@ -1,11 +1,11 @@
 //! Reshapes and transpositions that cancel or are something else.
 
-use super::Scene;
+use super::rewriting::Rewriting;
 use crate::model::read::onnx::layout::only_ones_move;
 use crate::model::read::onnx::op::Op;
 
 /// A reshape of a reshape, or to the same shape.
-pub fn reshape(scene: &mut Scene, i: usize) -> bool {
+pub fn reshape(scene: &mut Rewriting, i: usize) -> bool {
     let is_reshape = |op: &Op| matches!(op, Op::Reshape);
     if !is_reshape(scene.op(i)) {
         return false;
@@ -24,7 +24,7 @@ pub fn reshape(scene: &mut Scene, i: usize) -> bool {
 }
 
 /// A transposition of a transposition, one that does nothing, or one that a reshape does as well.
-pub fn transpose(scene: &mut Scene, i: usize) -> bool {
+pub fn transpose(scene: &mut Rewriting, i: usize) -> bool {
     let Op::Transpose { perm } = scene.op(i) else { return false };
     let perm = perm.clone();
     let x = scene.input(i, 0);
@@ -42,7 +42,7 @@ pub fn transpose(scene: &mut Scene, i: usize) -> bool {
 }
 
 /// A transposition without axes of extent 1, which a reshape before and one behind it take away and bring back.
-pub fn narrow(scene: &mut Scene, i: usize) -> bool {
+pub fn narrow(scene: &mut Rewriting, i: usize) -> bool {
     let Op::Transpose { perm } = scene.op(i) else { return false };
     let x = scene.input(i, 0);
     let from = scene.shape(x).to_vec();
@@ -60,7 +60,7 @@ pub fn narrow(scene: &mut Scene, i: usize) -> bool {
 }
 
 /// Channels dealt out to groups and collected the other way: a reshape, an exchange of two axes, a reshape back.
-pub fn shuffle(scene: &mut Scene, i: usize) -> bool {
+pub fn shuffle(scene: &mut Rewriting, i: usize) -> bool {
     if !matches!(scene.op(i), Op::Reshape) {
         return false;
     }

@@ -1,12 +1,12 @@
 //! Normalisations that the file writes as arithmetic.
 
-use super::Scene;
+use super::rewriting::Rewriting;
 use crate::model::read::onnx::constant::Constant;
 use crate::model::read::onnx::ir::ValueId;
 use crate::model::read::onnx::op::{Binary, Op, Reduction, Unary};
 
 /// (x − mean) / √(mean of squares + ε) over the same axes: a layer norm without scale and bias.
-pub fn layer_norm(scene: &mut Scene, i: usize) -> bool {
+pub fn layer_norm(scene: &mut Rewriting, i: usize) -> bool {
     let found = match scene.op(i) {
         Op::Binary(Binary::Div) => {
             let (x, y) = (scene.input(i, 0), scene.input(i, 1));
@@ -27,7 +27,7 @@ pub fn layer_norm(scene: &mut Scene, i: usize) -> bool {
 
 /// The value whose deviation from its mean is `centred`, if `root` is the root of that deviation's mean square; with the
 /// axes and ε.
-fn normalised(scene: &Scene, centred: ValueId, root: usize) -> Option<(ValueId, Vec<usize>, f32)> {
+fn normalised(scene: &Rewriting, centred: ValueId, root: usize) -> Option<(ValueId, Vec<usize>, f32)> {
     let sum = scene.made_by(scene.input(root, 0), |op| matches!(op, Op::Binary(Binary::Add)))?;
     let (variance, epsilon) =
         scene.either_way(sum).into_iter().find_map(|(v, e)| Some((v, scene.constant(e)?.scalar()?)))?;
@@ -41,7 +41,7 @@ fn normalised(scene: &Scene, centred: ValueId, root: usize) -> Option<(ValueId, 
 }
 
 /// x and the axes, if a value is x − mean(x).
-fn deviation_of(scene: &Scene, id: ValueId) -> Option<(ValueId, Vec<usize>)> {
+fn deviation_of(scene: &Rewriting, id: ValueId) -> Option<(ValueId, Vec<usize>)> {
     let i = scene.made_by(id, |op| matches!(op, Op::Binary(Binary::Sub)))?;
     let x = scene.input(i, 0);
     let (of, axes) = mean(scene, scene.input(i, 1))?;
@@ -49,7 +49,7 @@ fn deviation_of(scene: &Scene, id: ValueId) -> Option<(ValueId, Vec<usize>)> {
 }
 
 /// What a value is the mean of, and over which axes, which it keeps.
-fn mean(scene: &Scene, id: ValueId) -> Option<(ValueId, Vec<usize>)> {
+fn mean(scene: &Rewriting, id: ValueId) -> Option<(ValueId, Vec<usize>)> {
     let i = scene.producer(id)?;
     match scene.op(i) {
         Op::Reduce { kind: Reduction::Mean, axes, keep: true } => Some((scene.input(i, 0), axes.clone())),
@@ -59,7 +59,7 @@ fn mean(scene: &Scene, id: ValueId) -> Option<(ValueId, Vec<usize>)> {
 }
 
 /// Scale and bias behind a normalisation that has none.
-pub fn affine(scene: &mut Scene, i: usize) -> bool {
+pub fn affine(scene: &mut Rewriting, i: usize) -> bool {
     let Op::Binary(function) = scene.op(i) else { return false };
     let slot = match function {
         Binary::Mul => 1,
@@ -101,7 +101,7 @@ pub fn affine(scene: &mut Scene, i: usize) -> bool {
 }
 
 /// A factor or an addend a channel behind a batch norm: Caffe writes its scale and bias so.
-pub fn batch_affine(scene: &mut Scene, i: usize) -> bool {
+pub fn batch_affine(scene: &mut Rewriting, i: usize) -> bool {
     let Op::Binary(function @ (Binary::Mul | Binary::Add)) = scene.op(i) else { return false };
     let function = *function;
     let found = scene.either_way(i).into_iter().find_map(|(x, constant)| {
@@ -130,7 +130,7 @@ pub fn batch_affine(scene: &mut Scene, i: usize) -> bool {
 }
 
 /// A constant that differs along some axes only, with their extents.
-fn laid_on(scene: &Scene, id: ValueId, axes: &[usize], shape: &[usize]) -> Option<Constant> {
+fn laid_on(scene: &Rewriting, id: ValueId, axes: &[usize], shape: &[usize]) -> Option<Constant> {
     let constant = scene.constant(id)?;
     let own = &constant.shape;
     let offset = shape.len().checked_sub(own.len())?;
@@ -147,7 +147,7 @@ fn laid_on(scene: &Scene, id: ValueId, axes: &[usize], shape: &[usize]) -> Optio
 }
 
 /// Instance normalisation of groups laid out as channels: a group norm, whose scale and bias follow.
-pub fn group_norm(scene: &mut Scene, i: usize) -> bool {
+pub fn group_norm(scene: &mut Rewriting, i: usize) -> bool {
     if !matches!(scene.op(i), Op::Reshape) {
         return false;
     }

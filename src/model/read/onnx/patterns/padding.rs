@@ -1,12 +1,12 @@
 //! Frames that belong to the window that follows.
 
-use super::Scene;
 use super::arithmetic::moved_from;
+use super::rewriting::Rewriting;
 use crate::model::read::onnx::ir::ValueId;
 use crate::model::read::onnx::op::{Op, PadMode, Unary};
 
 /// A frame of zeros before a convolution is its padding.
-pub fn convolution(scene: &mut Scene, i: usize) -> bool {
+pub fn convolution(scene: &mut Rewriting, i: usize) -> bool {
     let Op::Conv(conv) = scene.op(i) else { return false };
     let mut conv = conv.clone();
     let Some((x, pads)) = framed(scene, scene.input(i, 0), 0.0) else { return false };
@@ -17,7 +17,7 @@ pub fn convolution(scene: &mut Scene, i: usize) -> bool {
 }
 
 /// A frame before pooling is its padding: zeros where padding counts in the mean, −∞ for the maximum.
-pub fn pooling(scene: &mut Scene, i: usize) -> bool {
+pub fn pooling(scene: &mut Rewriting, i: usize) -> bool {
     let x = scene.input(i, 0);
     match scene.op(i).clone() {
         Op::AveragePool { mut window, count_padding } => {
@@ -42,7 +42,7 @@ pub fn pooling(scene: &mut Scene, i: usize) -> bool {
     }
 }
 
-fn is_never_negative(scene: &Scene, id: ValueId) -> bool {
+fn is_never_negative(scene: &Rewriting, id: ValueId) -> bool {
     let is = |op: &Op| match op {
         Op::Unary(Unary::Clip { min, .. }) => *min >= 0.0,
         Op::Unary(function) => matches!(function, Unary::Relu | Unary::Sigmoid | Unary::HardSigmoid { .. }),
@@ -57,7 +57,7 @@ fn fits(kernel: [usize; 2], dilations: [usize; 2], pads: [usize; 4]) -> bool {
 }
 
 /// The map within a frame of this number, and the frame's width above, left, below, right.
-fn framed(scene: &Scene, id: ValueId, filling: f32) -> Option<(ValueId, [usize; 4])> {
+fn framed(scene: &Rewriting, id: ValueId, filling: f32) -> Option<(ValueId, [usize; 4])> {
     let i = scene.made_by(id, |op| matches!(op, Op::Pad { .. }))?;
     let Op::Pad { before, after, mode: PadMode::Constant(value) } = scene.op(i) else { return None };
     let plain = value.to_bits() == filling.to_bits() && before.len() == 4;

@@ -1,10 +1,10 @@
 //! Pooling of whole maps, however it is written.
 
-use super::Scene;
+use super::rewriting::Rewriting;
 use crate::model::read::onnx::op::{Op, Reduction};
 
 /// A mean or maximum over height and width, or a window of the map's size, as global pooling.
-pub fn global(scene: &mut Scene, i: usize) -> bool {
+pub fn global(scene: &mut Rewriting, i: usize) -> bool {
     let x = scene.input(i, 0);
     let shape = scene.shape(x).to_vec();
     if shape.len() != 4 || shape[0] != 1 {
