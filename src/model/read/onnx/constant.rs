@@ -1,21 +1,10 @@
 //! Arrays that do not depend on the picture.
 
 use super::Refusal;
+pub use super::stored::Element;
 use super::stored::{Placed, count};
 use std::borrow::Cow;
 use std::sync::Arc;
-
-/// What an array's elements are computed as.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Element {
-    /// float32, whatever the file's type was.
-    #[default]
-    Float,
-    /// A 64-bit integer.
-    Int,
-    /// A truth value, kept as 0 or 1.
-    Bool,
-}
 
 /// A typed n-dimensional array in row-major order, shared.
 #[derive(Debug, Clone)]

@@ -1,7 +1,6 @@
 //! Where a tensor's numbers are in a file, and how they are read from there.
 
 use super::Refusal;
-use super::constant::Element;
 use super::source::Source;
 use super::wire::{Cursor, Span, Wire};
 use half::{bf16, f16};
@@ -221,6 +220,18 @@ fn type_name(number: i32) -> String {
         _ => return format!("number {number}"),
     };
     name.to_owned()
+}
+
+/// What an array's elements are computed as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Element {
+    /// float32, whatever the file's type was.
+    #[default]
+    Float,
+    /// A 64-bit integer.
+    Int,
+    /// A truth value, kept as 0 or 1.
+    Bool,
 }
 
 impl Element {
