@@ -15,7 +15,7 @@ const CONTENT: usize = 2;
 /// The layers that techniques turn to unless told otherwise.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Roles {
-    /// Class activation maps: the last layer with places.
+    /// Class activation maps: the last layer with places, what goes into global pooling or the first linear layer.
     pub cam: Option<LayerName>,
     /// Style transfer's content: the third of the style layers, or the last of fewer.
     pub content: Vec<LayerName>,
@@ -38,10 +38,10 @@ impl Roles {
         let leading = graph.layers_before(&output.name)?;
         let mut spatial: Vec<&LayerInfo> =
             layers.iter().filter(|l| l.is_spatial() && leading.contains(&l.name)).collect();
-        // In a map for each class everything is decided already; what there is to see stands before.
+        self.cam = self.cam.or_else(|| spatial.last().map(|l| l.name.clone()));
+        // In a map for each class everything is decided already; what there is to paint and to dream stands before.
         let before = spatial.iter().rposition(|l| Some(l.shape[0]) != classes);
         spatial.truncate(before.map_or(spatial.len(), |last| last + 1));
-        self.cam = self.cam.or_else(|| spatial.last().map(|l| l.name.clone()));
         self.dream = self.dream.or_else(|| dream(&spatial, layers)).or_else(|| self.cam.clone());
         if self.style.is_empty() {
             self.style = first_of_each_size(&spatial);
@@ -122,7 +122,7 @@ mod tests {
         assert_eq!((lite.cam, lite.dream), (Some("head".into()), Some("blocks.4.0".into())));
         assert_eq!(names(&lite.style), ["stem", "blocks.1.0", "blocks.2.0", "blocks.3.0", "blocks.5.0"]);
         let squeeze = found(UNTRAINED, "squeezenet1_1");
-        assert_eq!((squeeze.cam, squeeze.dream), (Some("fire9".into()), Some("fire8".into())));
+        assert_eq!((squeeze.cam, squeeze.dream), (Some("head".into()), Some("fire8".into())));
         assert_eq!(names(&squeeze.style), ["stem", "fire2", "fire4", "fire6"]);
         assert_eq!(names(&squeeze.content), ["fire4"]);
     }

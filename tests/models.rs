@@ -1,0 +1,86 @@
+//! Models from files: what the documentation promises, and what the command line makes of them.
+
+mod support;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::process::{Command, Output};
+use support::{golden, root, values, worst_difference};
+
+/// Runs the program on a model file of the tests.
+fn gradlens(args: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_gradlens"));
+    command.args(args).output().expect("the program")
+}
+
+fn data(file: &str) -> String {
+    root().join("tests/data/onnx").join(file).to_string_lossy().into_owned()
+}
+
+#[test]
+fn the_documented_operators_are_those_that_are_read() {
+    let page = std::fs::read_to_string(root().join("docs/models.md")).expect("the page");
+    let section = page.split("## Operators").nth(1).and_then(|s| s.split("\n## ").next()).expect("its section");
+    let listed: BTreeSet<&str> = section.split('`').skip(1).step_by(2).collect();
+    let known: BTreeSet<&str> = gradlens::model::read::onnx::operators().collect();
+    assert!(known.len() > 80, "{}", known.len());
+    assert_eq!(listed, known, "docs/models.md lists other operators than the reader knows");
+}
+
+#[test]
+fn a_file_that_is_no_model_is_refused_in_a_sentence() {
+    let photo = golden("dog_224.png").to_string_lossy().into_owned();
+    let folder = tempfile::tempdir().expect("a folder");
+    let wrong = folder.path().join("wrong.onnx");
+    std::fs::copy(&photo, &wrong).expect("a copy");
+    let missing = folder.path().join("missing.onnx");
+    for file in [&wrong, &missing] {
+        let file = file.to_string_lossy().into_owned();
+        let done = gradlens(&["classify", &photo, "--model", &file]);
+        let said = String::from_utf8_lossy(&done.stderr).into_owned();
+        assert_eq!(done.status.code(), Some(4), "{said}");
+        assert!(said.starts_with("gradlens: cannot use the model") && said.trim().lines().count() == 1, "{said}");
+    }
+    let done = gradlens(&["classify", &photo, "--model", "tf_efficientnet_lite0", "--mean", "0,0,0"]);
+    assert_eq!(done.status.code(), Some(2), "{}", String::from_utf8_lossy(&done.stderr));
+}
+
+/// What ONNX Runtime makes of x[i] = sin(i), in the order in which the file wants the numbers.
+#[test]
+fn networks_from_files_compute_what_onnx_runtime_does() {
+    use candle_core::{Device, Tensor};
+    use gradlens::model::read::onnx;
+    use gradlens::model::{Labels, Output, Scores};
+    let text = std::fs::read_to_string(data("expected.json")).expect("the references");
+    let expected: BTreeMap<String, Vec<f32>> = serde_json::from_str(&text).expect("numbers by file");
+    assert!(expected.len() >= 8, "{:?}", expected.keys());
+    for (name, expected) in expected {
+        let sized = onnx::Options { size: Some([16, 16]), ..onnx::Options::default() };
+        let path = data(&name);
+        let file = onnx::read(Path::new(&path), &sized)
+            .or_else(|_| onnx::read(Path::new(&path), &onnx::Options::default()))
+            .expect(&name);
+        let classes = file.classes().expect(&name);
+        let graph = onnx::network(&file, Some(file.scores), &Device::Cpu).expect(&name);
+        let count: usize = file.input.file_shape.iter().product();
+        let x: Vec<f32> = (0..count).map(|i| (i as f64).sin() as f32).collect();
+        let x = Tensor::from_vec(x, file.input.file_shape.as_slice(), &Device::Cpu).expect("an input");
+        let [h, w] = file.input.size;
+        let x = if file.input.channels_last { x.permute((0, 3, 1, 2)).expect("a permutation") } else { x };
+        let x = x.contiguous().and_then(|x| x.reshape((1, file.input.channels, h, w))).expect("maps");
+        let logits = values(&graph.logits(&x).expect(&name));
+        assert_eq!(logits.len(), if file.scores == Scores::Binary { 2 } else { classes }, "{name}");
+        let found = Output { scores: file.scores, labels: Labels::indices(classes) }.probabilities(&logits);
+        assert!(found.len() >= expected.len(), "{name}");
+        // A file of bytes rounds its numbers, which here stay as they are; one of halves rounds less.
+        let tolerance = if name.contains("int8") {
+            0.02
+        } else if name.contains("half") {
+            2e-3
+        } else {
+            1e-5
+        };
+        let worst = worst_difference(&found[..expected.len()], &expected);
+        assert!(worst < tolerance, "{name}: {worst}");
+    }
+}
