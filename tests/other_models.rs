@@ -27,7 +27,7 @@ fn models() -> Vec<(&'static str, Arc<Model>)> {
         ("grey", small(input(grey, [96, 64], true), Scores::Softmax, 3)),
         ("grey of a fixed size", small(input(grey, [96, 64], false), Scores::Softmax, 3)),
         ("one sigmoid", small(input(ChannelOrder::Rgb, [48, 56], true), Scores::Binary, 2)),
-        ("independent sigmoids", small(input(rgba, [40, 64], true), Scores::Sigmoid, 4)),
+        ("independent sigmoids", small(input(rgba, [40, 64], true), Scores::Sigmoid, 8)),
         ("plain numbers", small(input(ChannelOrder::Bgr, [36, 36], true), Scores::Plain, 5)),
     ]
 }
@@ -270,11 +270,14 @@ fn layers_for_every_role_are_found_in_other_architectures() {
         (squeeze, vec!["stem", "fire2", "fire4", "fire6"], "fire4", "fire8"),
     ] {
         let dreamt = Context { picture: Some(wide()), ..context(&net) };
-        let mut job = start("deepdream", dreamt, &[("octaves", "2"), ("octave_steps", "3"), ("size", "96")]);
+        let set = [("octaves", "2"), ("octave_steps", "3"), ("size", "96"), ("jitter", "0")];
+        let mut job = start("deepdream", dreamt, &set);
         let rows = run(job.as_mut());
         assert_eq!(job.facts()["layer"], dream);
         assert!(rows[2].figures[0].1 > rows[0].figures[0].1, "{dream}: {:?}", rows[2].figures);
-        let mut job = start("feature-visualization", context(&net), &[("steps", "8"), ("size", "64")]);
+        let still = [("jitter", "0"), ("scale", "0"), ("rotate", "0"), ("pad", "0")];
+        let set = [("channels", "0,1,2,3,4,5,6,7"), ("steps", "8"), ("size", "64")].into_iter().chain(still);
+        let mut job = start("feature-visualization", context(&net), &set.collect::<Vec<_>>());
         let rows = run(job.as_mut());
         let usual = net.info.roles.cam.as_ref().map(LayerName::as_str);
         assert_eq!(job.facts()["layer"].as_str(), usual);
