@@ -27,8 +27,16 @@ impl Emitter<'_> {
             Reduction::LogSumExp => (Some(Function::Exp), kernels::Reduction::Sum, Some(Function::Log)),
             Reduction::Prod => return Err(Refusal::new("a product of all elements is known for constants only")),
         };
-        let axes = if axes.is_empty() { (0..self.input_shape(node).len()).collect() } else { axes.to_vec() };
-        let mut made = self.first(node)?;
+        let shape = self.input_shape(node);
+        let axes = if axes.is_empty() { (0..shape.len()).collect() } else { axes.to_vec() };
+        let (mut made, axes, again) = match few_axes(&shape, &axes) {
+            None => (self.first(node)?, axes, false),
+            Some(few) => {
+                let first = self.first(node)?;
+                let made = self.graph.add(ops::Reshape::new(few.clone()), &[first]).map_err(Refusal::new)?;
+                (made, vec![few.len() - 1], true)
+            }
+        };
         if let Some(function) = before {
             made = self.graph.add(ops::Elementwise::new(function), &[made]).map_err(Refusal::new)?;
         }
@@ -36,7 +44,21 @@ impl Emitter<'_> {
         if let Some(function) = after {
             made = self.graph.add(ops::Elementwise::new(function), &[made]).map_err(Refusal::new)?;
         }
+        if again {
+            made = self.graph.add(ops::Reshape::new(self.shape(node)), &[made]).map_err(Refusal::new)?;
+        }
         Ok(made)
+    }
+
+    /// Of a value of many axes along the last of them as rows.
+    pub(super) fn softmax(&mut self, node: &Node, axis: usize, log: bool) -> Result<NodeId, Refusal> {
+        let op = |axis| if log { ops::Softmax::logarithm(axis) } else { ops::Softmax::new(axis) };
+        let shape = self.input_shape(node);
+        let Some(few) = few_axes(&shape, &[axis]) else { return self.put(op(axis), node) };
+        let (rows, axis) = (self.first(node)?, few.len() - 1);
+        let rows = self.graph.add(ops::Reshape::new(few), &[rows]).map_err(Refusal::new)?;
+        let rows = self.graph.add(op(axis), &[rows]).map_err(Refusal::new)?;
+        self.graph.add(ops::Reshape::new(shape), &[rows]).map_err(Refusal::new)
     }
 
     pub(super) fn slice(&mut self, node: &Node, starts: &[usize], steps: &[isize]) -> Result<NodeId, Refusal> {
@@ -125,4 +147,11 @@ impl Emitter<'_> {
         let order = kernels::BlockOrder::PlaceFirst;
         self.put(ops::DepthToSpace::inverse(block, order), node)
     }
+}
+
+/// A shape of more than four axes as pictures, rows and what the last `axes` hold, if they are the last ones.
+fn few_axes(shape: &[usize], axes: &[usize]) -> Option<Vec<usize>> {
+    let (rank, from) = (shape.len(), shape.len().saturating_sub(axes.len()));
+    let last = rank > 4 && from > 1 && axes.iter().copied().eq(from..rank);
+    last.then(|| vec![shape[0], shape[1..from].iter().product(), shape[from..].iter().product()])
 }
