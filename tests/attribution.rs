@@ -457,12 +457,12 @@ fn a_comparison_makes_the_same_maps() {
 #[test]
 fn a_comparison_ends_early_once_it_is_told_a_tolerance() {
     let net = tiny(12);
-    let set = [("samples", "600")];
-    let variation = |id: &str| {
+    let variation = |(id, set): (&str, &[(&str, &str)])| {
         let method = gradlens::techniques::method(find(TECHNIQUES, id).expect("a technique")).expect("a method");
-        Variation { method, params: params(id, &set), class: Some(1), layer: None }
+        Variation { method, params: params(id, set), class: Some(1), layer: None }
     };
-    let mut job = compare(tiny_context(&net, 12), ["rise", "gradcam"].map(variation).into()).expect("a job");
+    let maps: [(&str, &[(&str, &str)]); 2] = [("rise", &[("samples", "600")]), ("gradcam", &[])];
+    let mut job = compare(tiny_context(&net, 12), maps.map(variation).into()).expect("a job");
     for _ in 0..5 {
         job.step().expect("a step");
     }

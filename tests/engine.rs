@@ -140,8 +140,8 @@ impl Job for CountingJob {
         let asked_for = self.step > 20 && self.step % 2 == 1;
         assert!(!asked_for || self.params.choice("how") != "panics when kept", "on purpose");
         // As large as that of a big picture, so that not every step's is kept.
-        let ballast = candle_core::Tensor::zeros(1, candle_core::DType::F64, &Device::Cpu).ok()?;
-        let ballast = ballast.broadcast_as(1 << 21).ok()?;
+        let ballast = candle_core::Tensor::zeros(1, candle_core::DType::F32, &Device::Cpu).ok()?;
+        let ballast = ballast.broadcast_as(1 << 22).ok()?;
         let state = State::default().with("ballast", &ballast);
         Some(state.with_value("step", self.step).with_value("value", self.value))
     }
