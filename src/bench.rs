@@ -130,7 +130,7 @@ impl Benchmark {
     }
 }
 
-/// The layers of a model (or `squeezenet1_1`, with formula weights), each timed on its own at `size`², or at its
+/// The layers of a model, one without weights of its own included (with a formula's), each timed on its own at `size`², or at its
 /// own size.
 ///
 /// # Errors
@@ -197,8 +197,10 @@ fn style_step(device: &Device, size: usize) -> Result<Run> {
 }
 
 fn load(device: &Device) -> Result<Run> {
-    let x = Tensor::zeros((1, 3, 224, 224), candle_core::DType::F32, device)?;
     let device = device.clone();
+    let input = built("tf_efficientnet_lite0", &device)?.input().clone();
+    let [height, width] = input.size;
+    let x = Tensor::zeros((1, input.channel_count(), height, width), candle_core::DType::F32, &device)?;
     Ok(Box::new(move || {
         built("tf_efficientnet_lite0", &device)?.graph.logits(&x)?;
         Ok(())

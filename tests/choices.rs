@@ -5,6 +5,7 @@ mod support;
 use crossterm::event::{KeyCode, MouseEventKind};
 use gradlens::engine::{Command, Event, JobSpec, Snapshot, Task};
 use gradlens::imaging::{Area, Display};
+use gradlens::model::read::ReadOptions;
 use gradlens::model::{ModelInfo, Output, Prediction, Roles, Scores};
 use gradlens::picture::Pictures;
 use gradlens::techniques::{Params, TECHNIQUES, View};
@@ -76,6 +77,17 @@ fn weights_stay_with_the_model_that_they_are_for() {
     let asked = on(&mut app, "style-transfer");
     assert_eq!((asked.model, asked.weights), (None, None));
     assert_eq!(on(&mut app, "gradcam++").weights, weights);
+}
+
+#[test]
+fn what_is_said_of_a_model_file_stays_with_it() {
+    let reading = ReadOptions { input_size: Some([96, 96]), ..ReadOptions::default() };
+    let own = Some("features.onnx".to_owned());
+    let spec = JobSpec { technique: "deepdream".into(), model: own, reading: reading.clone(), ..JobSpec::default() };
+    let mut app = opened(&spec, features());
+    let asked = on(&mut app, "gradcam");
+    assert!(asked.model.is_none() && asked.reading.is_empty(), "{asked:?}");
+    assert_eq!(on(&mut app, "feature-visualization").reading, reading);
 }
 
 #[test]

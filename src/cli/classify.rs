@@ -3,17 +3,18 @@
 use super::args::ClassifyArgs;
 use super::exit;
 use super::resolve;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::imaging::{decode, read_bytes};
-use crate::model::{self, BUILT_IN, Model, Prediction, Purpose};
+use crate::model::{self, BUILT_IN, Model, Output, Prediction, Purpose};
 use crate::techniques;
+use crate::tui::printable;
 use std::path::Path;
 
 /// Classifies every picture; one that cannot be read does not stop the others.
 pub(super) fn classify(args: &ClassifyArgs) -> anyhow::Result<u8> {
     let device = resolve::computing(&args.on)?;
     let model = model::open(BUILT_IN, &resolve::model(&args.model, Purpose::Classes)?, &device)?;
-    resolve::classes(&model)?;
+    let output = resolve::classes(&model)?.clone();
     let mut code = exit::DONE;
     let mut list = vec![];
     for path in &args.images {
@@ -22,7 +23,7 @@ pub(super) fn classify(args: &ClassifyArgs) -> anyhow::Result<u8> {
             Ok(top) if args.json => {
                 list.push(serde_json::json!({ "image": path.to_string_lossy(), "top": top }));
             }
-            Ok(top) => print(path, &top, args.images.len() > 1),
+            Ok(top) => print(path, &output, &top, args.images.len() > 1),
             Err(error) => {
                 let error = anyhow::Error::from(error);
                 code = code.max(exit::code_of(&error));
@@ -30,7 +31,7 @@ pub(super) fn classify(args: &ClassifyArgs) -> anyhow::Result<u8> {
                     let image = path.to_string_lossy();
                     list.push(serde_json::json!({ "image": image, "error": error.to_string() }));
                 }
-                eprintln!("gradlens: {error}");
+                eprintln!("gradlens: {}", printable(&error.to_string()));
             }
         }
     }
@@ -42,14 +43,24 @@ pub(super) fn classify(args: &ClassifyArgs) -> anyhow::Result<u8> {
 
 fn top_classes(model: &Model, path: &Path, count: usize) -> Result<Vec<Prediction>> {
     let picture = decode(path, &read_bytes(path)?)?;
-    Ok(resolve::classes(model)?.top(&techniques::classify(model, &picture)?, count))
+    let logits = techniques::classify(model, &picture)?;
+    if logits.iter().any(|z| !z.is_finite()) {
+        let reason = "its scores are no finite numbers; check its weights, and --mean and --std";
+        return Err(Error::bad_value("--model", model.id(), reason));
+    }
+    Ok(resolve::classes(model)?.top(&logits, count))
 }
 
-fn print(path: &Path, top: &[Prediction], with_name: bool) {
+fn print(path: &Path, output: &Output, top: &[Prediction], with_name: bool) {
     if with_name {
-        println!("{}", crate::tui::printable(&path.to_string_lossy()));
+        println!("{}", printable(&path.to_string_lossy()));
     }
     for p in top {
-        println!("{:>6.2} %  {} ({})", f64::from(p.probability) * 100.0, p.label, p.index);
+        let label = printable(&p.label);
+        if output.has_probabilities() {
+            println!("{:>6.2} %  {label} ({})", f64::from(p.probability) * 100.0, p.index);
+        } else {
+            println!("{:>10.4}  {label} ({})", p.logit, p.index);
+        }
     }
 }

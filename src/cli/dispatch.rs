@@ -44,7 +44,7 @@ pub fn main() -> ExitCode {
     match outcome {
         Ok(code) => code.into(),
         Err(error) => {
-            eprintln!("gradlens: {error}");
+            eprintln!("gradlens: {}", crate::tui::printable(&error.to_string()));
             exit::code_of(&error).into()
         }
     }

@@ -82,11 +82,8 @@ fn device_name(on: &WhereArgs) -> &str {
 
 /// Refuses, before anything is read, a model that this machine does not know, and classes that it is known not to have.
 pub(super) fn check_model(technique: &dyn Technique, job: &JobSpec) -> Result<()> {
-    let name = match &job.model {
-        Some(name) => name.clone(),
-        None => model::usual(BUILT_IN, technique.purpose())?.id.to_owned(),
-    };
-    let model = ModelRef { name, weights: job.weights.clone(), reading: job.reading.clone() };
+    let usual = model::usual(BUILT_IN, technique.purpose())?.id;
+    let model = job.model_ref(|| usual.to_owned());
     let Some(output) = model::known_output(BUILT_IN, &model)? else { return Ok(()) };
     job.clone().classes().try_for_each(|class| class.among(&output.labels).map(drop))
 }

@@ -52,10 +52,10 @@ pub struct LayerInfo {
 }
 
 impl LayerInfo {
-    /// Whether its output has places to point at and is not the input.
+    /// Whether its output has places to point at and is not the input. Tokens, listed as maps of width 1, are no places.
     #[must_use]
     pub fn is_spatial(&self) -> bool {
-        self.shape[1] * self.shape[2] > 1 && self.name.as_str() != LayerName::INPUT
+        self.shape[2] > 1 && self.name.as_str() != LayerName::INPUT
     }
 }
 

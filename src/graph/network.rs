@@ -59,12 +59,6 @@ impl Graph {
         self
     }
 
-    /// Whether the network ends in class logits.
-    #[must_use]
-    pub fn is_classifier(&self) -> bool {
-        self.position(LayerName::LOGITS).is_some()
-    }
-
     /// The named layers for an input of `height` × `width` pixels, from the input to the output.
     ///
     /// # Errors

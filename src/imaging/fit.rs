@@ -97,7 +97,7 @@ impl Resize {
         if photo == size {
             return Placement { resized: size, scale: [1.0; 2], corner: [0.0; 2] };
         }
-        // As it is written: 0.8 in float32 is a little more than that, and 224 / 0.8 would no longer be 280.
+        // As it is written: 0.8 in float32 is a little more than that, and a side of 8 would no longer come from 10.
         let share = (f64::from(self.crop_share) * 1e6).round() / 1e6;
         let target = size.map(|side| (f64::from(side) / share).floor());
         let ratio = [target[0] / f64::from(photo[0]), target[1] / f64::from(photo[1])];

@@ -1,4 +1,4 @@
-//! Techniques: one file each, one line each in [`TECHNIQUES`].
+//! Techniques: one file each, one line each in the list of their group; [`TECHNIQUES`] joins the lists.
 
 mod adversarial;
 mod api;
@@ -15,8 +15,8 @@ pub mod style;
 mod visualization;
 
 pub use api::{
-    Aim, Artefact, Context, FIGURES, Figure, Group, Job, Need, Needs, Panel, ParamKind, ParamSpec, ParamValue,
-    Params, Preset, Progress, Scale, State, Technique, View, figure, spec,
+    Aim, Artefact, Context, Figure, Group, Job, Need, Needs, Panel, ParamKind, ParamSpec, ParamValue, Params, Preset,
+    Progress, Scale, State, Technique, View, figure, spec,
 };
 pub use attribution::Method;
 pub use classifier::classify;

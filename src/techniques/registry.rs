@@ -2,16 +2,13 @@
 
 use super::api::Technique;
 use super::attribution::{METHODS, Method};
-use super::{adversarial, attribution, style, visualization};
+use super::style::STYLES;
+use super::visualization::VISUALIZATIONS;
+use super::{adversarial, attribution};
 use crate::error::{Error, Result, did_you_mean};
 
 /// Every technique, in the order of the dashboard's arrow keys: the attribution methods, then the others.
 pub static TECHNIQUES: &[&dyn Technique] = &join();
-
-const VISUALIZATIONS: [&dyn Technique; 3] =
-    [&visualization::ClassVisualization, &visualization::FeatureVisualization, &visualization::DeepDream];
-
-const STYLES: [&dyn Technique; 1] = [&style::StyleTransfer];
 
 const COUNT: usize = attribution::METHODS.len() + VISUALIZATIONS.len() + adversarial::ATTACKS.len() + STYLES.len();
 

@@ -30,10 +30,15 @@ pub(super) fn cut(text: &str, width: usize) -> String {
     cut
 }
 
-/// Text from outside without control characters, so that a file's name cannot steer the terminal.
+/// Text from outside without what would steer the terminal or turn the line around: control characters, line separators
+/// and bidirectional marks.
 #[must_use]
 pub fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+    let steers = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+    };
+    text.chars().map(|c| if steers(c) { '\u{fffd}' } else { c }).collect()
 }
 
 /// A bar of `width` cells filled to `share` of `[0, 1]`.

@@ -69,10 +69,10 @@ pub(in crate::cli) struct ReadArgs {
     /// Size of the pictures that the network sees, where its file leaves that open
     #[arg(long, value_name = "N|HxW")]
     pub input_size: Option<String>,
-    /// Subtracted from pixels between 0 and 1, one number a channel, in the network's order [default: ImageNet's]
+    /// Subtracted from pixels between 0 and 1, one number a channel, in the network's order [default: that of photos]
     #[arg(long, value_name = "R,G,B", allow_hyphen_values = true)]
     pub mean: Option<String>,
-    /// What pixels are divided by then, one number a channel [default: ImageNet's]
+    /// What pixels are divided by then, one number a channel [default: that of photos]
     #[arg(long, value_name = "R,G,B")]
     pub std: Option<String>,
     /// The channels and their order

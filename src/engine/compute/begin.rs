@@ -74,10 +74,8 @@ pub(super) fn check(spec: JobSpec, techniques: &[&'static dyn Technique], models
             score.metrics.iter().try_for_each(|id| metric(id).map(drop))?;
         }
     }
-    let model = match &spec.model {
-        Some(name) => named(name, &spec),
-        None => named(&models.usual(technique.purpose())?.name, &spec),
-    };
+    let usual = models.usual(technique.purpose())?.name;
+    let model = spec.model_ref(|| usual);
     let known = models.known_output(&model)?;
     let mut checked = Checked { spec, technique, params, model, pictures: Pictures::default() };
     if let Some(output) = known {
@@ -85,11 +83,6 @@ pub(super) fn check(spec: JobSpec, techniques: &[&'static dyn Technique], models
     }
     checked.pictures = Pictures::read(&checked.spec, technique)?;
     Ok(checked)
-}
-
-/// A model with what else is said of it.
-fn named(name: &str, spec: &JobSpec) -> ModelRef {
-    ModelRef { name: name.to_owned(), weights: spec.weights.clone(), reading: spec.reading.clone() }
 }
 
 impl Checked {

@@ -184,11 +184,9 @@ impl Worker {
         let kept = take_up(folder)?;
         let spec = kept.saved.origin.job.clone().from_folder(&kept.saved.folder);
         let checked = check(spec, self.options.techniques, &self.models)?;
+        let model = self.models.get(&checked.model)?;
+        kept.saved.check(folder, &checked.pictures.records, &model.info)?;
         self.take_over(checked, |worker, checked, model| {
-            if let Some(part) = kept.saved.differs(&model.info) {
-                let reason = format!("the run was made with a model of other {part} than this one");
-                return Err(Error::bad_value("run", folder.display(), reason));
-            }
             let mut run = checked.begin(worker.runs, model, None)?;
             let kept_at = kept.saved.course.step;
             run.restore(kept.saved, kept.state, kept.first.as_ref(), kept.pictures)?;

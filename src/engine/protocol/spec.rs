@@ -2,8 +2,8 @@
 
 use crate::error::Result;
 use crate::imaging::Display;
-use crate::model::Labels;
 use crate::model::read::{ReadOptions, is_file};
+use crate::model::{Labels, ModelRef};
 use crate::techniques::ParamValue;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -123,6 +123,13 @@ pub struct JobSpec {
 }
 
 impl JobSpec {
+    /// The model that it runs on; `usual` says which one, where none is named.
+    #[must_use]
+    pub fn model_ref(&self, usual: impl FnOnce() -> String) -> ModelRef {
+        let name = self.model.clone().unwrap_or_else(usual);
+        ModelRef { name, weights: self.weights.clone(), reading: self.reading.clone() }
+    }
+
     /// Every class it names.
     pub fn classes(&mut self) -> impl Iterator<Item = &mut ClassName> {
         let compared: &mut [Compared] = if let Task::Compare(maps) = &mut self.task { maps } else { &mut [] };

@@ -4,7 +4,7 @@ use super::history::{Frame, History};
 use super::present::Run;
 use crate::engine::protocol::{Course, Phase};
 use crate::engine::store::checkpoint::Saved;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::imaging::Picture;
 use crate::techniques::State;
 use std::time::{Duration, Instant};
@@ -31,7 +31,7 @@ impl Run {
     /// hands out no state begins anew and comes to the same bits by the same steps.
     ///
     /// # Errors
-    /// If the pictures it was made from have changed, or the state is not this job's.
+    /// If the state is not this job's.
     pub fn restore(
         &mut self,
         saved: Saved,
@@ -40,11 +40,6 @@ impl Run {
         pictures: Vec<(usize, Picture)>,
     ) -> Result<()> {
         let Saved { origin, course, script, .. } = saved;
-        if self.origin.inputs != origin.inputs {
-            let changed = self.origin.inputs.iter().find(|input| !origin.inputs.contains(input));
-            let file = changed.map_or_else(String::new, |input| input.file.clone());
-            return Err(Error::bad_image(file, "it is not the picture any more that the run was made from"));
-        }
         self.origin.parameters = origin.parameters;
         self.origin.branched_from = origin.branched_from;
         self.script = origin.changes.iter().chain(&script).cloned().collect();

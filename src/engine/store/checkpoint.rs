@@ -4,7 +4,7 @@
 //! [`State`] as little-endian float32, and the SHA-256 of everything before. It is written beside its place and renamed,
 //! so that the last good one is there until the next one is.
 
-use crate::engine::protocol::{Course, Origin, ParameterChange};
+use crate::engine::protocol::{Course, InputRecord, Origin, ParameterChange};
 use crate::error::{Error, Result};
 use crate::imaging::{Picture, write_private};
 use crate::model::ModelInfo;
@@ -54,11 +54,26 @@ pub(in crate::engine) struct Saved {
 }
 
 impl Saved {
-    /// What in a model would make the run go on otherwise than it began, in a word.
-    pub fn differs(&self, model: &ModelInfo) -> Option<&'static str> {
-        match &self.origin.network {
+    /// Refuses pictures and a model with which the run would go on otherwise than it began.
+    ///
+    /// # Errors
+    /// [`Error::BadImage`] that names the picture, [`Error::BadValue`] that says what of the model differs.
+    pub fn check(&self, folder: &Path, pictures: &[InputRecord], model: &ModelInfo) -> Result<()> {
+        if pictures != self.origin.inputs {
+            let changed = pictures.iter().find(|input| !self.origin.inputs.contains(input));
+            let file = changed.map_or_else(String::new, |input| input.file.clone());
+            return Err(Error::bad_image(file, "it is not the picture any more that the run was made from"));
+        }
+        let differs = match &self.origin.network {
             Some(network) => network.differs(&model.into()),
             None => (self.weights != model.provenance.sha256).then_some("weights"),
+        };
+        match differs {
+            Some(part) => {
+                let reason = format!("the run was made with a model of other {part} than this one");
+                Err(Error::bad_value("run", folder.display(), reason))
+            }
+            None => Ok(()),
         }
     }
 }

@@ -18,13 +18,22 @@ pub fn read(path: &Path) -> Result<Vec<String>> {
         return Err(refused("it takes a text, JSON or CSV file of at most 16 MB".to_owned()));
     }
     let text = std::fs::read_to_string(path).map_err(|e| refused(format!("it cannot be read ({e})")))?;
-    let text = text.trim();
-    let names = if text.starts_with(['[', '{', '(']) { parse(text) } else { Some(of_lines(text)) };
-    names.filter(|names| !names.is_empty()).ok_or_else(|| refused("it holds no list of names".to_owned()))
+    let text = text.trim_start_matches('\u{feff}').trim();
+    let names =
+        if text.starts_with(['[', '{', '(']) { of_config(text).or_else(|| parse(text)) } else { of_lines(text) };
+    names
+        .filter(|names| !names.is_empty())
+        .ok_or_else(|| refused("it holds no list of names, numbered from 0 without gaps if at all".to_owned()))
 }
 
-/// A name a line; where each line begins with its number, that goes.
-fn of_lines(text: &str) -> Vec<String> {
+/// The names in a Hugging Face model's config.json.
+fn of_config(text: &str) -> Option<Vec<String>> {
+    let config: serde_json::Value = serde_json::from_str(text).ok()?;
+    ["id2label", "label_names"].iter().find_map(|key| parse(&config.get(key)?.to_string()))
+}
+
+/// A name a line; where each line begins with its number, that goes. `None` if numbers are missing or twice there.
+fn of_lines(text: &str) -> Option<Vec<String>> {
     let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     let rows: Option<Vec<(usize, String)>> = lines
         .iter()
@@ -37,9 +46,10 @@ fn of_lines(text: &str) -> Vec<String> {
     match rows {
         Some(mut rows) if !rows.is_empty() => {
             rows.sort_by_key(|(index, _)| *index);
-            rows.into_iter().map(|(_, name)| name).collect()
+            let whole = rows.iter().enumerate().all(|(i, (index, _))| i == *index);
+            whole.then(|| rows.into_iter().map(|(_, name)| name).collect())
         }
-        _ => lines.into_iter().map(str::to_owned).collect(),
+        _ => Some(lines.into_iter().map(str::to_owned).collect()),
     }
 }
 
@@ -54,8 +64,11 @@ mod tests {
 
     #[test]
     fn lines_may_be_numbered() {
-        assert_eq!(of_lines("cat\n\n dog \n"), ["cat", "dog"]);
-        assert_eq!(of_lines("index,name\n1,dog\n0,\"cat\"\n"), ["cat", "dog"]);
-        assert_eq!(of_lines("Siberian husky, Arctic dog\nmalamute"), ["Siberian husky, Arctic dog", "malamute"]);
+        let lines = |text: &str| of_lines(text).expect("names");
+        assert_eq!(lines("cat\n\n dog \n"), ["cat", "dog"]);
+        assert_eq!(lines("index,name\n1,dog\n0,\"cat\"\n"), ["cat", "dog"]);
+        assert_eq!(lines("Siberian husky, Arctic dog\nmalamute"), ["Siberian husky, Arctic dog", "malamute"]);
+        assert_eq!((of_lines("0,a\n0,b\n2,c"), of_lines("1,a\n2,b")), (None, None));
+        assert_eq!(of_config(r#"{"id2label": {"0": "a", "1": "b"}}"#), Some(vec!["a".to_owned(), "b".to_owned()]));
     }
 }

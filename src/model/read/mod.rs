@@ -34,7 +34,7 @@ pub fn open(path: &Path, options: &ReadOptions, device: &Device) -> Result<Model
         output: options.output.clone(),
     };
     let file = onnx::read(path, &asked)?;
-    let mut assumed: Vec<Assumption> = file.assumptions.iter().map(|text| split_off_option(text)).collect();
+    let mut assumed = file.assumptions.clone();
     let input = input(path, &file.input, options, &mut assumed)?;
     let output = output(path, &file, options, &mut assumed)?;
     let scores = output.as_ref().map(|output| output.scores);
@@ -56,14 +56,6 @@ fn assume(assumed: &mut Vec<Assumption>, what: impl Into<String>, option: &str) 
     assumed.push(Assumption { what: what.into(), option: option.to_owned() });
 }
 
-/// `3 channels, since the file leaves them open (--channels)`: what, and the option that changes it.
-fn split_off_option(text: &str) -> Assumption {
-    let (what, option) = text.split_once(" (--").unwrap_or((text, ""));
-    let option = option.trim_end_matches(')');
-    let option = if option.is_empty() { String::new() } else { format!("--{option}") };
-    Assumption { what: what.to_owned(), option }
-}
-
 /// How pictures go in.
 fn input(path: &Path, file: &onnx::Input, options: &ReadOptions, assumed: &mut Vec<Assumption>) -> Result<Input> {
     let channels = match (file.channels, options.channels) {
@@ -79,14 +71,23 @@ fn input(path: &Path, file: &onnx::Input, options: &ReadOptions, assumed: &mut V
             return Err(Error::bad_model(path, reason));
         }
     };
+    for (option, given) in [("--mean", &options.mean), ("--std", &options.std)] {
+        if let Some(given) = given.as_ref().filter(|given| given.len() != channels.count()) {
+            let expected = format!("the network has {} channels, so it takes as many numbers", channels.count());
+            return Err(Error::bad_value(option, given.len(), expected));
+        }
+    }
+    if let Some(share) = options.crop_pct.filter(|share| !(*share > 0.0 && *share <= 1.0)) {
+        return Err(Error::bad_value("--crop-pct", share, "it takes a share above 0 and up to 1"));
+    }
     let range = options.range.unwrap_or(if file.bytes { 255.0 } else { 1.0 });
     let count = channels.count();
-    let grey = |usual: [f32; 3], luminance: f32| match channels {
+    // Opacity is left as it is.
+    let per_channel = |colours: [f32; 3], luminance: f32, opacity: f32| match channels {
         ChannelOrder::Grey => vec![luminance],
-        // Opacity is left as it is.
-        ChannelOrder::Rgba => usual.into_iter().chain([if luminance == USUAL_GREY.0 { 0.0 } else { 1.0 }]).collect(),
-        ChannelOrder::Bgr => usual.into_iter().rev().collect(),
-        ChannelOrder::Rgb => usual.to_vec(),
+        ChannelOrder::Rgba => colours.into_iter().chain([opacity]).collect(),
+        ChannelOrder::Bgr => colours.into_iter().rev().collect(),
+        ChannelOrder::Rgb => colours.to_vec(),
     };
     let mut usual = |given: &Option<Vec<f32>>, usual: Vec<f32>, neutral: f32, option: &str| match given {
         Some(given) => given.clone(),
@@ -97,8 +98,8 @@ fn input(path: &Path, file: &onnx::Input, options: &ReadOptions, assumed: &mut V
             usual
         }
     };
-    let mean = usual(&options.mean, grey(USUAL.0, USUAL_GREY.0), 0.0, "--mean");
-    let std = usual(&options.std, grey(USUAL.1, USUAL_GREY.1), 1.0, "--std");
+    let mean = usual(&options.mean, per_channel(USUAL.0, USUAL_GREY.0, 0.0), 0.0, "--mean");
+    let std = usual(&options.std, per_channel(USUAL.1, USUAL_GREY.1, 1.0), 1.0, "--std");
     // Options are in units of pixels in [0, 1]; what is in the file's own units is not scaled again.
     let scaled = |values: Vec<f32>, given: bool| -> Vec<f32> {
         let by = if file.bytes && !given { 1.0 } else { range };

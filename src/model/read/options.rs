@@ -61,8 +61,13 @@ impl ReadOptions {
             Some((height, width)) => side(height).zip(side(width)),
             None => side(text).map(|n| (n, n)),
         };
-        let (height, width) =
-            sides.ok_or_else(|| Error::bad_value("--input-size", text, "it takes 224 or HEIGHTxWIDTH, as 96x64"))?;
+        let (height, width) = sides.ok_or_else(|| {
+            Error::bad_value(
+                "--input-size",
+                text,
+                "it takes 224 or HEIGHTxWIDTH, as 96x64, of at most 16384 pixels a side",
+            )
+        })?;
         Ok([height, width])
     }
 

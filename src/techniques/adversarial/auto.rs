@@ -82,10 +82,15 @@ impl Ensemble {
         if one { 1 } else { self.targets.len() }
     }
 
+    /// Whether Square Attack is one of the stages.
+    fn has_square(&self, params: &Params) -> bool {
+        self.norm == Norm::Linf && params.count("queries") > 0
+    }
+
     /// The stage after the present one.
     fn following(&self, example: &Example, params: &Params) -> Stage {
         let tries = self.tries(example);
-        let square = self.norm == Norm::Linf && params.count("queries") > 0;
+        let square = self.has_square(params);
         let then = |rank: usize| match (rank < tries, square) {
             (true, _) => Stage::Targeted(rank),
             (false, true) => Stage::Square,
@@ -157,7 +162,7 @@ impl Rule for Ensemble {
     }
 
     fn total(&self, example: &Example, params: &Params) -> usize {
-        let square = if self.norm == Norm::Linf { params.count("queries").div_ceil(QUERIES) + 1 } else { 0 };
+        let square = if self.has_square(params) { params.count("queries").div_ceil(QUERIES) + 1 } else { 0 };
         // One more to find that nothing is left to try.
         (params.count("steps") + 1) * (1 + self.tries(example)) + square + 1
     }

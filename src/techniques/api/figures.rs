@@ -16,50 +16,47 @@ pub enum Scale {
 pub struct Figure {
     /// Its name, as in `series.csv`.
     pub name: &'static str,
-    /// Whether more is better; `None` where neither is.
-    pub more_is_better: Option<bool>,
     /// How it is drawn.
     pub scale: Scale,
 }
 
-const fn declared(name: &'static str, more_is_better: Option<bool>, scale: Scale) -> Figure {
-    Figure { name, more_is_better, scale }
+const fn declared(name: &'static str, scale: Scale) -> Figure {
+    Figure { name, scale }
 }
 
-const MORE: Option<bool> = Some(true);
-const LESS: Option<bool> = Some(false);
-
 /// The figures that are declared.
-pub static FIGURES: &[Figure] = &[
-    declared("loss", LESS, Scale::Log),
-    declared("content", LESS, Scale::Log),
-    declared("style", LESS, Scale::Log),
-    declared("tv", LESS, Scale::Log),
-    declared("penalty", LESS, Scale::Log),
-    declared("l2", LESS, Scale::Log),
-    declared("change", LESS, Scale::Log),
-    declared("infidelity", LESS, Scale::Log),
-    declared("max_sensitivity", LESS, Scale::Log),
-    declared("randomisation", LESS, Scale::Linear),
-    declared("fooled", MORE, Scale::Linear),
-    declared("likeness", None, Scale::Linear),
-    declared("margin", None, Scale::Linear),
-    declared("p_class", MORE, Scale::Share),
-    declared("p_target", MORE, Scale::Share),
-    declared("p_other", MORE, Scale::Share),
-    declared("p_source", LESS, Scale::Share),
-    declared("z_target", MORE, Scale::Linear),
-    declared("z_other", MORE, Scale::Linear),
-    declared("z_source", LESS, Scale::Linear),
-    declared("p_deletion", LESS, Scale::Share),
-    declared("p_insertion", MORE, Scale::Share),
-    declared("p_road_most", LESS, Scale::Share),
-    declared("p_road_least", MORE, Scale::Share),
+static FIGURES: &[Figure] = &[
+    declared("loss", Scale::Log),
+    declared("content", Scale::Log),
+    declared("style", Scale::Log),
+    declared("tv", Scale::Log),
+    declared("penalty", Scale::Log),
+    declared("l2", Scale::Log),
+    declared("change", Scale::Log),
+    declared("infidelity", Scale::Log),
+    declared("max_sensitivity", Scale::Log),
+    declared("randomisation", Scale::Linear),
+    declared("fooled", Scale::Linear),
+    declared("score", Scale::Linear),
+    declared("objective", Scale::Linear),
+    declared("likeness", Scale::Linear),
+    declared("margin", Scale::Linear),
+    declared("p_class", Scale::Share),
+    declared("p_target", Scale::Share),
+    declared("p_other", Scale::Share),
+    declared("p_source", Scale::Share),
+    declared("z_target", Scale::Linear),
+    declared("z_other", Scale::Linear),
+    declared("z_source", Scale::Linear),
+    declared("p_deletion", Scale::Share),
+    declared("p_insertion", Scale::Share),
+    declared("p_road_most", Scale::Share),
+    declared("p_road_least", Scale::Share),
 ];
 
 /// What is declared of the figure called `name`; nothing but a magnitude otherwise.
 #[must_use]
 pub fn figure(name: &str) -> Figure {
     let known = FIGURES.iter().find(|figure| figure.name == name).copied();
-    known.unwrap_or(declared("", None, Scale::Log))
+    known.unwrap_or(declared("", Scale::Log))
 }

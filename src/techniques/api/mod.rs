@@ -8,7 +8,7 @@ mod params;
 mod state;
 mod technique;
 
-pub use figures::{FIGURES, Figure, Scale, figure};
+pub use figures::{Figure, Scale, figure};
 pub use job::{Artefact, Job, Panel, Progress, View};
 pub use params::{ParamKind, ParamSpec, ParamValue, Params, Preset, spec};
 pub use state::State;

@@ -10,4 +10,8 @@ mod wasserstein;
 
 pub use losses::{StyleLoss, gram};
 pub use objective::{AUTO, Losses, Objective, Recipe, Weights};
-pub use style_transfer::StyleTransfer;
+
+use super::api::Technique;
+
+/// Every style technique.
+pub static STYLES: &[&dyn Technique] = &[&style_transfer::StyleTransfer];

@@ -7,6 +7,8 @@ mod feature_visualization;
 mod image;
 mod response;
 
-pub use class_visualization::ClassVisualization;
-pub use deepdream::DeepDream;
-pub use feature_visualization::FeatureVisualization;
+use super::api::Technique;
+
+/// Every visualization, in the order of the dashboard's arrow keys.
+pub static VISUALIZATIONS: &[&dyn Technique] =
+    &[&class_visualization::ClassVisualization, &feature_visualization::FeatureVisualization, &deepdream::DeepDream];

@@ -1,8 +1,10 @@
 //! What the person has chosen: what the next run is about. What one technique has no use for stays for the next that has.
 
-use super::models::{ModelKey, Models};
+use super::models::{Models, model_of};
 use crate::engine::{Compared, JobSpec, Source, Task};
 use crate::imaging::samples::PHOTOS;
+use crate::model::ModelRef;
+use crate::model::read::ReadOptions;
 use crate::techniques::{Need, ParamKind, ParamSpec, ParamValue, TECHNIQUES, Technique};
 use std::collections::{BTreeMap, HashMap};
 
@@ -11,7 +13,7 @@ pub(in crate::tui) struct Choice {
     technique: usize,
     spec: JobSpec,
     /// The model that class, target and layer are of.
-    aimed_at: ModelKey,
+    aimed_at: ModelRef,
     /// Parameters changed by the person, a technique at a time.
     settings: HashMap<&'static str, BTreeMap<String, ParamValue>>,
 }
@@ -20,10 +22,10 @@ impl Choice {
     /// What a job was asked to be.
     pub fn new(mut spec: JobSpec) -> Self {
         let technique = position(&spec.technique).unwrap_or(0);
-        let aimed_at = ModelKey::of(&spec, TECHNIQUES[technique]);
+        let aimed_at = model_of(&spec, TECHNIQUES[technique]);
         if spec.weights.is_some() {
             // Weights belong to the model that they were given for.
-            spec.model = Some(aimed_at.model.clone());
+            spec.model = Some(aimed_at.name.clone());
         }
         let settings = HashMap::from([(TECHNIQUES[technique].id(), spec.set.clone())]);
         Self { technique, spec, aimed_at, settings }
@@ -145,11 +147,11 @@ impl Choice {
     }
 
     /// The model that the present technique will run on: the person's if it can, else its own.
-    pub fn model(&self, models: &Models) -> ModelKey {
+    pub fn model(&self, models: &Models) -> ModelRef {
         let technique = self.technique();
         let own = JobSpec::default();
-        let asked = ModelKey::of(&self.spec, technique);
-        if models.suit(technique, &asked) { asked } else { ModelKey::of(&own, technique) }
+        let asked = model_of(&self.spec, technique);
+        if models.suit(technique, &asked) { asked } else { model_of(&own, technique) }
     }
 
     /// The run of the present technique on what is chosen; `predicted` is what its model takes the photo for.
@@ -160,8 +162,8 @@ impl Choice {
         let mut spec = self.spec.clone();
         technique.id().clone_into(&mut spec.technique);
         spec.set = self.settings.get(technique.id()).cloned().unwrap_or_default();
-        if model != ModelKey::of(&spec, technique) {
-            (spec.model, spec.weights) = (None, None);
+        if model != model_of(&spec, technique) {
+            (spec.model, spec.weights, spec.reading) = (None, None, ReadOptions::default());
         }
         if model != self.aimed_at {
             (spec.class, spec.target, spec.layer) = (None, None, None);

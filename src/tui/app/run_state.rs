@@ -1,8 +1,9 @@
 //! The run that is shown.
 
-use super::models::{ModelKey, Models};
+use super::models::{Models, model_of};
 use crate::engine::{JobSpec, Past, Phase, Photo, Snapshot};
 use crate::imaging::{Area, Picture};
+use crate::model::ModelRef;
 use crate::model::{Labels, ModelInfo};
 use crate::techniques::{Params, TECHNIQUES, find};
 use std::sync::Arc;
@@ -12,13 +13,13 @@ pub(in crate::tui) struct RunState {
     snapshot: Arc<Snapshot>,
     models: Models,
     /// The model of the run that began last.
-    model: Option<ModelKey>,
+    model: Option<ModelRef>,
     /// The step that was asked for last.
     asked_step: Option<usize>,
     /// The run that the present one is compared with.
     reference: Option<u64>,
     /// What a model took the present photo for.
-    predicted: Option<(ModelKey, usize)>,
+    predicted: Option<(ModelRef, usize)>,
 }
 
 impl RunState {
@@ -53,7 +54,7 @@ impl RunState {
     }
 
     /// What a model takes the present photo for, as far as it has been asked.
-    pub fn predicted(&self, model: &ModelKey) -> Option<usize> {
+    pub fn predicted(&self, model: &ModelRef) -> Option<usize> {
         self.predicted.as_ref().filter(|(of, _)| of == model).map(|(_, class)| *class)
     }
 
@@ -65,7 +66,7 @@ impl RunState {
     /// A run has begun.
     pub fn begin(&mut self, spec: &JobSpec, info: Arc<ModelInfo>) {
         if let Ok(technique) = find(TECHNIQUES, &spec.technique) {
-            let key = ModelKey::of(spec, technique);
+            let key = model_of(spec, technique);
             self.models.learn(key.clone(), info);
             self.model = Some(key);
         }

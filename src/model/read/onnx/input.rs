@@ -3,6 +3,7 @@
 use super::Refusal;
 use super::constant::Element;
 use super::proto::{AttributeValue, Dim, Graph, ValueInfo};
+use crate::model::Assumption;
 use std::collections::HashSet;
 
 /// The side of the picture where neither file nor person says one.
@@ -69,7 +70,7 @@ pub fn choose(
     graph: &Graph,
     target: &str,
     options: &Options,
-    assumptions: &mut Vec<String>,
+    assumptions: &mut Vec<Assumption>,
 ) -> Result<Input, Refusal> {
     let weights: HashSet<&str> = graph.initializers.iter().map(|tensor| tensor.name.as_str()).collect();
     let free: Vec<&ValueInfo> = graph.inputs.iter().filter(|info| !weights.contains(info.name.as_str())).collect();
@@ -119,7 +120,7 @@ fn maps(
     dims: &[Dim],
     bytes: bool,
     options: &Options,
-    assumptions: &mut Vec<String>,
+    assumptions: &mut Vec<Assumption>,
 ) -> Result<Input, Refusal> {
     let is_channels = |dim: &Dim| matches!(fixed(dim), Some(1 | 3 | 4));
     let channels_last =
@@ -132,7 +133,8 @@ fn maps(
         }
         (Some(channels), _) | (None, Some(channels)) => channels,
         (None, None) => {
-            assumptions.push("3 channels, since the file leaves them open".to_owned());
+            let what = "3 channels, since the file leaves them open".to_owned();
+            assumptions.push(Assumption { what, option: "--channels".to_owned() });
             3
         }
     };
@@ -148,7 +150,8 @@ fn maps(
         )));
     }
     if size.iter().any(Option::is_none) {
-        assumptions.push(format!("{USUAL_SIZE}×{USUAL_SIZE} pixels, since the file leaves them open (--input-size)"));
+        let what = format!("{USUAL_SIZE}×{USUAL_SIZE} pixels, since the file leaves them open");
+        assumptions.push(Assumption { what, option: "--input-size".to_owned() });
     }
     let size = size.map(|side| side.unwrap_or(USUAL_SIZE));
     if channels > 1024 || size.iter().any(|side| *side > LONGEST_SIDE) {

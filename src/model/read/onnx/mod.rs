@@ -32,7 +32,7 @@ pub use lower::operators;
 pub use refusal::Refusal;
 
 use crate::error::{Error, Result};
-use crate::model::Scores;
+use crate::model::{Assumption, Scores};
 use ir::Graph;
 use source::Source;
 use std::path::Path;
@@ -59,8 +59,8 @@ pub struct Imported {
     pub opset: i64,
     /// Bits of a number of the largest weight in the file.
     pub weight_bits: usize,
-    /// What was assumed because the file does not say it, each a sentence's tail.
-    pub assumptions: Vec<String>,
+    /// What was assumed because the file does not say it, each with the option that changes it.
+    pub assumptions: Vec<Assumption>,
 }
 
 impl Imported {

@@ -288,12 +288,6 @@ impl Binary {
         !self.is_smooth() && !matches!(self, Self::Mod { .. })
     }
 
-    /// Whether the order of its operands does not matter.
-    #[must_use]
-    pub fn commutes(self) -> bool {
-        matches!(self, Self::Add | Self::Mul | Self::Min | Self::Max | Self::Equal | Self::And | Self::Or | Self::Xor)
-    }
-
     /// Its value of numbers.
     #[must_use]
     #[expect(clippy::float_cmp, reason = "equality of constants is what the file asks for")]
