@@ -60,6 +60,32 @@ fn a_manifest_that_cannot_be_followed_says_why() {
 }
 
 #[test]
+fn a_run_is_made_again_on_its_own_model_file() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
+    let photo = golden("dog_224.png").to_string_lossy().into_owned();
+    let copy =
+        |fixture: &str, to: &str| std::fs::copy(format!("tests/data/onnx/{fixture}.onnx"), path(to)).expect("copied");
+    copy("cnn_ts17", "net.onnx");
+    json(&["run", "gradient", &photo, "--model", &path("net.onnx"), "--json", "--out", &path("a")]);
+    let again = ["run", "--from", &path("a/run.json"), "--json", "--out", &path("b")];
+    let maps =
+        || ["a", "b"].map(|run| std::fs::read(folder.path().join(run).join("attribution.npy")).expect("a map"));
+    std::fs::rename(path("net.onnx"), path("a/net.onnx")).expect("moved beside the manifest");
+    json(&again);
+    let [first, second] = maps();
+    assert_eq!(first, second);
+    fails(&[&again[..], &["--model", "squeezenet1_1"]].concat(), 2, &["cannot be used with", "--model"]);
+    fails(&[&again[..], &["--mean", "0,0,0"]].concat(), 2, &["cannot be used with", "--mean"]);
+    copy("cnn_ts11", "a/net.onnx");
+    fails(&again, 4, &["net.onnx", "checksum"]);
+    std::fs::remove_file(path("a/net.onnx")).expect("removed");
+    fails(&again, 4, &["net.onnx", "beside"]);
+    fails(&["run", "gradient", &photo, "--model", &path("none.onnx"), "--out", &path("none")], 4, &["none.onnx"]);
+    assert!(!folder.path().join("none").exists(), "a run that failed leaves no folder");
+}
+
+#[test]
 fn an_attack_on_a_folder_reports_robust_accuracy() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = |name: &str| folder.path().join(name).to_string_lossy().into_owned();

@@ -8,7 +8,7 @@ use gradlens::engine::{
 };
 use gradlens::imaging::{Display, HeatMap, Picture};
 use gradlens::picture::{self, Importance, Pictures, Protocol, Writer};
-use gradlens::techniques::{Panel, TECHNIQUES, View};
+use gradlens::techniques::{Finding, Panel, TECHNIQUES, View};
 use gradlens::tui::{Action, App, Theme, draw};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -266,11 +266,11 @@ fn attack() -> App {
         points: (0..=10).map(|i| (i, from + (to - from) * i as f64 / 10.0)).collect(),
     };
     let found = [
-        ("L∞", "4/255"),
-        ("L2", "4.218"),
-        ("flipped at", "step 4"),
-        ("8-bit", "fools"),
-        ("JPEG 90", "does not fool"),
+        ("L∞", "4/255", None),
+        ("L2", "4.218", None),
+        ("flipped at", "step 4", None),
+        ("8-bit", "fools", Some(true)),
+        ("JPEG 90", "does not fool", Some(false)),
     ];
     let before = snapshot("pgd");
     let course = Course {
@@ -284,7 +284,7 @@ fn attack() -> App {
         input: before.view.input.clone(),
         result: Some(picture(64, 64)),
         perturbation: Some(picture(64, 64)),
-        findings: found.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+        findings: found.map(|(name, value, success)| Finding { success, ..Finding::new(name, value) }).into(),
         ..View::default()
     };
     app.on_snapshot(Arc::new(Snapshot { course, view, ..before }));

@@ -175,6 +175,7 @@ impl std::fmt::Display for Robustness {
 impl Batch<'_> {
     /// Runs the jobs; one that fails does not stop the others.
     pub fn run(self) -> anyhow::Result<u8> {
+        let made_here = !self.out.exists();
         check_folder(self.out)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(async {
@@ -230,6 +231,10 @@ impl Batch<'_> {
                     reports => serde_json::to_string_pretty(reports)?,
                 };
                 println!("{text}");
+            }
+            if made_here && code != exit::DONE {
+                // Only an empty folder can be removed like this: what a run has written stays.
+                let _ = std::fs::remove_dir(self.out);
             }
             Ok(code)
         })

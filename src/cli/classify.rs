@@ -15,6 +15,9 @@ pub(super) fn classify(args: &ClassifyArgs) -> anyhow::Result<u8> {
     let device = resolve::computing(&args.on)?;
     let model = model::open(BUILT_IN, &resolve::model(&args.model, Purpose::Classes)?, &device)?;
     let output = resolve::classes(&model)?.clone();
+    if let Some(text) = model.info.provenance.assumptions().filter(|_| !args.json) {
+        eprintln!("gradlens: {}", printable(&text));
+    }
     let mut code = exit::DONE;
     let mut list = vec![];
     for path in &args.images {

@@ -12,7 +12,7 @@ use crate::imaging::samples::{PAINTINGS, PHOTOS};
 use crate::imaging::{Display, decode, read_bytes};
 use crate::picture::Protocol;
 use crate::techniques::TECHNIQUES;
-use crate::tui::{self, Begin, Ending, RunSummary, Setup, Theme, printable};
+use crate::tui::{self, Begin, RunSummary, SessionEnd, Setup, Theme, printable};
 use std::io::IsTerminal;
 use std::path::PathBuf;
 
@@ -143,7 +143,7 @@ fn bandwidth(args: &ScreenArgs) -> Result<Option<f64>, Error> {
 }
 
 /// A few lines that stay in the scrollback.
-fn summarise(ending: &Ending, over_there: Option<&Way>) {
+fn summarise(ending: &SessionEnd, over_there: Option<&Way>) {
     const MOST: usize = 8;
     let skipped = ending.runs.len().saturating_sub(MOST);
     if skipped > 0 {

@@ -3,6 +3,7 @@
 use crate::engine::{JobSpec, Origin, RunManifest, Source};
 use crate::error::{Error, Result};
 use crate::imaging::samples;
+use crate::model::read::is_file;
 use crate::model::sha256_hex;
 use std::path::{Path, PathBuf};
 
@@ -14,7 +15,8 @@ pub(super) struct Replay {
     pub threads: usize,
 }
 
-/// Reads a manifest and finds its pictures again: where they were, beside the manifest, or in the present folder.
+/// Reads a manifest and finds its pictures and its model again: where they were, beside the manifest, or in the present
+/// folder.
 pub(super) fn replay(path: &Path) -> Result<Replay> {
     let unusable = |reason: String| Error::bad_value("--from", path.display(), reason);
     let text = std::fs::read_to_string(path).map_err(|e| unusable(format!("it cannot be read: {e}")))?;
@@ -29,10 +31,30 @@ pub(super) fn replay(path: &Path) -> Result<Replay> {
         let Some(record) = records.find(|record| record.file == source.name()) else { continue };
         *source = found(source, path, &record.sha256)?;
     }
-    if let Some(weights) = &job.weights
-        && !weights.exists()
+    let model = |file: &Path| {
+        find_again(file, path, Some(&manifest.weights_sha256)).map_err(|missing| match missing {
+            Missing::Gone => Error::bad_model(
+                file,
+                "the run was made with it, and it is neither there nor beside the run.json; put it there",
+            ),
+            Missing::Differs => {
+                Error::bad_model(file, "it is not the model of that run any more: its checksum differs")
+            }
+        })
+    };
+    if let Some(weights) = &mut job.weights {
+        *weights = model(weights)?;
+    } else if let Some(name) = job.model.as_mut().filter(|name| is_file(name)) {
+        let found = model(Path::new(name.as_str()))?;
+        // A bare name is taken for a model of the catalogue's.
+        *name = if is_file(&found.to_string_lossy()) { found } else { Path::new(".").join(found) }
+            .to_string_lossy()
+            .into_owned();
+    }
+    if let Some(labels) = &mut job.reading.labels
+        && let Ok(found) = find_again(labels, path, None)
     {
-        return Err(Error::bad_weights(weights, "the run was made with it, and it is no longer there"));
+        *labels = found;
     }
     Ok(Replay { job, device: manifest.machine.device, threads: manifest.machine.threads })
 }
@@ -45,22 +67,38 @@ fn found(source: &Source, manifest: &Path, sha256: &str) -> Result<Source> {
             _ => Err(Error::bad_image(source.name(), "this version of gradlens has another sample of that name")),
         };
     };
+    find_again(path, manifest, Some(sha256)).map(Source::File).map_err(|missing| {
+        let reason = match missing {
+            Missing::Differs => "it is not the picture of that run any more: its checksum differs",
+            Missing::Gone => {
+                "the run was made with it, and it is neither there nor beside the run.json; put it there"
+            }
+        };
+        Error::bad_image(path, reason)
+    })
+}
+
+/// Why a file of an earlier run is not found again.
+enum Missing {
+    /// There is no such file.
+    Gone,
+    /// There is one, and it is another.
+    Differs,
+}
+
+/// A file where it was, beside the manifest, or in the present folder; with this checksum, where that is known.
+fn find_again(path: &Path, manifest: &Path, sha256: Option<&str>) -> std::result::Result<PathBuf, Missing> {
     let name = path.file_name().map(PathBuf::from).unwrap_or_default();
     let folder = manifest.parent().unwrap_or_else(|| Path::new(""));
     let (beside, from_there) = (folder.join(&name), folder.join(path));
-    let mut seen = false;
-    for candidate in [path.clone(), from_there, beside, name] {
+    let mut missing = Missing::Gone;
+    for candidate in [path.to_owned(), from_there, beside, name] {
         if let Ok(bytes) = std::fs::read(&candidate) {
-            seen = true;
-            if sha256_hex(&bytes) == sha256 {
-                return Ok(Source::File(candidate));
+            if sha256.is_none_or(|sha256| sha256_hex(&bytes) == sha256) {
+                return Ok(candidate);
             }
+            missing = Missing::Differs;
         }
     }
-    let reason = if seen {
-        "it is not the picture of that run any more: its checksum differs"
-    } else {
-        "the run was made with it, and it is neither there nor beside the run.json; put it there"
-    };
-    Err(Error::bad_image(path, reason))
+    Err(missing)
 }

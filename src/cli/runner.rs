@@ -4,6 +4,7 @@ use super::exit;
 use crate::engine::{Command, Engine, Event, FailureKind, JobSpec, Link, Phase, RunManifest, Snapshot, Update};
 use crate::error::{Error, Result};
 use crate::imaging::Display;
+use crate::model::Provenance;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
 use std::path::Path;
@@ -20,6 +21,8 @@ pub(super) struct Runner {
     display: Display,
     /// Whether an animation of each run is written.
     record: bool,
+    /// What has been said of the models so far.
+    said: Option<String>,
 }
 
 /// How a job ended.
@@ -37,7 +40,7 @@ pub(super) struct Outcome {
 
 impl Runner {
     pub fn new(engine: &Engine, quiet: bool, display: Display, record: bool) -> Self {
-        Self { link: engine.link(), quiet, display, record }
+        Self { link: engine.link(), quiet, display, record, said: None }
     }
 
     /// Runs one job to its end and saves it, if there is a folder.
@@ -101,7 +104,10 @@ impl Runner {
                         goes = true;
                         self.link.send(Command::Resume)?;
                     }
-                    Event::Started { ref spec, .. } => {
+                    Event::Started { ref spec, ref model, .. } => {
+                        if !self.quiet {
+                            self.say_assumptions(&model.provenance);
+                        }
                         if let Some(delivery) = &spec.delivery {
                             (self.display, self.record) = (delivery.display.clone(), delivery.record);
                         }
@@ -116,6 +122,16 @@ impl Runner {
         }
         outcome.snapshot = self.link.snapshot();
         Ok(outcome)
+    }
+
+    /// Says what was assumed of a model, once.
+    fn say_assumptions(&mut self, provenance: &Provenance) {
+        if let Some(text) = provenance.assumptions()
+            && self.said.as_ref() != Some(&text)
+        {
+            eprintln!("gradlens: {}", crate::tui::printable(&text));
+            self.said = Some(text);
+        }
     }
 
     /// Whether there is a folder to save to.

@@ -33,3 +33,12 @@ pub struct Provenance {
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub assumed: Vec<Assumption>,
 }
+
+impl Provenance {
+    /// What was assumed, in a sentence with the options that change it; `None` if nothing was.
+    #[must_use]
+    pub fn assumptions(&self) -> Option<String> {
+        let parts: Vec<String> = self.assumed.iter().map(|a| format!("{} ({})", a.what, a.option)).collect();
+        (!parts.is_empty()).then(|| format!("{} does not say everything; assumed: {}", self.file, parts.join("; ")))
+    }
+}

@@ -15,8 +15,8 @@ pub mod style;
 mod visualization;
 
 pub use api::{
-    Aim, Artefact, Context, Figure, Group, Job, Need, Needs, Panel, ParamKind, ParamSpec, ParamValue, Params, Preset,
-    Progress, Scale, State, Technique, View, figure, spec,
+    Aim, Artefact, Context, Figure, Finding, Group, Job, Need, Needs, Panel, ParamKind, ParamSpec, ParamValue,
+    Params, Preset, Progress, Scale, State, Technique, View, figure, spec,
 };
 pub use attribution::Method;
 pub use classifier::classify;

@@ -16,6 +16,9 @@ const PATIENCE: usize = 8;
 /// As many times the smallest so far it may be for longer: Adam leaps now and then, far into a run, and comes back.
 const COMES_BACK: usize = 250;
 
+/// A loss that had become more than this many times smaller counts as one that had become this many times smaller.
+const MOST_FALLEN: f64 = 100.0;
+
 /// How many updates.
 pub(super) const fn steps(default: i64) -> ParamSpec {
     ParamSpec::int("steps", [1, 100_000], default, "stop after so many updates").in_unit("steps")
@@ -55,6 +58,10 @@ pub(super) struct Watch {
     smoothed: Option<f64>,
     best: Option<(f64, usize)>,
     first: Option<f64>,
+    /// How many times smaller it had become before it was begun anew. The start of the new objective is not known, and
+    /// beside a loss that has converged already every leap of Adam's would look like the end.
+    #[serde(default)]
+    fallen: f64,
     lowest: Option<(f64, usize)>,
     /// Steps in a row that were much worse than the start, and than the best.
     worse: [usize; 2],
@@ -76,7 +83,7 @@ impl Watch {
     /// [`Error::Diverged`] if it has grown out of hand.
     pub fn see_loss(&mut self, step: usize, loss: f64) -> Result<()> {
         self.see(step, loss);
-        let first = self.first.get_or_insert(loss).max(1e-9);
+        let first = self.first.get_or_insert(loss * self.fallen.max(1.0)).max(1e-9);
         let (lowest, at) = *self.lowest.get_or_insert((loss, step));
         for (worse, than) in self.worse.iter_mut().zip([first, lowest.max(1e-9)]) {
             *worse = if loss > WORSE * than { *worse + 1 } else { 0 };
@@ -93,7 +100,11 @@ impl Watch {
 
     /// Begins anew: the objective is another one from here on.
     pub fn forget(&mut self) {
-        *self = Self::default();
+        let fallen = match (self.first, self.smoothed) {
+            (Some(first), Some(now)) if now > 0.0 => (first / now).min(MOST_FALLEN),
+            _ => self.fallen,
+        };
+        *self = Self { fallen, ..Self::default() };
     }
 
     /// Whether the objective has not improved for as many updates as `plateau` says.
@@ -142,6 +153,15 @@ mod tests {
         for (step, loss) in [20.0, 0.8, 16.0, 12.0, 0.9].into_iter().enumerate() {
             leaping.see_loss(step, loss).expect("a leap");
         }
+        let mut changed = Watch::default();
+        for (step, loss) in std::iter::once(20.0).chain([1.0; 60]).enumerate() {
+            changed.see_loss(step, loss).expect("falling");
+        }
+        changed.forget();
+        for (step, loss) in std::iter::once(2.0).chain([7.0; 2 * PATIENCE]).enumerate() {
+            changed.see_loss(step, loss).expect("a leap after a change of weights");
+        }
+        assert!(changed.see_loss(99, 1e3).is_err());
         assert!((0..=COMES_BACK).any(|step| leaping.see_loss(step, 10.0).is_err()), "it does not come back");
     }
 }

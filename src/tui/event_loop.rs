@@ -32,7 +32,7 @@ type Screen = ratatui::Terminal<CrosstermBackend<FrameBuffer>>;
 
 /// What is left when the dashboard is closed.
 #[derive(Debug)]
-pub struct Ending {
+pub struct SessionEnd {
     /// The runs of the session.
     pub runs: Vec<RunSummary>,
     /// Whether the system ended it.
@@ -46,7 +46,7 @@ pub struct Ending {
 ///
 /// # Errors
 /// If the terminal cannot be taken or written to.
-pub async fn run(mut link: Link, setup: Setup, forced: Option<Protocol>) -> anyhow::Result<Ending> {
+pub async fn run(mut link: Link, setup: Setup, forced: Option<Protocol>) -> anyhow::Result<SessionEnd> {
     let bandwidth = setup.bandwidth;
     let mut app = App::new(setup);
     // The engine loads and computes while the terminal is still being asked what it can do.
@@ -83,7 +83,7 @@ pub async fn run(mut link: Link, setup: Setup, forced: Option<Protocol>) -> anyh
     drop(taken);
     outcome?;
     let left = part(&mut app, &mut link).await;
-    Ok(Ending { runs: app.summaries().to_vec(), interrupted: app.was_interrupted(), left })
+    Ok(SessionEnd { runs: app.summaries().to_vec(), interrupted: app.was_interrupted(), left })
 }
 
 /// Takes leave of the engine: it ends, or goes on with its run and says under which name.

@@ -24,7 +24,7 @@ mod zoom;
 pub use action::Action;
 pub use app::{App, Begin, RunSummary, Setup};
 pub use doctor::{Examination, examine};
-pub use event_loop::{Ending, run};
+pub use event_loop::{SessionEnd, run};
 pub use keymap::{BINDINGS, Binding, When};
 pub use panes::draw;
 pub use text::printable;

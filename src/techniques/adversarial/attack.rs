@@ -7,12 +7,14 @@ use super::criterion::Criterion;
 use super::example::{Example, LossAt};
 use super::loss::Loss;
 use super::norm::Limit;
-use super::robustness::{Robustness, verdict};
+use super::robustness::{Robustness, fooling};
 use crate::error::{Error, Result};
 use crate::imaging::Picture;
 use crate::model::top_class;
 use crate::optim::length;
-use crate::techniques::api::{Aim, Context, Group, Job, Need, Needs, ParamSpec, Params, State, Technique, View};
+use crate::techniques::api::{
+    Aim, Context, Finding, Group, Job, Need, Needs, ParamSpec, Params, State, Technique, View,
+};
 use candle_core::{Device, Tensor};
 use serde_json::{Map, Value};
 
@@ -304,12 +306,13 @@ impl Optimisation for RunningAttack {
         let result = self.result()?;
         let input = self.example.picture.clone();
         let (perturbation, factor) = magnified(&input, &result);
-        let mut found = self.norms(&result).in_words();
-        found.push(("magnified".into(), format!("× {factor}")));
-        found.push(("flipped at".into(), self.iterations.map_or("—".into(), |step| format!("step {step}"))));
+        let mut found = self.norms(&result).findings();
+        found.push(Finding::new("magnified", format!("× {factor}")));
+        let flipped = self.iterations.map_or("—".into(), |step| format!("step {step}"));
+        found.push(Finding::new("flipped at", flipped));
         match &self.robustness {
-            Some(robustness) => found.extend(robustness.in_words()),
-            None => found.push(("8-bit picture".into(), verdict(self.kept.is_some()).into())),
+            Some(robustness) => found.extend(robustness.findings()),
+            None => found.push(fooling("8-bit picture", self.kept.is_some())),
         }
         Ok(View {
             input: Some(input),

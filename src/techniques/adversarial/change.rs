@@ -1,6 +1,7 @@
 //! How large a change of a picture is.
 
 use crate::imaging::Picture;
+use crate::techniques::api::Finding;
 use serde_json::{Value, json};
 
 /// Norms of a change, of values in `[0, 1]`.
@@ -33,12 +34,12 @@ impl Norms {
         json!({ "linf": self.linf, "l2": self.l2, "l0": self.l0, "pixels": self.pixels })
     }
 
-    pub fn in_words(&self) -> Vec<(String, String)> {
+    pub fn findings(&self) -> Vec<Finding> {
         let share = 100.0 * self.l0 as f64 / self.values.max(1) as f64;
         vec![
-            ("L∞".into(), format!("{:.0}/255", self.linf * 255.0)),
-            ("L2".into(), format!("{:.3}", self.l2)),
-            ("L0".into(), format!("{} ({share:.1} %)", self.l0)),
+            Finding::new("L∞", format!("{:.0}/255", self.linf * 255.0)),
+            Finding::new("L2", format!("{:.3}", self.l2)),
+            Finding::new("L0", format!("{} ({share:.1} %)", self.l0)),
         ]
     }
 }

@@ -3,6 +3,7 @@
 use super::example::Example;
 use crate::error::Result;
 use crate::imaging::Picture;
+use crate::techniques::api::Finding;
 use image::codecs::jpeg::JpegEncoder;
 use serde_json::Value;
 
@@ -34,14 +35,15 @@ impl Robustness {
             .into()
     }
 
-    pub fn in_words(&self) -> Vec<(String, String)> {
-        self.0.iter().map(|(name, survived)| ((*name).to_owned(), verdict(*survived).to_owned())).collect()
+    pub fn findings(&self) -> Vec<Finding> {
+        self.0.iter().map(|(name, survived)| fooling(name, *survived)).collect()
     }
 }
 
 /// What is said of a picture that fools, or does not.
-pub(super) fn verdict(fools: bool) -> &'static str {
-    if fools { "fools" } else { "does not fool" }
+pub(super) fn fooling(name: &str, fools: bool) -> Finding {
+    let value = if fools { "fools" } else { "does not fool" };
+    Finding { success: Some(fools), ..Finding::new(name, value) }
 }
 
 fn through_jpeg(picture: &Picture) -> Option<Picture> {

@@ -11,7 +11,9 @@ use super::norm::Norm;
 use crate::error::{Error, Result};
 use crate::imaging::{Array, Picture, montage};
 use crate::model::{Model, Output, top_class};
-use crate::techniques::api::{Aim, Context, Group, Job, Need, Needs, ParamSpec, Params, State, Technique, View};
+use crate::techniques::api::{
+    Aim, Context, Finding, Group, Job, Need, Needs, ParamSpec, Params, State, Technique, View,
+};
 use candle_core::{IndexOp, Tensor};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
@@ -223,9 +225,10 @@ impl Optimisation for UniversalPerturbation {
         let grey = Picture::new(first.width, first.height, vec![128; first.rgb.len()]);
         let on_grey = self.model.input().picture_from_pixels(&(&self.change + 128.0 / 255.0)?)?;
         let (perturbation, factor) = magnified(&grey, &on_grey);
-        let mut found = Norms::of(&grey, &on_grey, self.model.input().pixel_channels()).in_words();
-        found.push(("magnified".into(), format!("× {factor}")));
-        found.push(("fooled".into(), format!("{:.0} % of {}", 100.0 * self.fooled(), self.photos.len())));
+        let mut found = Norms::of(&grey, &on_grey, self.model.input().pixel_channels()).findings();
+        found.push(Finding::new("magnified", format!("× {factor}")));
+        let fooled = format!("{:.0} % of {}", 100.0 * self.fooled(), self.photos.len());
+        found.push(Finding::new("fooled", fooled));
         let change = self.change.i(0)?;
         let values = Array { shape: change.dims().to_vec(), values: change.flatten_all()?.to_vec1()?.into() };
         Ok(View {

@@ -38,8 +38,8 @@ pub struct View {
     /// The same raw, `[C, H, W]`, where it is the thing that is looked for.
     #[serde(skip)]
     pub perturbation_values: Option<Array>,
-    /// What was found out about the result, in words: name and value.
-    pub findings: Vec<(String, String)>,
+    /// What was found out about the result.
+    pub findings: Vec<Finding>,
     /// The map made so far, raw.
     pub heat: Option<HeatMap>,
     /// The attribution `[C, H, W]` behind the map, where the technique has channels.
@@ -51,6 +51,24 @@ pub struct View {
     pub similarity: Vec<Vec<f32>>,
     /// What the metrics found so far, by name.
     pub scores: Vec<(String, f64)>,
+}
+
+/// Something that was found out about a result.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// What was looked at: `L2`, `JPEG 90`.
+    pub name: String,
+    /// What was found, in words.
+    pub value: String,
+    /// Whether that is what the technique is for; none where it is neither good nor bad.
+    pub success: Option<bool>,
+}
+
+impl Finding {
+    /// A finding that is neither good nor bad.
+    pub fn new(name: &str, value: impl Into<String>) -> Self {
+        Self { name: name.to_owned(), value: value.into(), success: None }
+    }
 }
 
 /// A picture, a map or an array of a [`View`].

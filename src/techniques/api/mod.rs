@@ -9,7 +9,7 @@ mod state;
 mod technique;
 
 pub use figures::{Figure, Scale, figure};
-pub use job::{Artefact, Job, Panel, Progress, View};
+pub use job::{Artefact, Finding, Job, Panel, Progress, View};
 pub use params::{ParamKind, ParamSpec, ParamValue, Params, Preset, spec};
 pub use state::State;
 pub use technique::{Aim, Context, Group, Need, Needs, Technique};

@@ -251,8 +251,12 @@ impl App {
             Event::Warned { message } => self.complain(&message),
             Event::Interrupted { .. } => self.interrupt(Leaving::Quit),
             Event::Started { spec, model, .. } => {
-                self.run.begin(&spec, model);
+                let assumptions = model.provenance.assumptions();
+                let new = self.run.begin(&spec, model);
                 self.adopt(*spec);
+                if let Some(text) = assumptions.filter(|_| new) {
+                    self.say(&text);
+                }
             }
             Event::Kept { .. } | Event::Paused { .. } | Event::Resumed { .. } | Event::Changed { .. } => {}
         }

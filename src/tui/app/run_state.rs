@@ -63,13 +63,14 @@ impl RunState {
         self.predicted = None;
     }
 
-    /// A run has begun.
-    pub fn begin(&mut self, spec: &JobSpec, info: Arc<ModelInfo>) {
-        if let Ok(technique) = find(TECHNIQUES, &spec.technique) {
-            let key = model_of(spec, technique);
-            self.models.learn(key.clone(), info);
-            self.model = Some(key);
-        }
+    /// A run has begun; says whether its model had not been heard of before.
+    pub fn begin(&mut self, spec: &JobSpec, info: Arc<ModelInfo>) -> bool {
+        let Ok(technique) = find(TECHNIQUES, &spec.technique) else { return false };
+        let key = model_of(spec, technique);
+        let new = self.models.get(&key).is_none();
+        self.models.learn(key.clone(), info);
+        self.model = Some(key);
+        new
     }
 
     /// Takes a newer snapshot; `explains_photo` says that its classes are those of the photo at its beginning.

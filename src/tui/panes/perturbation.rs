@@ -1,6 +1,7 @@
 //! What an attack added to the photo, magnified, with its norms and what the result survives.
 
 use super::pane::{Canvas, Pane, framed, pointed, put};
+use crate::techniques::Finding;
 use crate::tui::app::App;
 use crate::tui::content::Content;
 use crate::tui::layout::Place;
@@ -34,8 +35,8 @@ impl Pane for Perturbation {
 fn lines(app: &App, width: usize) -> Vec<Line<'static>> {
     let mut lines: Vec<Vec<Span<'static>>> = vec![vec![]];
     let mut used = 0;
-    for (name, value) in &app.snapshot().view.findings {
-        let value = printable(value);
+    for Finding { name, value, success } in &app.snapshot().view.findings {
+        let (name, value) = (printable(name), printable(value));
         let size = name.chars().count() + value.chars().count() + 1;
         if used > 0 && used + 2 + size > width {
             lines.push(vec![]);
@@ -46,10 +47,10 @@ fn lines(app: &App, width: usize) -> Vec<Line<'static>> {
             line.push(Span::raw("  "));
             used += 2;
         }
-        let style = match value.as_str() {
-            "fools" => app.view().theme.good(),
-            "does not fool" => app.view().theme.changed(),
-            _ => app.view().theme.strong(),
+        let style = match success {
+            Some(true) => app.view().theme.good(),
+            Some(false) => app.view().theme.changed(),
+            None => app.view().theme.strong(),
         };
         line.extend([Span::styled(format!("{name} "), app.view().theme.dim()), Span::styled(value, style)]);
         used += size;

@@ -18,54 +18,53 @@ const FIRST: [usize; 4] = [0, 3, 1, 2];
 
 /// A value as it is kept: axis i of it is axis `perm[i]` of `id`.
 #[derive(Clone)]
-struct Kept {
+struct Permuted {
     id: ValueId,
     perm: Vec<usize>,
 }
 
-struct Mover<'g> {
+struct Pass<'g> {
     graph: &'g mut Graph,
     nodes: Vec<Node>,
-    kept: HashMap<ValueId, Kept>,
+    kept: HashMap<ValueId, Permuted>,
     real: HashMap<(ValueId, Vec<usize>), ValueId>,
 }
 
 /// Moves changes of layout as far back as they go. A picture that the file wants channels-last becomes channels-first.
 pub fn apply(graph: &mut Graph, input: &Input) {
     let nodes = std::mem::take(&mut graph.nodes);
-    let mut mover =
-        Mover { graph, nodes: Vec::with_capacity(nodes.len()), kept: HashMap::new(), real: HashMap::new() };
+    let mut pass = Pass { graph, nodes: Vec::with_capacity(nodes.len()), kept: HashMap::new(), real: HashMap::new() };
     if input.channels_last {
-        let declared = mover.graph.input;
-        let name = mover.graph.value(declared).name.clone();
-        let picture = mover.graph.fresh(vec![1, input.channels, input.size[0], input.size[1]]);
-        mover.graph.values[picture.0 as usize].name = name;
-        mover.kept.insert(declared, Kept { id: picture, perm: LAST.to_vec() });
-        mover.graph.input = picture;
+        let declared = pass.graph.input;
+        let name = pass.graph.value(declared).name.clone();
+        let picture = pass.graph.fresh(vec![1, input.channels, input.size[0], input.size[1]]);
+        pass.graph.values[picture.0 as usize].name = name;
+        pass.kept.insert(declared, Permuted { id: picture, perm: LAST.to_vec() });
+        pass.graph.input = picture;
     }
-    nodes.into_iter().for_each(|node| mover.node(node));
-    let output = mover.graph.output;
-    let output = mover.natural(output, None);
-    let nodes = mover.nodes;
+    nodes.into_iter().for_each(|node| pass.node(node));
+    let output = pass.graph.output;
+    let output = pass.natural(output, None);
+    let nodes = pass.nodes;
     graph.nodes = nodes;
     graph.output = output;
     graph.drop_dead();
 }
 
-impl Mover<'_> {
-    fn kept(&self, id: ValueId) -> Kept {
-        let natural = || Kept { id, perm: (0..self.graph.shape(id).len()).collect() };
+impl Pass<'_> {
+    fn kept(&self, id: ValueId) -> Permuted {
+        let natural = || Permuted { id, perm: (0..self.graph.shape(id).len()).collect() };
         self.kept.get(&id).cloned().unwrap_or_else(natural)
     }
 
     /// A value in its own layout, made real if it is kept in another.
     fn natural(&mut self, id: ValueId, reader: Option<&Node>) -> ValueId {
         let kept = self.kept(id);
-        self.turned(&kept, &kept.perm, reader)
+        self.permuted(&kept, &kept.perm, reader)
     }
 
     /// What is kept, with its axes in this order.
-    fn turned(&mut self, kept: &Kept, perm: &[usize], reader: Option<&Node>) -> ValueId {
+    fn permuted(&mut self, kept: &Permuted, perm: &[usize], reader: Option<&Node>) -> ValueId {
         if is_identity(perm) {
             return kept.id;
         }
@@ -77,8 +76,8 @@ impl Mover<'_> {
         let shape: Vec<usize> = perm.iter().map(|axis| from[*axis]).collect();
         let op = if only_ones_move(from, perm) { Op::Reshape } else { Op::Transpose { perm: perm.to_vec() } };
         let id = match self.graph.constant(kept.id) {
-            Some(constant) => match turned_constant(constant, &op, &shape) {
-                Some(turned) => self.graph.add_constant(turned),
+            Some(constant) => match permuted_constant(constant, &op, &shape) {
+                Some(permuted) => self.graph.add_constant(permuted),
                 None => self.push(op, vec![kept.id], shape, reader),
             },
             None => self.push(op, vec![kept.id], shape, reader),
@@ -98,7 +97,7 @@ impl Mover<'_> {
         if let Op::Transpose { perm } = &node.op {
             let kept = self.kept(node.inputs[0]);
             let perm = perm.iter().map(|axis| kept.perm[*axis]).collect();
-            self.kept.insert(node.output, Kept { id: kept.id, perm });
+            self.kept.insert(node.output, Permuted { id: kept.id, perm });
             return;
         }
         match self.layout(&node) {
@@ -170,12 +169,12 @@ impl Mover<'_> {
         }
         turn_axes(&mut node.op, perm, &inverse);
         let stored = self.graph.fresh(inverse.iter().map(|axis| shape[*axis]).collect());
-        self.kept.insert(node.output, Kept { id: stored, perm: perm.to_vec() });
+        self.kept.insert(node.output, Permuted { id: stored, perm: perm.to_vec() });
         node.output = stored;
         self.nodes.push(node);
     }
 
-    /// An operand in the layout that is kept: turned, if its own or its present one is another.
+    /// An operand in the layout that is kept: permuted, if its own or its present one is another.
     fn operand(&mut self, id: ValueId, inverse: &[usize], reader: &Node) -> ValueId {
         let mut kept = self.kept(id);
         let len: usize = self.graph.shape(id).iter().product();
@@ -194,7 +193,7 @@ impl Mover<'_> {
             kept = self.kept(laid);
         }
         let turn: Vec<usize> = inverse.iter().map(|axis| kept.perm[*axis]).collect();
-        self.turned(&kept, &turn, Some(reader))
+        self.permuted(&kept, &turn, Some(reader))
     }
 }
 
@@ -253,7 +252,7 @@ fn turn_axes(op: &mut Op, perm: &[usize], inverse: &[usize]) {
     }
 }
 
-fn turned_constant(constant: &Constant, op: &Op, shape: &[usize]) -> Option<Constant> {
+fn permuted_constant(constant: &Constant, op: &Op, shape: &[usize]) -> Option<Constant> {
     fold::evaluate(op, &[constant], shape, constant.element).ok().flatten()
 }
 

@@ -35,55 +35,55 @@ const KNOWN: [Unary; 13] = [
 ];
 
 /// Gives the largest part of the graph that ends here the name of the function that it is.
-pub fn recognise(scene: &mut Rewriting, i: usize) -> bool {
-    if !matches!(scene.op(i), Op::Binary(_) | Op::Unary(Unary::Clip { .. } | Unary::Log | Unary::Reciprocal)) {
+pub fn recognise(graph: &mut Rewriting, i: usize) -> bool {
+    if !matches!(graph.op(i), Op::Binary(_) | Op::Unary(Unary::Clip { .. } | Unary::Log | Unary::Reciprocal)) {
         return false;
     }
-    let out = scene.output(i);
+    let out = graph.output(i);
     let mut part = Part { nodes: vec![i], open: Vec::new() };
-    part.open_inputs(scene, i);
+    part.open_inputs(graph, i);
     let mut best = None;
     while part.nodes.len() <= MOST_NODES {
         if let [x] = part.open[..]
             && part.nodes.len() > 1
-            && scene.shape(x) == scene.shape(out)
-            && let Some(function) = part.known(scene, x, out)
+            && graph.shape(x) == graph.shape(out)
+            && let Some(function) = part.known(graph, x, out)
         {
             best = Some((x, function));
         }
-        if !part.grow(scene) {
+        if !part.grow(graph) {
             break;
         }
     }
     match best {
-        Some((x, function)) => scene.replace(i, Op::Unary(function), vec![x]),
+        Some((x, function)) => graph.replace(i, Op::Unary(function), vec![x]),
         None => false,
     }
 }
 
 /// relu(x) + slope · relu(−x), as Keras' exporter writes slopes that differ from channel to channel.
-pub fn parametric(scene: &mut Rewriting, i: usize) -> bool {
-    if !matches!(scene.op(i), Op::Binary(Binary::Add)) {
+pub fn parametric(graph: &mut Rewriting, i: usize) -> bool {
+    if !matches!(graph.op(i), Op::Binary(Binary::Add)) {
         return false;
     }
     let is_relu = |op: &Op| matches!(op, Op::Unary(Unary::Relu));
-    let found = scene.either_way(i).into_iter().find_map(|(above, below)| {
-        let x = scene.input(scene.made_by(above, is_relu)?, 0);
-        let m = scene.made_by(below, |op| matches!(op, Op::Binary(Binary::Mul)))?;
-        let (negative, slope) = scene.either_way(m).into_iter().find(|(_, s)| scene.constant(*s).is_some())?;
-        let n = scene.made_by(negative, is_relu)?;
-        let flipped = scene.made_by(scene.input(n, 0), |op| matches!(op, Op::Unary(Unary::Neg)))?;
-        (scene.input(flipped, 0) == x).then_some((x, slope))
+    let found = graph.either_way(i).into_iter().find_map(|(above, below)| {
+        let x = graph.input(graph.made_by(above, is_relu)?, 0);
+        let m = graph.made_by(below, |op| matches!(op, Op::Binary(Binary::Mul)))?;
+        let (negative, slope) = graph.either_way(m).into_iter().find(|(_, s)| graph.constant(*s).is_some())?;
+        let n = graph.made_by(negative, is_relu)?;
+        let flipped = graph.made_by(graph.input(n, 0), |op| matches!(op, Op::Unary(Unary::Neg)))?;
+        (graph.input(flipped, 0) == x).then_some((x, slope))
     });
     let Some((x, slope)) = found else { return false };
     let Some(Ok(slopes)) =
-        scene.constant(slope).map(|c| c.to_floats().map(|v| v.iter().map(|s| -s).collect::<Vec<_>>()))
+        graph.constant(slope).map(|c| c.to_floats().map(|v| v.iter().map(|s| -s).collect::<Vec<_>>()))
     else {
         return false;
     };
-    let shape = scene.shape(slope).to_vec();
-    let slope = scene.graph.add_constant(Constant::floats(shape, slopes));
-    scene.replace(i, Op::PRelu, vec![x, slope])
+    let shape = graph.shape(slope).to_vec();
+    let slope = graph.graph.add_constant(Constant::floats(shape, slopes));
+    graph.replace(i, Op::PRelu, vec![x, slope])
 }
 
 /// Nodes that are taken together, the last one first, and the values that they read from elsewhere.
@@ -93,65 +93,65 @@ struct Part {
 }
 
 impl Part {
-    fn open_inputs(&mut self, scene: &Rewriting, i: usize) {
-        for id in scene.inputs(i) {
-            if scene.constant(id).is_none() && !self.open.contains(&id) {
+    fn open_inputs(&mut self, graph: &Rewriting, i: usize) {
+        for id in graph.inputs(i) {
+            if graph.constant(id).is_none() && !self.open.contains(&id) {
                 self.open.push(id);
             }
         }
     }
 
     /// Takes in the latest of the nodes that the part reads from; whether there was one that may be.
-    fn grow(&mut self, scene: &Rewriting) -> bool {
-        let latest = self.open.iter().filter_map(|id| Some((scene.producer(*id)?, *id))).max();
-        let Some((j, id)) = latest.filter(|(j, _)| is_number_function(scene, *j)) else { return false };
+    fn grow(&mut self, graph: &Rewriting) -> bool {
+        let latest = self.open.iter().filter_map(|id| Some((graph.producer(*id)?, *id))).max();
+        let Some((j, id)) = latest.filter(|(j, _)| is_number_function(graph, *j)) else { return false };
         self.open.retain(|open| *open != id);
         self.nodes.push(j);
-        self.open_inputs(scene, j);
+        self.open_inputs(graph, j);
         true
     }
 
     /// The function that the part is of x, if it has a name.
-    fn known(&self, scene: &Rewriting, x: ValueId, out: ValueId) -> Option<Unary> {
+    fn known(&self, graph: &Rewriting, x: ValueId, out: ValueId) -> Option<Unary> {
         let close = |found: f64, wanted: f64| (found - wanted).abs() <= TOLERANCE * (1.0 + wanted.abs());
         // One place tells nearly all functions apart.
-        let first = self.value(scene, x, out, FIRST_PLACE)?;
+        let first = self.value(graph, x, out, FIRST_PLACE)?;
         let function = KNOWN.into_iter().find(|known| close(first, known.apply(FIRST_PLACE)))?;
         let places = (-40..=40).map(|n| f64::from(n) * 0.23 + 0.003).chain([-60.0, -30.0, 30.0, 60.0]);
-        let same = |at: f64| self.value(scene, x, out, at).is_some_and(|found| close(found, function.apply(at)));
+        let same = |at: f64| self.value(graph, x, out, at).is_some_and(|found| close(found, function.apply(at)));
         places.into_iter().all(same).then_some(function)
     }
 
-    fn value(&self, scene: &Rewriting, x: ValueId, out: ValueId, at: f64) -> Option<f64> {
+    fn value(&self, graph: &Rewriting, x: ValueId, out: ValueId, at: f64) -> Option<f64> {
         let mut values = HashMap::from([(x, at)]);
         for i in self.nodes.iter().rev() {
-            let numbers = scene.inputs(*i).into_iter().map(|id| match values.get(&id) {
+            let numbers = graph.inputs(*i).into_iter().map(|id| match values.get(&id) {
                 Some(value) => Some(*value),
-                None => number(scene, id),
+                None => number(graph, id),
             });
             let numbers: Vec<f64> = numbers.collect::<Option<_>>()?;
-            let value = match scene.op(*i) {
+            let value = match graph.op(*i) {
                 Op::Unary(function) => function.apply(numbers[0]),
                 Op::Binary(function) => function.apply(numbers[0], numbers[1]),
                 _ => return None,
             };
-            values.insert(scene.output(*i), value);
+            values.insert(graph.output(*i), value);
         }
         values.get(&out).copied()
     }
 }
 
 /// A constant that is one number.
-fn number(scene: &Rewriting, id: ValueId) -> Option<f64> {
-    let constant = scene.constant(id)?;
+fn number(graph: &Rewriting, id: ValueId) -> Option<f64> {
+    let constant = graph.constant(id)?;
     constant.filling().or_else(|| constant.scalar()).map(f64::from)
 }
 
 /// Whether a node computes element by element with constant numbers only.
-fn is_number_function(scene: &Rewriting, i: usize) -> bool {
-    let inputs = scene.inputs(i);
-    let numbers = inputs.iter().all(|id| scene.constant(*id).is_none() || number(scene, *id).is_some());
-    match scene.op(i) {
+fn is_number_function(graph: &Rewriting, i: usize) -> bool {
+    let inputs = graph.inputs(i);
+    let numbers = inputs.iter().all(|id| graph.constant(*id).is_none() || number(graph, *id).is_some());
+    match graph.op(i) {
         Op::Unary(_) => true,
         Op::Binary(function) => numbers && function.is_smooth(),
         _ => false,

@@ -6,12 +6,12 @@ use crate::model::read::onnx::ir::ValueId;
 use crate::model::read::onnx::op::{Binary, Op, Unary};
 
 /// Adding 0, multiplying by 1, and their like.
-pub fn neutral(scene: &mut Rewriting, i: usize) -> bool {
-    let Op::Binary(function) = scene.op(i) else { return false };
+pub fn neutral(graph: &mut Rewriting, i: usize) -> bool {
+    let Op::Binary(function) = graph.op(i) else { return false };
     let function = *function;
-    let (x, y) = (scene.input(i, 0), scene.input(i, 1));
-    let out = scene.shape(scene.output(i)).to_vec();
-    let number = |id| scene.constant(id).and_then(|c| c.filling().or_else(|| c.scalar()));
+    let (x, y) = (graph.input(i, 0), graph.input(i, 1));
+    let out = graph.shape(graph.output(i)).to_vec();
+    let number = |id| graph.constant(id).and_then(|c| c.filling().or_else(|| c.scalar()));
     let (left, right) = match function {
         Binary::Add => (Some(0.0), Some(0.0)),
         Binary::Sub => (None, Some(0.0)),
@@ -20,56 +20,56 @@ pub fn neutral(scene: &mut Rewriting, i: usize) -> bool {
         _ => return false,
     };
     for (value, kept, neutral) in [(number(x), y, left), (number(y), x, right)] {
-        if value.is_some() && value == neutral && scene.shape(kept) == out {
-            return scene.same(i, kept);
+        if value.is_some() && value == neutral && graph.shape(kept) == out {
+            return graph.same(i, kept);
         }
     }
     false
 }
 
 /// A value broadcast before an operator that broadcasts by itself.
-pub fn broadcast(scene: &mut Rewriting, i: usize) -> bool {
-    if !matches!(scene.op(i), Op::Binary(_)) {
+pub fn broadcast(graph: &mut Rewriting, i: usize) -> bool {
+    if !matches!(graph.op(i), Op::Binary(_)) {
         return false;
     }
-    let out = scene.shape(scene.output(i)).to_vec();
-    for (expanded, other) in scene.either_way(i) {
-        let Some(j) = scene.made_by(expanded, |op| matches!(op, Op::Expand)) else { continue };
-        let source = scene.input(j, 0);
-        let whole = scene.shape(other) == out && scene.shape(source).len() <= out.len();
+    let out = graph.shape(graph.output(i)).to_vec();
+    for (expanded, other) in graph.either_way(i) {
+        let Some(j) = graph.made_by(expanded, |op| matches!(op, Op::Expand)) else { continue };
+        let source = graph.input(j, 0);
+        let whole = graph.shape(other) == out && graph.shape(source).len() <= out.len();
         if whole {
-            let inputs = scene.inputs(i).into_iter().map(|id| if id == expanded { source } else { id }).collect();
-            let op = scene.op(i).clone();
-            return scene.replace(i, op, inputs);
+            let inputs = graph.inputs(i).into_iter().map(|id| if id == expanded { source } else { id }).collect();
+            let op = graph.op(i).clone();
+            return graph.replace(i, op, inputs);
         }
     }
     false
 }
 
 /// A factor and an addend for every place along an axis: batch norm, as Keras' exporter writes it.
-pub fn affine(scene: &mut Rewriting, i: usize) -> bool {
-    if !matches!(scene.op(i), Op::Binary(Binary::Add)) {
+pub fn affine(graph: &mut Rewriting, i: usize) -> bool {
+    if !matches!(graph.op(i), Op::Binary(Binary::Add)) {
         return false;
     }
-    let shape = scene.shape(scene.output(i)).to_vec();
-    let found = scene.either_way(i).into_iter().find_map(|(product, shift)| {
-        let m = scene.made_by(product, |op| matches!(op, Op::Binary(Binary::Mul)))?;
-        let (axis, shift) = one_axis(scene, shift, &shape)?;
-        let (x, scale) = scene.either_way(m).into_iter().find_map(|(x, scale)| {
-            let (along, scale) = one_axis(scene, scale, &shape)?;
-            (along == axis && scene.shape(x) == shape).then_some((x, scale))
+    let shape = graph.shape(graph.output(i)).to_vec();
+    let found = graph.either_way(i).into_iter().find_map(|(product, shift)| {
+        let m = graph.made_by(product, |op| matches!(op, Op::Binary(Binary::Mul)))?;
+        let (axis, shift) = one_axis(graph, shift, &shape)?;
+        let (x, scale) = graph.either_way(m).into_iter().find_map(|(x, scale)| {
+            let (along, scale) = one_axis(graph, scale, &shape)?;
+            (along == axis && graph.shape(x) == shape).then_some((x, scale))
         })?;
-        (scene.index.uses(product) == 1).then_some((axis, x, scale, shift))
+        (graph.index.uses(product) == 1).then_some((axis, x, scale, shift))
     });
     let Some((axis, x, scale, shift)) = found else { return false };
-    let scale = scene.graph.add_constant(scale);
-    let shift = scene.graph.add_constant(shift);
-    scene.replace(i, Op::Affine { axis }, vec![x, scale, shift])
+    let scale = graph.graph.add_constant(scale);
+    let shift = graph.graph.add_constant(shift);
+    graph.replace(i, Op::Affine { axis }, vec![x, scale, shift])
 }
 
 /// The axis of a shape along which a constant differs, if that is one, and the constant as one row.
-fn one_axis(scene: &Rewriting, id: ValueId, shape: &[usize]) -> Option<(usize, Constant)> {
-    let constant = scene.constant(id)?;
+fn one_axis(graph: &Rewriting, id: ValueId, shape: &[usize]) -> Option<(usize, Constant)> {
+    let constant = graph.constant(id)?;
     let offset = shape.len().checked_sub(constant.shape.len())?;
     let long = constant.shape.iter().position(|n| *n > 1)?;
     let row = constant.reshaped(vec![constant.shape[long]]).ok()?;
@@ -77,68 +77,68 @@ fn one_axis(scene: &Rewriting, id: ValueId, shape: &[usize]) -> Option<(usize, C
 }
 
 /// Bounds and powers with a name of their own; several bounds as one.
-pub fn simpler(scene: &mut Rewriting, i: usize) -> bool {
-    let (x, y) = (scene.input(i, 0), scene.input(i, 1));
+pub fn simpler(graph: &mut Rewriting, i: usize) -> bool {
+    let (x, y) = (graph.input(i, 0), graph.input(i, 1));
     let is_clip = |op: &Op| matches!(op, Op::Unary(Unary::Clip { .. } | Unary::Relu));
     let bounds = |op: &Op| match op {
         Op::Unary(Unary::Clip { min, max }) => (*min, *max),
         _ => (0.0, f32::INFINITY),
     };
-    match scene.op(i) {
+    match graph.op(i) {
         Op::Unary(Unary::Clip { min, max }) if *min == 0.0 && max.is_infinite() && *max > 0.0 => {
-            scene.replace(i, Op::Unary(Unary::Relu), vec![x])
+            graph.replace(i, Op::Unary(Unary::Relu), vec![x])
         }
-        Op::Unary(Unary::Clip { min, max }) if *min == f32::NEG_INFINITY && *max == f32::INFINITY => scene.same(i, x),
+        Op::Unary(Unary::Clip { min, max }) if *min == f32::NEG_INFINITY && *max == f32::INFINITY => graph.same(i, x),
         op if is_clip(op) => {
             let (low, high) = bounds(op);
-            let Some(j) = moved_from(scene, x, is_clip) else { return false };
-            let (min, max) = bounds(scene.op(j));
+            let Some(j) = moved_from(graph, x, is_clip) else { return false };
+            let (min, max) = bounds(graph.op(j));
             // Within the inner bounds already: the outer ones change nothing.
             if low <= min && max <= high {
-                return scene.same(i, x);
+                return graph.same(i, x);
             }
-            if low > high || min > max || scene.output(j) != x {
+            if low > high || min > max || graph.output(j) != x {
                 return false;
             }
-            let source = scene.input(j, 0);
+            let source = graph.input(j, 0);
             let clip = Unary::Clip { min: low.max(min).min(high), max: high.min(max).max(low) };
-            scene.replace(i, Op::Unary(clip), vec![source])
+            graph.replace(i, Op::Unary(clip), vec![source])
         }
         Op::Binary(Binary::Pow) => {
-            let exponent = scene.constant(y).and_then(|c| c.filling().or_else(|| c.scalar()));
-            let same_shape = scene.shape(x) == scene.shape(scene.output(i));
+            let exponent = graph.constant(y).and_then(|c| c.filling().or_else(|| c.scalar()));
+            let same_shape = graph.shape(x) == graph.shape(graph.output(i));
             match exponent.filter(|_| same_shape) {
-                Some(0.5) => scene.replace(i, Op::Unary(Unary::Sqrt), vec![x]),
-                Some(-1.0) => scene.replace(i, Op::Unary(Unary::Reciprocal), vec![x]),
-                Some(2.0) => scene.replace(i, Op::Binary(Binary::Mul), vec![x, x]),
+                Some(0.5) => graph.replace(i, Op::Unary(Unary::Sqrt), vec![x]),
+                Some(-1.0) => graph.replace(i, Op::Unary(Unary::Reciprocal), vec![x]),
+                Some(2.0) => graph.replace(i, Op::Binary(Binary::Mul), vec![x, x]),
                 _ => false,
             }
         }
         Op::Binary(Binary::Max | Binary::Min) => {
-            let up = matches!(scene.op(i), Op::Binary(Binary::Max));
-            let out = scene.shape(scene.output(i)).to_vec();
-            let found = scene.either_way(i).into_iter().find_map(|(x, bound)| {
-                let bound = scene.constant(bound)?.scalar()?;
-                (scene.shape(x) == out).then_some((x, bound))
+            let up = matches!(graph.op(i), Op::Binary(Binary::Max));
+            let out = graph.shape(graph.output(i)).to_vec();
+            let found = graph.either_way(i).into_iter().find_map(|(x, bound)| {
+                let bound = graph.constant(bound)?.scalar()?;
+                (graph.shape(x) == out).then_some((x, bound))
             });
             let Some((x, bound)) = found else { return false };
             let (min, max) = if up { (bound, f32::INFINITY) } else { (f32::NEG_INFINITY, bound) };
-            scene.replace(i, Op::Unary(Unary::Clip { min, max }), vec![x])
+            graph.replace(i, Op::Unary(Unary::Clip { min, max }), vec![x])
         }
         _ => false,
     }
 }
 
 /// The node of this kind that a value's elements come from, through nodes that only move or choose them.
-pub fn moved_from(scene: &Rewriting, id: ValueId, is: impl Fn(&Op) -> bool) -> Option<usize> {
-    let mut j = scene.producer(id)?;
+pub fn moved_from(graph: &Rewriting, id: ValueId, is: impl Fn(&Op) -> bool) -> Option<usize> {
+    let mut j = graph.producer(id)?;
     loop {
-        match scene.op(j) {
+        match graph.op(j) {
             op if is(op) => return Some(j),
             op if moves(op) => {}
             _ => return None,
         }
-        j = scene.producer(scene.input(j, 0))?;
+        j = graph.producer(graph.input(j, 0))?;
     }
 }
 

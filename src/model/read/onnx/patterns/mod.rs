@@ -55,17 +55,17 @@ pub fn apply(graph: &mut Graph) {
 }
 
 fn round(graph: &mut Graph) -> bool {
-    let mut scene = Rewriting {
+    let mut rewriting = Rewriting {
         index: Index::new(graph),
         before: vec![Vec::new(); graph.nodes.len()],
         alias: graph.aliases(),
         graph,
     };
     let mut changed = false;
-    for i in 0..scene.graph.nodes.len() {
-        changed |= RULES.iter().any(|rule| rule(&mut scene, i));
+    for i in 0..rewriting.graph.nodes.len() {
+        changed |= RULES.iter().any(|rule| rule(&mut rewriting, i));
     }
-    let Rewriting { before, mut alias, graph, .. } = scene;
+    let Rewriting { before, mut alias, graph, .. } = rewriting;
     if !changed {
         return false;
     }
