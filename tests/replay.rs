@@ -67,7 +67,7 @@ fn a_run_is_made_again_on_its_own_model_file() {
     let copy =
         |fixture: &str, to: &str| std::fs::copy(format!("tests/data/onnx/{fixture}.onnx"), path(to)).expect("copied");
     copy("cnn_ts17", "net.onnx");
-    json(&["run", "gradient", &photo, "--model", &path("net.onnx"), "--json", "--out", &path("a")]);
+    json(&["run", "saliency", &photo, "--model", &path("net.onnx"), "--json", "--out", &path("a")]);
     let again = ["run", "--from", &path("a/run.json"), "--json", "--out", &path("b")];
     let maps =
         || ["a", "b"].map(|run| std::fs::read(folder.path().join(run).join("attribution.npy")).expect("a map"));
@@ -81,7 +81,7 @@ fn a_run_is_made_again_on_its_own_model_file() {
     fails(&again, 4, &["net.onnx", "checksum"]);
     std::fs::remove_file(path("a/net.onnx")).expect("removed");
     fails(&again, 4, &["net.onnx", "beside"]);
-    fails(&["run", "gradient", &photo, "--model", &path("none.onnx"), "--out", &path("none")], 4, &["none.onnx"]);
+    fails(&["run", "saliency", &photo, "--model", &path("none.onnx"), "--out", &path("none")], 4, &["none.onnx"]);
     assert!(!folder.path().join("none").exists(), "a run that failed leaves no folder");
 }
 
