@@ -12,7 +12,7 @@ const PHOTOS: [&str; 3] = ["dog", "chelsea", "hen"];
 const BOTH: [KernelSet; 2] = [KernelSet::Fast, KernelSet::Candle];
 
 /// The model on another set of kernels.
-fn on_kernels(model: Model, kernels: KernelSet) -> Model {
+fn on_kernels(model: &Model, kernels: KernelSet) -> Model {
     model.with_graph(model.graph.clone().with_kernels(kernels))
 }
 
@@ -27,7 +27,7 @@ fn input_gradient(net: &Model, x: &Tensor, class: usize, rule: ReluRule) -> Tens
 #[test]
 fn logits_agree() {
     for kernels in BOTH {
-        let net = on_kernels(model("tf_efficientnet_lite0"), kernels);
+        let net = on_kernels(&model("tf_efficientnet_lite0"), kernels);
         for photo in PHOTOS {
             let x = net.input().input_from_pixels(&pixels(&format!("{photo}_224.png"))).expect("an input");
             let logits = values(&net.graph.logits(&x).expect("logits"));
@@ -40,7 +40,7 @@ fn logits_agree() {
 #[test]
 fn input_gradients_agree_under_every_rule() {
     for kernels in BOTH {
-        let net = on_kernels(model("tf_efficientnet_lite0"), kernels);
+        let net = on_kernels(&model("tf_efficientnet_lite0"), kernels);
         for photo in PHOTOS {
             let golden = Golden::open(photo);
             let x = net.input().input_from_pixels(&pixels(&format!("{photo}_224.png"))).expect("an input");
@@ -98,7 +98,7 @@ fn odd_and_oblong_inputs_go_through_whole_networks() {
             let x = gradlens::optim::noise(rng, &[1, 3, h, w], &Device::Cpu).expect("an input");
             let name = LayerName::from(layer);
             let results = BOTH.map(|kernels| {
-                let net = on_kernels(model(id), kernels);
+                let net = on_kernels(&model(id), kernels);
                 let acts = net.graph.forward(&x, std::slice::from_ref(&name)).expect("a forward pass");
                 let y = acts.get(&name).expect("a tap");
                 let expected = net.graph.layers(h, w).expect("shapes").into_iter().find(|l| l.name == name);
@@ -127,7 +127,7 @@ fn squeezenet_of_formula_agrees_with_torchvision() {
         (0..3 * size * size).map(|i| (2.0 * gradlens::model::formula::uniform(i, 1000) - 1.0) as f32).collect();
     let x = Tensor::from_vec(pixels, (1, 3, size, size), &Device::Cpu).expect("an input");
     for kernels in BOTH {
-        let net = on_kernels(model("squeezenet1_1"), kernels);
+        let net = on_kernels(&model("squeezenet1_1"), kernels);
         let (logits, input): (LayerName, LayerName) = (LayerName::LOGITS.into(), LayerName::INPUT.into());
         let at = net.graph.forward(&x, std::slice::from_ref(&logits)).expect("a pass");
         let z = values(&at.logits().expect("logits"));

@@ -122,7 +122,7 @@ pub enum Event {
         /// What `run.json` holds.
         manifest: Box<RunManifest>,
     },
-    /// In answer to [`Command::Keep`]: everything before it has been done.
+    /// In answer to [`Keep`](super::Command::Keep): everything before it has been done.
     Kept {
         /// The run's name in `gradlens runs`, if it can be taken up again.
         name: Option<String>,

@@ -120,7 +120,7 @@ pub trait Job: Send {
     fn step(&mut self) -> Result<Progress>;
 
     /// Turns to new values of live parameters, checked against their declaration, and to a new aim where the
-    /// technique is [steered](Technique::steered).
+    /// technique is [steered](super::Technique::steered).
     ///
     /// # Errors
     /// If the new values do not fit the job; it then goes on with the old ones.

@@ -1,8 +1,8 @@
 //! ONNX files: from bytes to a graph of layers.
 //!
-//! [`wire`] reads protobuf, [`proto`] the messages, [`stored`] and [`constant`] the weights (which stay in the file until
-//! they are used). [`lower`] makes canonical operators ([`op`]) of the file's, with every shape known, and folds what
-//! does not depend on the picture. [`patterns`], [`layout`] and [`batch`] then leave the layers that a person would
+//! `wire` reads protobuf, `proto` the messages, `stored` and `constant` the weights (which stay in the file until
+//! they are used). `lower` makes canonical operators (`op`) of the file's, with every shape known, and folds what
+//! does not depend on the picture. `patterns`, `layout` and `batch` then leave the layers that a person would
 //! name. Reference: <https://onnx.ai/onnx/operators/>, operator sets 7 to 25.
 
 mod batch;

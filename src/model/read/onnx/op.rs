@@ -8,12 +8,12 @@ pub use super::pointwise::{Binary, Unary};
 /// A canonical operator. Inputs are listed as `x`, `y` (computed, or constants) and names in brackets (constants).
 #[derive(Debug, Clone, PartialEq)]
 pub enum Op {
-    /// x, [kernel `[O, I/groups, kH, kW]`], optional [bias `[O]`].
+    /// x, \[kernel `[O, I/groups, kH, kW]`\], optional \[bias `[O]`\].
     Conv(Convolution),
-    /// x, [kernel `[I, O/groups, kH, kW]`], optional [bias `[O]`]; the output's shape says how much is padded below and
+    /// x, \[kernel `[I, O/groups, kH, kW]`\], optional \[bias `[O]`\]; the output's shape says how much is padded below and
     /// to the right.
     ConvTranspose(Convolution),
-    /// x, [matrix], optional [bias `[N]`]: a product over one axis, which the result has in the same place.
+    /// x, \[matrix\], optional \[bias `[N]`\]: a product over one axis, which the result has in the same place.
     Linear {
         /// The axis of x that is summed over: the last one, or 1 for a map, where it is a 1×1 convolution.
         axis: usize,
@@ -22,36 +22,36 @@ pub enum Op {
     },
     /// x, y of rank 2 or more: products of their last two axes, the others broadcast.
     MatMul,
-    /// x, [scale, bias, mean, variance `[C]`]: batch normalisation in evaluation mode over axis 1.
+    /// x, \[scale, bias, mean, variance `[C]`\]: batch normalisation in evaluation mode over axis 1.
     BatchNorm {
         /// Added to the variance.
         epsilon: f32,
     },
-    /// x, [scale, shift], one number each for every place along an axis: scale · x + shift.
+    /// x, \[scale, shift\], one number each for every place along an axis: scale · x + shift.
     Affine {
         /// The axis.
         axis: usize,
     },
-    /// x, [scale, bias `[C]`]: each channel of axis 1 over its places.
+    /// x, \[scale, bias `[C]`\]: each channel of axis 1 over its places.
     InstanceNorm {
         /// Added to the variance.
         epsilon: f32,
     },
-    /// x, [scale, bias `[C]`]: groups of axis 1 with their places.
+    /// x, \[scale, bias `[C]`\]: groups of axis 1 with their places.
     GroupNorm {
         /// How many groups.
         groups: usize,
         /// Added to the variance.
         epsilon: f32,
     },
-    /// x, optional [scale], optional [bias], both with the extents of the axes.
+    /// x, optional \[scale\], optional \[bias\], both with the extents of the axes.
     LayerNorm {
         /// What the mean and variance are over.
         axes: Vec<usize>,
         /// Added to the variance.
         epsilon: f32,
     },
-    /// x, optional [scale] as in `LayerNorm`: without a mean.
+    /// x, optional \[scale\] as in `LayerNorm`: without a mean.
     RmsNorm {
         /// What the mean of squares is over.
         axes: Vec<usize>,
@@ -78,11 +78,11 @@ pub enum Op {
     },
     /// x, element by element.
     Unary(Unary),
-    /// x, [slope]: slope · x where x < 0.
+    /// x, \[slope\]: slope · x where x < 0.
     PRelu,
     /// x, y, broadcast.
     Binary(Binary),
-    /// [condition], x, y, broadcast.
+    /// \[condition\], x, y, broadcast.
     Where,
     /// x.
     MaxPool(Window),
