@@ -20,7 +20,9 @@ pub fn device(name: &str) -> Result<Device> {
     };
     match kind {
         "cpu" if index == 0 => Ok(Device::Cpu),
-        "cuda" if cfg!(feature = "cuda") => Device::new_cuda(index).map_err(|e| bad(e.to_string())),
+        // On candle's usual device, which works on the default stream of each thread, kernels that run for long read
+        // buffers that are freed already: wrong maps, illegal addresses. A stream of its own keeps the order.
+        "cuda" if cfg!(feature = "cuda") => Device::new_cuda_with_stream(index).map_err(|e| bad(e.to_string())),
         "cuda" => Err(built_without("cuda")),
         "metal" if cfg!(feature = "metal") => Device::new_metal(index).map_err(|e| bad(e.to_string())),
         "metal" => Err(built_without("metal")),
