@@ -84,3 +84,25 @@ fn networks_from_files_compute_what_onnx_runtime_does() {
         assert!(worst < tolerance, "{name}: {worst}");
     }
 }
+
+#[test]
+fn the_page_lists_every_architecture() {
+    use gradlens::model::architectures;
+    let page = std::fs::read_to_string(root().join("docs/models.md")).expect("the page");
+    let (_, part) = page.split_once("transformers their own.").expect("the list's beginning");
+    let (part, _) = part.split_once("A checkpoint of none of them").expect("the list's end");
+    let listed: Vec<&str> = part.split('`').skip(1).step_by(2).collect();
+    let names = |a: &'static architectures::Architecture| std::iter::once(&a.name).chain(&a.aliases);
+    let of = |library: &str| {
+        let mut names: Vec<&str> = architectures::all()
+            .iter()
+            .filter(|a| a.library == library)
+            .flat_map(names)
+            .map(String::as_str)
+            .collect();
+        names.sort_unstable();
+        names
+    };
+    let known: Vec<&str> = of("timm").into_iter().chain(of("torchvision")).collect();
+    assert_eq!(listed, known, "docs/models.md lists other architectures than there are");
+}

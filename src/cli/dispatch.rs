@@ -35,7 +35,7 @@ pub fn main() -> ExitCode {
         Some(Action::Score(args)) => super::score::score(&args),
         Some(Action::Classify(args)) => super::classify::classify(&args),
         Some(Action::Techniques(args)) => super::listing::techniques(&args),
-        Some(Action::Models(args)) => super::listing::models(&args),
+        Some(Action::Models(args)) => super::models::models(&args),
         Some(Action::Layers(args)) => super::listing::layers(&args),
         Some(Action::Labels(args)) => super::listing::labels(&args),
         Some(Action::Bench(args)) => super::bench::bench(&args),

@@ -1,6 +1,6 @@
-//! `gradlens techniques`, `models`, `layers` and `labels`.
+//! `gradlens techniques`, `layers` and `labels`.
 
-use super::args::{LabelsArgs, LayersArgs, ListArgs, TechniquesArgs};
+use super::args::{LabelsArgs, LayersArgs, TechniquesArgs};
 use super::exit;
 use super::resolve;
 use crate::model::{self, BUILT_IN, Purpose};
@@ -9,12 +9,12 @@ use crate::tui::printable;
 use candle_core::Device;
 use serde_json::json;
 
-fn matches(query: Option<&String>, texts: &[&str]) -> bool {
+pub(super) fn matches(query: Option<&String>, texts: &[&str]) -> bool {
     query.is_none_or(|query| texts.iter().any(|t| t.to_lowercase().contains(&query.to_lowercase())))
 }
 
 /// A search that finds nothing is not a success for a script, and says so.
-fn outcome(found: usize, query: Option<&String>, what: &str) -> u8 {
+pub(super) fn outcome(found: usize, query: Option<&String>, what: &str) -> u8 {
     match query {
         Some(query) if found == 0 => {
             eprintln!("gradlens: no {what} contains \"{}\"", printable(query));
@@ -121,26 +121,6 @@ fn recipe(preset: &Preset) -> serde_json::Value {
         .map(|(name, value)| ((*name).to_owned(), (*value).into()))
         .collect::<serde_json::Map<_, _>>()
         .into()
-}
-
-pub(super) fn models(args: &ListArgs) -> anyhow::Result<u8> {
-    let query = args.query.as_ref();
-    let found: Vec<_> = BUILT_IN.iter().filter(|m| matches(query, &[m.id, m.about])).collect();
-    if args.json {
-        let list: Vec<_> = found
-            .iter()
-            .map(|m| {
-                let sha256 = m.weights().sha256();
-                json!({ "id": m.id, "about": m.about, "classifier": m.output.is_some(), "weights_sha256": sha256 })
-            })
-            .collect();
-        println!("{}", serde_json::to_string_pretty(&list)?);
-    } else {
-        for m in &found {
-            println!("{:<24} {}", m.id, m.about);
-        }
-    }
-    Ok(outcome(found.len(), query, "model"))
 }
 
 pub(super) fn layers(args: &LayersArgs) -> anyhow::Result<u8> {

@@ -12,6 +12,7 @@ mod engine;
 mod exit;
 mod listing;
 mod logging;
+mod models;
 mod replay;
 mod resolve;
 mod resume;

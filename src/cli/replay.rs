@@ -3,7 +3,7 @@
 use crate::engine::{JobSpec, Origin, RunManifest, Source};
 use crate::error::{Error, Result};
 use crate::imaging::samples;
-use crate::model::read::is_file;
+use crate::model::read::{is_file, is_path, sha256, weight_file};
 use crate::model::sha256_hex;
 use std::path::{Path, PathBuf};
 
@@ -44,7 +44,7 @@ pub(super) fn replay(path: &Path) -> Result<Replay> {
     };
     if let Some(weights) = &mut job.weights {
         *weights = model(weights)?;
-    } else if let Some(name) = job.model.as_mut().filter(|name| is_file(name)) {
+    } else if let Some(name) = job.model.as_mut().filter(|name| is_path(name)) {
         let found = model(Path::new(name.as_str()))?;
         // A bare name is taken for a model of the catalogue's.
         *name = if is_file(&found.to_string_lossy()) { found } else { Path::new(".").join(found) }
@@ -86,19 +86,19 @@ enum Missing {
     Differs,
 }
 
-/// A file where it was, beside the manifest, or in the present folder; with this checksum, where that is known.
-fn find_again(path: &Path, manifest: &Path, sha256: Option<&str>) -> std::result::Result<PathBuf, Missing> {
+/// A file, or a model's folder, where it was, beside the manifest, or in the present folder; with this checksum, where that
+/// is known.
+fn find_again(path: &Path, manifest: &Path, expected: Option<&str>) -> std::result::Result<PathBuf, Missing> {
     let name = path.file_name().map(PathBuf::from).unwrap_or_default();
     let folder = manifest.parent().unwrap_or_else(|| Path::new(""));
     let (beside, from_there) = (folder.join(&name), folder.join(path));
     let mut missing = Missing::Gone;
     for candidate in [path.to_owned(), from_there, beside, name] {
-        if let Ok(bytes) = std::fs::read(&candidate) {
-            if sha256.is_none_or(|sha256| sha256_hex(&bytes) == sha256) {
-                return Ok(candidate);
-            }
-            missing = Missing::Differs;
+        let Ok(found) = weight_file(&candidate.to_string_lossy()).and_then(|file| sha256(&file)) else { continue };
+        if expected.is_none_or(|expected| found == expected) {
+            return Ok(candidate);
         }
+        missing = Missing::Differs;
     }
     Err(missing)
 }

@@ -49,12 +49,23 @@ pub struct LayerInfo {
     pub kind: Cow<'static, str>,
     /// Channels, height and width of its output; of tokens the channels, their number and 1.
     pub shape: [usize; 3],
+    /// Of tokens that stand for patches of the picture: rows and columns of patches. Tokens before those, as a class token,
+    /// have no place.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub grid: Option<[usize; 2]>,
 }
 
 impl LayerInfo {
-    /// Whether its output has places to point at and is not the input. Tokens, listed as maps of width 1, are no places.
+    /// Whether its output has places to point at and is not the input. Tokens, listed as maps of width 1, have some where
+    /// they stand for patches.
     #[must_use]
     pub fn is_spatial(&self) -> bool {
+        self.grid.is_some() || self.is_map()
+    }
+
+    /// Whether its output is a map with places and is not the input.
+    #[must_use]
+    pub fn is_map(&self) -> bool {
         self.shape[2] > 1 && self.name.as_str() != LayerName::INPUT
     }
 }

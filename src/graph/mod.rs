@@ -21,7 +21,7 @@ pub use layer::{LayerInfo, LayerName};
 pub use network::Graph;
 pub use operator::{Operator, Saves, Weighted};
 pub use point::Point;
-pub use profile::LayerTiming;
+pub use profile::{LayerTiming, LayerTotals};
 pub use rules::{Biases, DeepLift, Lrp, LrpRule, OwnBiases, OwnDeepLift, OwnLrp, Rules, Shared};
 pub use value::{Layout, Shape, Value};
 

@@ -67,7 +67,7 @@ impl Graph {
         let shapes = self.shapes(height, width)?;
         let info = |(node, shape): (&Node, Shape)| {
             let [_, c, h, w] = as_maps(&shape);
-            Some(LayerInfo { name: node.name.clone()?, kind: node.op.kind().into(), shape: [c, h, w] })
+            Some(LayerInfo { name: node.name.clone()?, kind: node.op.kind().into(), shape: [c, h, w], grid: None })
         };
         Ok(self.nodes.iter().zip(shapes).filter_map(info).collect())
     }

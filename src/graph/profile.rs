@@ -25,7 +25,43 @@ pub struct LayerTiming {
     pub gradient_ms: f64,
 }
 
+/// What a named layer is made of, with what leads to it from the named layers before.
+#[derive(Debug, Clone, Serialize)]
+pub struct LayerTotals {
+    /// The layer; empty for what comes after the last named one.
+    pub layer: String,
+    /// Its kind in words.
+    pub kind: &'static str,
+    /// Channels, height and width of its output.
+    pub shape: [usize; 3],
+    /// Numbers it has learned.
+    pub parameters: usize,
+    /// Multiply–accumulates of a forward pass.
+    pub macs: usize,
+}
+
 impl Graph {
+    /// Parameters and work of the named layers for a picture of `height` × `width` pixels, from the input to the output.
+    ///
+    /// # Errors
+    /// If the network does not take pictures of that size.
+    pub fn totals(&self, height: usize, width: usize) -> Result<Vec<LayerTotals>> {
+        let shapes = self.shapes(height, width)?;
+        let (mut totals, mut parameters, mut macs) = (vec![], 0, 0);
+        for (i, node) in self.nodes.iter().enumerate() {
+            parameters += node.op.parameters();
+            macs += node.op.macs(&of(&shapes, &node.inputs));
+            let last = i + 1 == self.nodes.len() && parameters + macs > 0;
+            if node.name.is_some() || last {
+                let [_, c, h, w] = as_maps(&shapes[i]);
+                let layer = node.name.as_ref().map_or_else(String::new, ToString::to_string);
+                totals.push(LayerTotals { layer, kind: node.op.kind(), shape: [c, h, w], parameters, macs });
+                (parameters, macs) = (0, 0);
+            }
+        }
+        Ok(totals)
+    }
+
     /// Times every layer's forward pass and gradient for one picture `x` `[1, C, H, W]`, or for several that the network
     /// takes at once, `runs` times each.
     ///

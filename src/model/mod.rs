@@ -1,8 +1,10 @@
 //! A model: a network with everything that is known of it. Nothing above this module knows a class count, a size or a
 //! number of channels but from here.
 
+mod added;
 mod binary;
 mod catalogue;
+mod check;
 pub mod formula;
 mod input;
 mod labels;
@@ -11,12 +13,15 @@ mod output;
 mod provenance;
 pub mod read;
 mod roles;
+mod tokens;
 mod weights;
 mod zoo;
 
 pub use crate::imaging::{CropMode, Interpolation, Resize};
+pub use added::{Added, add, added, find_added, remove};
 pub use binary::two_logits;
 pub use catalogue::{BUILT_IN, Embedded, Entry, Purpose, UNTRAINED, find, usual};
+pub use check::gradient_gap;
 pub use input::{ChannelOrder, Input};
 pub use labels::Labels;
 pub use open::{ModelRef, known_output, open};
@@ -24,6 +29,7 @@ pub use output::{Output, Prediction, Scores, softmax, top_class};
 pub use provenance::{Assumption, Provenance};
 pub use roles::Roles;
 pub use weights::{Store, Weights, sha256_hex};
+pub use zoo::architectures;
 
 use crate::error::{Error, Result};
 use crate::graph::{Graph, LayerInfo, LayerName};
@@ -100,7 +106,8 @@ impl Model {
         provenance: Provenance,
     ) -> Result<Self> {
         let [height, width] = input.size;
-        let layers = graph.layers(height, width)?;
+        let mut layers = graph.layers(height, width)?;
+        tokens::place(&mut layers);
         if let (Some(output), Some(logits)) = (&output, layers.iter().find(|l| l.name.as_str() == LayerName::LOGITS))
         {
             output.check(logits.shape[0])?;

@@ -1,16 +1,17 @@
 //! A model from what a person calls it.
 
+use super::added::find_added;
 use super::catalogue::{Entry, find};
 use super::read::{self, ReadOptions};
 use super::{Model, Output, Weights};
 use crate::error::{Error, Result};
 use candle_core::Device;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Which model is meant: plain data that can come from anywhere.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ModelRef {
-    /// Its name, or the path of a model file.
+    /// Its name, the path of a model file or folder, or a name of the hub's.
     pub name: String,
     /// A weight file instead of its own.
     pub weights: Option<PathBuf>,
@@ -26,19 +27,31 @@ impl ModelRef {
     }
 }
 
+/// Where a model from outside is, and what is said of it; `None` for one of the catalogue's.
+fn outside(known: &[Entry], which: &ModelRef) -> Result<Option<(String, ReadOptions)>> {
+    if read::is_file(&which.name) {
+        return Ok(Some((which.name.clone(), which.reading.clone())));
+    }
+    if find(known, &which.name).is_ok() {
+        return Ok(None);
+    }
+    match find_added(&which.name) {
+        Some(added) => Ok(Some((added.place, which.reading.clone().or(added.reading)))),
+        None => find(known, &which.name).map(|_| None),
+    }
+}
+
 /// Says what speaks against a model that is meant, without reading it.
 fn check(known: &[Entry], which: &ModelRef) -> Result<()> {
-    if read::is_file(&which.name) {
-        let path = Path::new(&which.name);
+    if let Some((place, _)) = outside(known, which)? {
         if let Some(weights) = &which.weights {
-            let reason = format!("{} brings its own; leave --weights out", path.display());
+            let reason = format!("{} brings its own; leave --weights out", which.name);
             return Err(Error::bad_value("--weights", weights.display(), reason));
         }
-        return std::fs::metadata(path).map(drop).map_err(|e| Error::bad_model(path, e));
+        return read::weight_file(&place).map(drop);
     }
-    find(known, &which.name)?;
     if !which.reading.is_empty() {
-        let reason = "what --labels, --mean and the like say is for model files; give --model FILE.onnx";
+        let reason = "what --labels, --mean and the like say is for model files; give --model FILE";
         return Err(Error::bad_value("--model", &which.name, reason));
     }
     match &which.weights {
@@ -53,10 +66,7 @@ fn check(known: &[Entry], which: &ModelRef) -> Result<()> {
 /// [`Error::Unknown`] with the closest names, [`Error::BadWeights`] if a file is not there.
 pub fn known_output(known: &[Entry], which: &ModelRef) -> Result<Option<Output>> {
     check(known, which)?;
-    if read::is_file(&which.name) {
-        return Ok(None);
-    }
-    Ok(find(known, &which.name)?.output.map(|output| output()))
+    Ok(known.iter().find(|entry| entry.id == which.name).and_then(|entry| entry.output).map(|output| output()))
 }
 
 /// Reads the model that is meant onto `device`.
@@ -65,8 +75,9 @@ pub fn known_output(known: &[Entry], which: &ModelRef) -> Result<Option<Output>>
 /// [`Error::Unknown`] with the closest names, [`Error::BadWeights`] or [`Error::BadModel`] if a file cannot be read.
 pub fn open(known: &[Entry], which: &ModelRef, device: &Device) -> Result<Model> {
     check(known, which)?;
-    if read::is_file(&which.name) {
-        return read::open(Path::new(&which.name), &which.reading, device);
+    if let Some((place, reading)) = outside(known, which)? {
+        let id = if read::is_file(&which.name) { read::called(&which.name) } else { which.name.clone() };
+        return read::open(&place, &id, &reading, device);
     }
     let entry = find(known, &which.name)?;
     let weights = match &which.weights {

@@ -36,9 +36,10 @@ impl Roles {
             return Ok(self);
         };
         let leading = graph.layers_before(&output.name)?;
-        let mut spatial: Vec<&LayerInfo> =
-            layers.iter().filter(|l| l.is_spatial() && leading.contains(&l.name)).collect();
-        self.cam = self.cam.or_else(|| spatial.last().map(|l| l.name.clone()));
+        let leading: Vec<&LayerInfo> = layers.iter().filter(|l| leading.contains(&l.name)).collect();
+        let mut spatial: Vec<&LayerInfo> = leading.iter().copied().filter(|l| l.is_map()).collect();
+        let last = || spatial.last().map(|l| l.name.clone());
+        self.cam = self.cam.or_else(|| super::tokens::cam(&leading)).or_else(last);
         // In a map for each class everything is decided already; what there is to paint and to dream stands before.
         let before = spatial.iter().rposition(|l| Some(l.shape[0]) != classes);
         spatial.truncate(before.map_or(spatial.len(), |last| last + 1));

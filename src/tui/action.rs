@@ -1,6 +1,7 @@
 //! What a person can do.
 
 use crate::engine::{Compared, Source};
+use crate::model::ModelRef;
 use crate::techniques::ParamValue;
 
 /// Something a key or a dialog asks for.
@@ -46,6 +47,8 @@ pub enum Action {
     Score,
     /// Open the class picker.
     PickClass,
+    /// Open the picker of the model.
+    PickModel,
     /// Open the picker of the photo.
     PickPicture,
     /// Open the picker of the style picture.
@@ -98,6 +101,8 @@ pub enum Action {
     SetClass(usize),
     /// Be mistaken for this class.
     SetTarget(usize),
+    /// Look at the photo with this model's eyes.
+    SetModel(ModelRef),
     /// Look at this photo.
     SetPicture(Source),
     /// Paint in this style.

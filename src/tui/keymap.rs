@@ -136,6 +136,12 @@ pub const BINDINGS: &[Binding] = &[
     binding("e", "evaluate", "score the map that is shown", &[(KeyCode::Char('e'), Action::Score)])
         .when(When::Attribution),
     binding("/", "", "search the techniques", &[(KeyCode::Char('/'), Action::PickTechnique)]),
+    binding(
+        "M",
+        "model",
+        "choose the model: built in, added, or a file; the photo stays",
+        &[(KeyCode::Char('M'), Action::PickModel)],
+    ),
     binding("o", "picture", "choose the photo", &[(KeyCode::Char('o'), Action::PickPicture)]),
     binding("y", "style", "choose the style picture", &[(KeyCode::Char('y'), Action::PickStyle)]).when(When::Style),
     binding(

@@ -48,7 +48,12 @@ pub(super) fn layer(choice: &Choice, run: &RunState) -> Offer {
     let layers = layers(run)?;
     let present = choice.layer().and_then(|layer| layers.iter().position(|l| l == layer));
     let present = present.unwrap_or(layers.len().saturating_sub(1));
-    let items = layers.clone();
+    let shapes = run.model().into_iter().flat_map(|model| model.spatial_layers());
+    let items = shapes.map(|layer| {
+        let [c, h, w] = layer.shape;
+        format!("{:<28} {:<20} {c}×{h}×{w}", layer.name.as_str(), layer.kind)
+    });
+    let items = items.collect();
     Ok(Box::new(Picker::one("layer", items, present, move |i| Action::SetLayer(layers[i].clone()))))
 }
 

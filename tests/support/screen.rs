@@ -40,7 +40,8 @@ pub fn on_model(technique: &str, theme: Theme, model: ModelInfo) -> App {
 /// A classifier of ImageNet's classes with some layers.
 pub fn model(layers: &[&str]) -> ModelInfo {
     let roles = Roles { cam: layers.last().map(|l| (*l).into()), ..Roles::default() };
-    let layer = |name: &&str| LayerInfo { name: (*name).into(), kind: "convolution".into(), shape: [8, 7, 7] };
+    let layer =
+        |name: &&str| LayerInfo { name: (*name).into(), kind: "convolution".into(), shape: [8, 7, 7], grid: None };
     ModelInfo {
         id: "tf_efficientnet_lite0".into(),
         input: Input {

@@ -50,8 +50,8 @@ pub(in crate::cli) enum Action {
     Classify(ClassifyArgs),
     /// List the techniques with their parameters
     Techniques(TechniquesArgs),
-    /// List the models
-    Models(ListArgs),
+    /// List, name, describe and check models
+    Models(ModelsArgs),
     /// List the layers of a model
     Layers(LayersArgs),
     /// List or search the class labels
@@ -300,6 +300,65 @@ pub(in crate::cli) struct ListArgs {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(in crate::cli) struct ModelsArgs {
+    #[command(subcommand)]
+    pub action: Option<ModelsAction>,
+    #[command(flatten)]
+    pub list: ListArgs,
+    /// List the architectures that checkpoints may be of
+    #[arg(long)]
+    pub architectures: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(in crate::cli) enum ModelsAction {
+    /// Give a model file or folder a name, with what has to be said of it
+    Add {
+        /// The name
+        name: String,
+        /// A file, a folder or hf:OWNER/NAME
+        place: String,
+        /// Keep a copy of the files
+        #[arg(long)]
+        copy: bool,
+        #[command(flatten)]
+        reading: ReadArgs,
+    },
+    /// Forget a name that was given
+    Remove {
+        /// The name
+        name: String,
+    },
+    /// Describe a model: input, output, layers, parameters, what was assumed
+    Show {
+        /// A name, a file or a folder
+        model: String,
+        #[command(flatten)]
+        options: ReadArgs,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Check what a model computes: its scores against another program's, or its gradient against differences
+    Check {
+        /// A name, a file or a folder
+        model: String,
+        #[command(flatten)]
+        options: ReadArgs,
+        /// Network input as a .npy file [N, C, H, W], after normalisation [default: noise]
+        #[arg(long, value_name = "FILE")]
+        input: Option<PathBuf>,
+        /// Scores for it as a .npy file, before or after a softmax
+        #[arg(long, value_name = "FILE", requires = "input")]
+        expect: Option<PathBuf>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 #[derive(Debug, Args)]

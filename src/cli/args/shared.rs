@@ -61,7 +61,7 @@ pub(in crate::cli) struct ModelArgs {
 
 /// What a model file does not say of itself.
 #[derive(Debug, Clone, Default, Args)]
-#[command(next_help_heading = "Model files (--model best.onnx)")]
+#[command(next_help_heading = "Model files (--model best.onnx, checkpoint.pth, FOLDER or hf:OWNER/NAME)")]
 pub(in crate::cli) struct ReadArgs {
     /// Names of the classes: a text file with one a line, JSON, or lines of index,name
     #[arg(long, value_name = "FILE")]
@@ -96,6 +96,9 @@ pub(in crate::cli) struct ReadArgs {
     /// The output that is explained, or any value inside the graph [default: the first output]
     #[arg(long, value_name = "NAME")]
     pub output: Option<String>,
+    /// Architecture of a checkpoint [default: what its tensors are those of; see `gradlens models --architectures`]
+    #[arg(long, value_name = "NAME")]
+    pub arch: Option<String>,
 }
 
 impl ReadArgs {
@@ -122,6 +125,7 @@ impl ReadArgs {
                 _ => word(self.scores.as_ref()),
             },
             output: self.output.clone(),
+            arch: self.arch.clone(),
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::error::Result;
 use crate::imaging::Display;
-use crate::model::read::{ReadOptions, is_file};
+use crate::model::read::{ReadOptions, is_path};
 use crate::model::{Labels, ModelRef};
 use crate::techniques::ParamValue;
 use serde::{Deserialize, Serialize};
@@ -166,7 +166,7 @@ impl JobSpec {
         for path in self.files() {
             *path = folder.join(&path);
         }
-        if let Some(model) = self.model.as_mut().filter(|model| is_file(model)) {
+        if let Some(model) = self.model.as_mut().filter(|model| is_path(model)) {
             *model = folder.join(&*model).to_string_lossy().into_owned();
         }
         if let Some(delivery) = &mut self.delivery {
@@ -190,7 +190,7 @@ impl JobSpec {
         for path in self.files().filter(|path| path.is_absolute()) {
             *path = placeless(path);
         }
-        if let Some(model) = self.model.as_mut().filter(|model| is_file(model) && Path::new(model).is_absolute()) {
+        if let Some(model) = self.model.as_mut().filter(|model| is_path(model) && Path::new(model).is_absolute()) {
             *model = placeless(Path::new(&*model)).to_string_lossy().into_owned();
         }
         self

@@ -19,17 +19,21 @@ pub fn read(path: &Path) -> Result<Vec<String>> {
     }
     let text = std::fs::read_to_string(path).map_err(|e| refused(format!("it cannot be read ({e})")))?;
     let text = text.trim_start_matches('\u{feff}').trim();
-    let names =
-        if text.starts_with(['[', '{', '(']) { of_config(text).or_else(|| parse(text)) } else { of_lines(text) };
+    let of_json = || serde_json::from_str(text).ok().and_then(|config| of_config(&config)).or_else(|| parse(text));
+    let names = if text.starts_with(['[', '{', '(']) { of_json() } else { of_lines(text) };
     names
         .filter(|names| !names.is_empty())
         .ok_or_else(|| refused("it holds no list of names, numbered from 0 without gaps if at all".to_owned()))
 }
 
-/// The names in a Hugging Face model's config.json.
-fn of_config(text: &str) -> Option<Vec<String>> {
-    let config: serde_json::Value = serde_json::from_str(text).ok()?;
-    ["id2label", "label_names"].iter().find_map(|key| parse(&config.get(key)?.to_string()))
+/// The names in a config of Hugging Face's or timm's, where what a name stands for may be said apart from it.
+pub fn of_config(config: &serde_json::Value) -> Option<Vec<String>> {
+    let names = ["id2label", "label_names"].iter().find_map(|key| parse(&config.get(key)?.to_string()))?;
+    let described = |name: String| {
+        let about = config.get("label_descriptions").and_then(|all| all.get(&name)?.as_str());
+        about.map_or_else(|| name.clone(), str::to_owned)
+    };
+    Some(names.into_iter().map(described).collect())
 }
 
 /// A name a line; where each line begins with its number, that goes. `None` if numbers are missing or twice there.
@@ -69,6 +73,7 @@ mod tests {
         assert_eq!(lines("index,name\n1,dog\n0,\"cat\"\n"), ["cat", "dog"]);
         assert_eq!(lines("Siberian husky, Arctic dog\nmalamute"), ["Siberian husky, Arctic dog", "malamute"]);
         assert_eq!((of_lines("0,a\n0,b\n2,c"), of_lines("1,a\n2,b")), (None, None));
-        assert_eq!(of_config(r#"{"id2label": {"0": "a", "1": "b"}}"#), Some(vec!["a".to_owned(), "b".to_owned()]));
+        let config = serde_json::json!({"id2label": {"0": "a", "1": "b"}, "label_descriptions": {"b": "bee"}});
+        assert_eq!(of_config(&config), Some(vec!["a".to_owned(), "bee".to_owned()]));
     }
 }

@@ -1,193 +1,268 @@
-//! Models from outside.
+//! Models from outside: what kinds of files there are, and how a model is made of what one holds.
 
+pub mod checkpoint;
+mod folder;
+mod hub;
 mod labels;
 pub mod onnx;
 mod options;
+mod preprocessing;
+mod scores;
 
 pub use options::ReadOptions;
 
-use super::{Assumption, ChannelOrder, Input, Labels, Model, Output, Provenance, Resize, Roles, Scores, sha256_hex};
+use super::zoo::architectures::Preprocessing;
+use super::{Assumption, ChannelOrder, Model, Provenance, Roles};
 use crate::error::{Error, Result};
 use candle_core::Device;
-use std::path::Path;
+use checkpoint::Checkpoint;
+use onnx::Refusal;
+use sha2::{Digest, Sha256};
+use std::io::Read;
+use std::path::{Path, PathBuf};
 
-/// ImageNet's mean and standard deviation of red, green and blue in `[0, 1]`, as torchvision and timm have them.
-const USUAL: ([f32; 3], [f32; 3]) = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]);
-/// The same of luminance: timm takes the mean of the three.
-const USUAL_GREY: (f32, f32) = (0.449, 0.226);
+/// A kind of file that a model may be in.
+struct Format {
+    /// Its name in `run.json`.
+    name: &'static str,
+    /// How names of such files end.
+    endings: &'static [&'static str],
+    /// Whether a file is one, by its first bytes.
+    is: fn(&Path, &Head) -> bool,
+    read: Reads,
+}
+
+/// What a kind of file holds.
+enum Reads {
+    /// A network with its weights.
+    Graph(fn(&Path, &onnx::Options) -> std::result::Result<onnx::Imported, Refusal>),
+    /// Tensors by name.
+    Tensors(fn(&Path) -> std::result::Result<Checkpoint, Refusal>),
+}
+
+/// What a file begins with, and how long it is.
+struct Head {
+    bytes: Vec<u8>,
+    length: u64,
+}
+
+/// Every kind; what is none of the others is taken for the last.
+static FORMATS: &[Format] = &[
+    Format {
+        name: "safetensors",
+        endings: &["safetensors"],
+        is: |_, head| checkpoint::safetensors::is(&head.bytes, head.length),
+        read: Reads::Tensors(checkpoint::safetensors::read),
+    },
+    Format {
+        name: "pytorch",
+        endings: &["pth", "pt", "ckpt", "bin", "pth.tar", "pt2"],
+        is: |path, head| checkpoint::pytorch::is(path, &head.bytes),
+        read: Reads::Tensors(checkpoint::pytorch::read),
+    },
+    Format {
+        name: "npz",
+        endings: &["npz"],
+        is: |path, head| checkpoint::npz::is(path, &head.bytes),
+        read: Reads::Tensors(checkpoint::npz::read),
+    },
+    Format { name: "onnx", endings: &["onnx"], is: |_, _| true, read: Reads::Graph(onnx::read) },
+];
+
+/// What a model is made of.
+struct Found {
+    imported: onnx::Imported,
+    /// How pictures go in, where the file does not say, and who does it like that.
+    usual: Usual,
+    /// The architecture, where it has a name.
+    architecture: Option<String>,
+    /// Names of the classes.
+    labels: Option<Vec<String>>,
+    /// The file of weights.
+    file: PathBuf,
+    format: &'static str,
+}
+
+/// How pictures go in unless something is said.
+#[derive(Debug, Clone)]
+struct Usual {
+    preprocessing: Preprocessing,
+    /// Whose way that is; `None` if it is the model's own and not an assumption.
+    whose: Option<String>,
+}
 
 /// Whether a name means a model file and not a model by name: it says so itself, since the file may be on another machine.
 #[must_use]
 pub fn is_file(name: &str) -> bool {
-    let onnx = Path::new(name).extension().is_some_and(|e| e.eq_ignore_ascii_case("onnx"));
-    onnx || name.contains(std::path::is_separator)
+    let lower = name.to_ascii_lowercase();
+    let ends = |ending: &&str| lower.strip_suffix(*ending).is_some_and(|stem| stem.ends_with('.'));
+    FORMATS.iter().flat_map(|format| format.endings).any(ends)
+        || name.contains(std::path::is_separator)
+        || hub::is_named(name)
 }
 
-/// Reads a model file onto `device`. What neither it nor `options` say is assumed, and listed in the model's provenance.
+/// Whether a path looks like a model's: by its ending, or a folder by the config in it.
+#[must_use]
+pub fn seems_model(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    if path.is_dir() { path.join("config.json").is_file() } else { is_file(&name) }
+}
+
+/// Whether a name is a place on this machine, and not that of a model in the hub's cache.
+#[must_use]
+pub fn is_path(name: &str) -> bool {
+    is_file(name) && !hub::is_named(name)
+}
+
+/// The file that holds a model's weights: in a folder, the one that timm would take.
+///
+/// # Errors
+/// [`Error::BadModel`] if there is none.
+pub fn weight_file(name: &str) -> Result<PathBuf> {
+    let path = located(name)?;
+    if path.is_dir() {
+        return folder::weights(&path).map_err(|refusal| Error::bad_model(&path, refusal));
+    }
+    std::fs::metadata(&path).map_err(|e| Error::bad_model(&path, e))?;
+    Ok(path)
+}
+
+/// The place that a name stands for.
+fn located(name: &str) -> Result<PathBuf> {
+    if hub::is_named(name) {
+        hub::locate(name).map_err(|refusal| Error::bad_model(name, refusal))
+    } else {
+        Ok(name.into())
+    }
+}
+
+/// Reads a model file or folder onto `device`, as a model called `id`. What neither it nor `options` say is assumed, and listed in the model's
+/// provenance.
 ///
 /// # Errors
 /// [`Error::BadModel`] with what stands in the way and what would help; [`Error::BadValue`] if an option does not fit.
-pub fn open(path: &Path, options: &ReadOptions, device: &Device) -> Result<Model> {
+pub fn open(place: &str, id: &str, options: &ReadOptions, device: &Device) -> Result<Model> {
+    let path = located(place)?;
+    let refused = |refusal: Refusal| Error::bad_model(&path, refusal);
     let asked = onnx::Options {
         size: options.input_size,
         channels: options.channels.map(ChannelOrder::count),
         output: options.output.clone(),
     };
-    let file = onnx::read(path, &asked)?;
-    let mut assumed = file.assumptions.clone();
-    let input = input(path, &file.input, options, &mut assumed)?;
-    let output = output(path, &file, options, &mut assumed)?;
+    let found = if path.is_dir() {
+        folder::read(&path, options, asked).map_err(refused)?
+    } else {
+        read(&path, options.arch.as_deref(), &Hints::default(), &asked).map_err(refused)?
+    };
+    let mut assumed = found.imported.assumptions.clone();
+    let input = preprocessing::input(&path, &found.imported.input, &found.usual, options, &mut assumed)?;
+    let output = scores::output(&path, &found.imported, found.labels.as_ref(), options, &mut assumed)?;
     let scores = output.as_ref().map(|output| output.scores);
-    let graph = onnx::network(&file, scores, device).map_err(|refusal| Error::bad_model(path, refusal))?;
+    let graph = onnx::network(&found.imported, scores, device).map_err(refused)?;
+    let graph_file = found.format == "onnx";
     let provenance = Provenance {
-        file: path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
-        format: "onnx".to_owned(),
-        sha256: hash(path)?,
-        architecture: None,
-        exporter: Some(file.producer.clone()).filter(|text| !text.is_empty()),
-        opset: Some(file.opset),
+        file: found.file.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        format: found.format.to_owned(),
+        sha256: sha256(&found.file)?,
+        architecture: found.architecture,
+        exporter: Some(found.imported.producer.clone()).filter(|text| !text.is_empty()),
+        opset: graph_file.then_some(found.imported.opset),
         assumed,
     };
-    let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    Model::new(&name, graph, input, output, Roles::default(), provenance)
+    Model::new(id, graph, input, output, Roles::default(), provenance)
+}
+
+/// What a model is called that nobody has named: its file's name without the ending, its folder's, or the hub's.
+#[must_use]
+pub fn called(place: &str) -> String {
+    if hub::is_named(place) {
+        return place.to_owned();
+    }
+    let file = Path::new(place).file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let lower = file.to_ascii_lowercase();
+    let longest = FORMATS.iter().flat_map(|format| format.endings).filter(|ending| lower.ends_with(**ending));
+    let ending = longest.map(|ending| ending.len() + 1).max().unwrap_or(0);
+    let stem = file.len().checked_sub(ending).and_then(|end| file.get(..end)).filter(|stem| !stem.is_empty());
+    stem.unwrap_or(&file).to_owned()
+}
+
+/// What is known of a file before it is read.
+#[derive(Debug, Default)]
+struct Hints {
+    /// The architecture, as a config calls it.
+    architecture: Option<String>,
+}
+
+/// Reads a file of any kind. The architecture is the one that was asked for, or what the tensors and hints say.
+fn read(
+    path: &Path,
+    arch: Option<&str>,
+    hints: &Hints,
+    asked: &onnx::Options,
+) -> std::result::Result<Found, Refusal> {
+    let format = format(path)?;
+    let found = match format.read {
+        Reads::Graph(read) => Found {
+            imported: read(path, asked)?,
+            usual: Usual::photos(),
+            architecture: None,
+            labels: None,
+            file: path.to_owned(),
+            format: format.name,
+        },
+        Reads::Tensors(read) => {
+            let mut checkpoint = read(path)?;
+            checkpoint.architecture = hints.architecture.clone().or(checkpoint.architecture);
+            let network = checkpoint::network(&checkpoint, arch, asked)?;
+            let own = network.architecture;
+            Found {
+                imported: network.imported,
+                usual: Usual {
+                    preprocessing: own.input.clone(),
+                    whose: Some(format!("{}'s for {}", own.library, own.name)),
+                },
+                architecture: Some(own.name.clone()),
+                labels: None,
+                file: path.to_owned(),
+                format: format.name,
+            }
+        }
+    };
+    Ok(found)
+}
+
+/// What kind of file it is: by its first bytes, else by its name.
+fn format(path: &Path) -> std::result::Result<&'static Format, Refusal> {
+    let about = std::fs::metadata(path).map_err(Refusal::new)?;
+    if !about.is_file() {
+        return Err(Refusal::new("it is not a file; give a model file, as best.onnx, or a folder with one"));
+    }
+    let file = std::fs::File::open(path).map_err(Refusal::new)?;
+    let mut head = Head { bytes: Vec::new(), length: about.len() };
+    file.take(512).read_to_end(&mut head.bytes).map_err(Refusal::new)?;
+    let (last, others) = FORMATS.split_last().expect("there are formats");
+    let name = path.to_string_lossy().to_ascii_lowercase();
+    let by_name = |format: &&Format| format.endings.iter().any(|ending| name.ends_with(&format!(".{ending}")));
+    Ok(others.iter().find(|format| (format.is)(path, &head)).or_else(|| others.iter().find(by_name)).unwrap_or(last))
 }
 
 fn assume(assumed: &mut Vec<Assumption>, what: impl Into<String>, option: &str) {
     assumed.push(Assumption { what: what.into(), option: option.to_owned() });
 }
 
-/// How pictures go in.
-fn input(path: &Path, file: &onnx::Input, options: &ReadOptions, assumed: &mut Vec<Assumption>) -> Result<Input> {
-    let channels = match (file.channels, options.channels) {
-        (count, Some(channels)) if channels.count() == count => channels,
-        (1, None) => ChannelOrder::Grey,
-        (3, None) => {
-            assume(assumed, "channels in the order red, green, blue", "--channels");
-            ChannelOrder::Rgb
+/// SHA-256 of a file, in hexadecimal; only a little of it is in memory at a time.
+///
+/// # Errors
+/// [`Error::BadModel`] if it cannot be read.
+pub fn sha256(path: &Path) -> Result<String> {
+    let unreadable = |e| Error::bad_model(path, e);
+    let mut file = std::fs::File::open(path).map_err(unreadable)?;
+    let (mut hasher, mut block) = (Sha256::new(), vec![0; 1 << 20]);
+    loop {
+        let read = file.read(&mut block).map_err(unreadable)?;
+        if read == 0 {
+            return Ok(super::weights::hexadecimal(&hasher.finalize()));
         }
-        (4, None) => ChannelOrder::Rgba,
-        (count, _) => {
-            let reason = format!("its input has {count} channels, and pictures have 1, 3 or 4");
-            return Err(Error::bad_model(path, reason));
-        }
-    };
-    for (option, given) in [("--mean", &options.mean), ("--std", &options.std)] {
-        if let Some(given) = given.as_ref().filter(|given| given.len() != channels.count()) {
-            let expected = format!("the network has {} channels, so it takes as many numbers", channels.count());
-            return Err(Error::bad_value(option, given.len(), expected));
-        }
+        hasher.update(&block[..read]);
     }
-    if let Some(share) = options.crop_pct.filter(|share| !(*share > 0.0 && *share <= 1.0)) {
-        return Err(Error::bad_value("--crop-pct", share, "it takes a share above 0 and up to 1"));
-    }
-    let range = options.range.unwrap_or(if file.bytes { 255.0 } else { 1.0 });
-    let count = channels.count();
-    // Opacity is left as it is.
-    let per_channel = |colours: [f32; 3], luminance: f32, opacity: f32| match channels {
-        ChannelOrder::Grey => vec![luminance],
-        ChannelOrder::Rgba => colours.into_iter().chain([opacity]).collect(),
-        ChannelOrder::Bgr => colours.into_iter().rev().collect(),
-        ChannelOrder::Rgb => colours.to_vec(),
-    };
-    let mut usual = |given: &Option<Vec<f32>>, usual: Vec<f32>, neutral: f32, option: &str| match given {
-        Some(given) => given.clone(),
-        None if file.bytes => vec![neutral; count],
-        None => {
-            let numbers = usual.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-            assume(assumed, format!("{} {numbers}, ImageNet's", option.trim_start_matches('-')), option);
-            usual
-        }
-    };
-    let mean = usual(&options.mean, per_channel(USUAL.0, USUAL_GREY.0, 0.0), 0.0, "--mean");
-    let std = usual(&options.std, per_channel(USUAL.1, USUAL_GREY.1, 1.0), 1.0, "--std");
-    // Options are in units of pixels in [0, 1]; what is in the file's own units is not scaled again.
-    let scaled = |values: Vec<f32>, given: bool| -> Vec<f32> {
-        let by = if file.bytes && !given { 1.0 } else { range };
-        values.into_iter().map(|v| v * by).collect()
-    };
-    let resize = Resize {
-        crop_share: options.crop_pct.unwrap_or_else(|| {
-            assume(assumed, "the whole of the photo's shorter side is seen", "--crop-pct");
-            1.0
-        }),
-        mode: options.crop_mode.unwrap_or(Resize::default().mode),
-        interpolation: options.interpolation.unwrap_or(Resize::default().interpolation),
-    };
-    let input = Input {
-        channels,
-        size: file.size,
-        any_size: false,
-        range,
-        mean: scaled(mean, options.mean.is_some()),
-        std: scaled(std, options.std.is_some()),
-        resize,
-    };
-    input.check()?;
-    Ok(input)
-}
-
-/// What the scores mean, if the file ends in a row of them.
-fn output(
-    path: &Path,
-    file: &onnx::Imported,
-    options: &ReadOptions,
-    assumed: &mut Vec<Assumption>,
-) -> Result<Option<Output>> {
-    let Some(count) = file.classes() else { return Ok(None) };
-    let scores = match (options.scores, file.scores, count) {
-        (Some(Scores::Sigmoid | Scores::Binary), _, 1) | (None, Scores::Sigmoid | Scores::Binary, 1) => {
-            Scores::Binary
-        }
-        (Some(asked), _, _) => asked,
-        (None, Scores::Plain, 1) => {
-            assume(assumed, "the one score is a yes or no (a sigmoid)", "--scores");
-            Scores::Binary
-        }
-        (None, Scores::Plain, _) => {
-            assume(assumed, "scores are one of several classes (a softmax)", "--scores");
-            Scores::Softmax
-        }
-        (None, found, _) => found,
-    };
-    let count = if scores == Scores::Binary { 2 } else { count };
-    let names = match &options.labels {
-        Some(file) => Some(labels::read(file)?),
-        None => file.labels.clone(),
-    };
-    let labels = match names {
-        // One name is that of a yes.
-        Some(names) if names.len() == 1 && count == 2 => {
-            Labels::new(vec![names[0].clone(), format!("not {}", names[0])])
-        }
-        // Two are in the order of their indices: no is 0, yes is 1.
-        Some(names) if scores == Scores::Binary && names.len() == 2 => {
-            Labels::new(vec![names[1].clone(), names[0].clone()])
-        }
-        Some(names) if names.len() == count => Labels::new(names),
-        Some(names) => {
-            let reason = format!("it has {count} classes, and there are {} labels", names.len());
-            return Err(match &options.labels {
-                Some(file) => Error::bad_value("--labels", file.display(), reason),
-                None => Error::bad_model(path, format!("{reason} in its metadata; give others with --labels")),
-            });
-        }
-        None if count == Labels::imagenet().len() => {
-            assume(assumed, "ImageNet's labels, since there are 1000 classes", "--labels");
-            Labels::imagenet()
-        }
-        None if scores == Scores::Binary => {
-            assume(assumed, "the one class is called \"yes\"", "--labels");
-            Labels::new(vec!["yes".to_owned(), "no".to_owned()])
-        }
-        None => {
-            assume(assumed, "classes have numbers for names", "--labels");
-            Labels::indices(count)
-        }
-    };
-    Ok(Some(Output { scores, labels }))
-}
-
-fn hash(path: &Path) -> Result<String> {
-    let bytes = std::fs::read(path).map_err(|e| Error::bad_model(path, e))?;
-    Ok(sha256_hex(&bytes))
 }

@@ -42,6 +42,9 @@ pub struct ReadOptions {
     /// The output, or any value inside the graph, that is explained.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub output: Option<String>,
+    /// The architecture of a file that holds nothing but tensors.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub arch: Option<String>,
 }
 
 impl ReadOptions {
@@ -49,6 +52,25 @@ impl ReadOptions {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// What is said here, and where nothing is, what is said there.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            input_size: self.input_size.or(other.input_size),
+            mean: self.mean.or(other.mean),
+            std: self.std.or(other.std),
+            channels: self.channels.or(other.channels),
+            crop_pct: self.crop_pct.or(other.crop_pct),
+            crop_mode: self.crop_mode.or(other.crop_mode),
+            interpolation: self.interpolation.or(other.interpolation),
+            range: self.range.or(other.range),
+            labels: self.labels.or(other.labels),
+            scores: self.scores.or(other.scores),
+            output: self.output.or(other.output),
+            arch: self.arch.or(other.arch),
+        }
     }
 
     /// Reads a size: `224` or `HEIGHTxWIDTH`.

@@ -32,7 +32,7 @@ struct AblationCam {
 }
 
 fn start(subject: &Subject, _: &Params) -> Result<Box<dyn Estimator>> {
-    let activations = subject.activations()?;
+    let activations = subject.whole_activations()?;
     let order = by_activity(&activations)?;
     let weights = vec![0.0; order.len()];
     Ok(Box::new(AblationCam { activations, order, weights }))
@@ -64,8 +64,8 @@ impl Estimator for AblationCam {
         Ok(())
     }
 
-    fn estimate(&self, _: &Subject) -> Result<Found> {
-        weighted(&self.activations, &self.weights)
+    fn estimate(&self, subject: &Subject) -> Result<Found> {
+        weighted(&subject.at_places(self.activations.clone())?, &self.weights)
     }
 
     fn save(&self) -> State {

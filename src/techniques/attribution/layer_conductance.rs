@@ -48,7 +48,7 @@ impl Conductance {
     fn look(&self, subject: &Subject, node: usize) -> Result<(Tensor, Tensor)> {
         let point = on_the_way(subject.input(), &self.baseline, &[self.alphas[node]])?;
         let (activations, gradient) = subject.gradients_of(&point, &subject.layer)?;
-        Ok((activations.get(&subject.layer)?, gradient))
+        Ok((subject.at_places(activations.get(&subject.layer)?)?, subject.at_places(gradient)?))
     }
 }
 

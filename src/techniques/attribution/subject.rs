@@ -119,9 +119,19 @@ impl Subject {
         self.passes.logits[self.class]
     }
 
-    /// A: the activations of the layer, `[1, C, H, W]`.
+    /// A: the activations of the layer, `[1, C, H, W]`; of tokens those of the patches, on their grid.
     pub fn activations(&self) -> Result<Tensor> {
+        self.at_places(self.whole_activations()?)
+    }
+
+    /// The activations of the layer `[1, C, H, W]`, all that there are of tokens `[1, C, T, 1]`.
+    pub fn whole_activations(&self) -> Result<Tensor> {
         self.passes.activations.get(&self.layer)
+    }
+
+    /// Values at the layer, those of patches on their grid.
+    pub fn at_places(&self, values: Tensor) -> Result<Tensor> {
+        self.model().at_places(&self.layer, values)
     }
 
     /// The layer's activations and gradients, shared by every map that is made of them.
@@ -132,7 +142,7 @@ impl Subject {
             return Ok(planes);
         }
         let gradient = self.passes.gradient(self.class, &self.layer)?;
-        let planes = Arc::new(Planes::new(&self.activations()?, &gradient)?);
+        let planes = Arc::new(Planes::new(&self.activations()?, &self.at_places(gradient)?)?);
         self.passes.planes.lock().unwrap_or_else(PoisonError::into_inner).insert(key, planes.clone());
         Ok(planes)
     }

@@ -14,6 +14,8 @@ pub(in crate::tui) struct Choice {
     spec: JobSpec,
     /// The model that class, target and layer are of.
     aimed_at: ModelRef,
+    /// The model before the one that was asked for last and has not been read yet.
+    model_before: Option<ModelRef>,
     /// Parameters changed by the person, a technique at a time.
     settings: HashMap<&'static str, BTreeMap<String, ParamValue>>,
 }
@@ -28,7 +30,7 @@ impl Choice {
             spec.model = Some(aimed_at.name.clone());
         }
         let settings = HashMap::from([(TECHNIQUES[technique].id(), spec.set.clone())]);
-        Self { technique, spec, aimed_at, settings }
+        Self { technique, spec, aimed_at, model_before: None, settings }
     }
 
     /// Takes over what somebody else has begun. Whether that is another technique than before is the answer.
@@ -94,6 +96,32 @@ impl Choice {
     /// Another photo, which speaks for itself.
     pub fn set_picture(&mut self, picture: Source) {
         (self.spec.picture, self.spec.class) = (Some(picture), None);
+    }
+
+    /// Another model; what was chosen of the one before goes when the next run begins.
+    pub fn set_model(&mut self, model: ModelRef) {
+        let before = model_of(&self.spec, self.technique());
+        self.model_before.get_or_insert(before);
+        self.put_model(model);
+        if self.spec.task.is_compare() {
+            self.spec.task = Task::Run;
+        }
+    }
+
+    fn put_model(&mut self, model: ModelRef) {
+        (self.spec.model, self.spec.weights, self.spec.reading) = (Some(model.name), model.weights, model.reading);
+    }
+
+    /// The model has been read.
+    pub fn keep_model(&mut self) {
+        self.model_before = None;
+    }
+
+    /// The model cannot be read: back to the one before.
+    pub fn return_to_model(&mut self) {
+        if let Some(before) = self.model_before.take() {
+            self.put_model(before);
+        }
     }
 
     pub fn set_style(&mut self, style: Source) {

@@ -23,6 +23,7 @@ use super::dialogs::{Dialog, FilePicker, Help, Outcome};
 use super::text::printable;
 use super::{keymap, pickers};
 use crate::engine::{Command, Event, JobSpec, Phase, Snapshot};
+use crate::model::ModelRef;
 use crate::picture::{Preference, Protocol, Rates};
 use crate::techniques::{Need, ParamSpec, ParamValue, TECHNIQUES, Technique};
 use crossterm::event::{KeyEvent, KeyModifiers, MouseEventKind};
@@ -237,6 +238,7 @@ impl App {
             Event::Stopped { run, step } => self.ended(run, step, "stopped"),
             Event::Failed { run, step, message, .. } => {
                 self.awaited = None;
+                self.choice.return_to_model();
                 self.ended(run, step, "failed");
                 self.complain(&message);
             }
@@ -246,6 +248,7 @@ impl App {
             }
             Event::Refused { message, .. } => {
                 self.awaited = None;
+                self.choice.return_to_model();
                 self.complain(&message);
             }
             Event::Warned { message } => self.complain(&message),
@@ -253,6 +256,7 @@ impl App {
             Event::Started { spec, model, .. } => {
                 let assumptions = model.provenance.assumptions();
                 let new = self.run.begin(&spec, model);
+                self.choice.keep_model();
                 self.adopt(*spec);
                 if let Some(text) = assumptions.filter(|_| new) {
                     self.say(&text);
@@ -290,6 +294,10 @@ impl App {
             Action::PickComparison => self.open(pickers::comparison(&self.choice, &self.run)),
             Action::PickCompared(what) => self.open(pickers::compared(what, &self.choice, &self.run)),
             Action::Score => self.score(),
+            Action::PickModel => {
+                let read: Vec<ModelRef> = self.run.models().read().cloned().collect();
+                self.open(Ok(Box::new(FilePicker::models(&self.choice.model(self.run.models()), &read))));
+            }
             Action::PickPicture => self.open(Ok(Box::new(FilePicker::photos(self.choice.picture())))),
             Action::PickStyle if self.technique().needs().style == Need::None => {
                 self.say("this technique has no style picture");
@@ -325,6 +333,11 @@ impl App {
             Action::Quit => self.leave(Leaving::Quit),
             Action::Leave => self.leave(Leaving::Detach),
             Action::SetClass(_) | Action::SetTarget(_) | Action::SetLayer(_) => self.turn_to(action),
+            Action::SetModel(model) => {
+                self.choice.set_model(model);
+                self.run.forget_prediction();
+                self.start();
+            }
             Action::SetPicture(source) => {
                 self.choice.set_picture(source);
                 self.run.forget_prediction();

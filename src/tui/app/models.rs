@@ -22,6 +22,11 @@ impl Models {
         self.0.push((which, info));
     }
 
+    /// Those that were read, the newest last.
+    pub fn read(&self) -> impl Iterator<Item = &ModelRef> {
+        self.0.iter().map(|(which, _)| which)
+    }
+
     pub fn get(&self, which: &ModelRef) -> Option<&ModelInfo> {
         self.0.iter().find(|(known, _)| known == which).map(|(_, info)| info.as_ref())
     }

@@ -1,9 +1,11 @@
-//! Choosing a picture: the samples inside the program, and the files around.
+//! Choosing a picture or a model: what is inside the program, and the files around.
 
 use super::dialog::{Dialog, Outcome, boxed, edit, scroll};
 use crate::engine::Source;
 use crate::imaging::names_a_picture;
 use crate::imaging::samples::{PAINTINGS, PHOTOS, Sample};
+use crate::model::read::{is_file, is_path, seems_model};
+use crate::model::{self, BUILT_IN, ModelRef};
 use crate::tui::action::Action;
 use crate::tui::text::printable;
 use crate::tui::theme::Theme;
@@ -17,8 +19,13 @@ use tui_input::Input;
 
 pub(in crate::tui) struct FilePicker {
     title: &'static str,
-    choose: fn(Source) -> Action,
-    samples: &'static [Sample],
+    /// What is found nowhere is called.
+    kind: &'static str,
+    choose: fn(PathBuf) -> Action,
+    /// Whether a file or folder is one to choose.
+    fits: fn(&Path) -> bool,
+    /// What there is without a file.
+    known: Vec<(String, Action)>,
     folder: PathBuf,
     input: Input,
     items: Vec<Item>,
@@ -26,34 +33,60 @@ pub(in crate::tui) struct FilePicker {
 }
 
 enum Item {
-    Sample(&'static str),
+    /// One of the known ones.
+    Known(usize),
     Folder(PathBuf),
     File(PathBuf),
 }
 
 impl FilePicker {
     pub fn photos(present: Option<&Source>) -> Self {
-        Self::new("photo", PHOTOS, present, Action::SetPicture)
+        Self::pictures("photo", PHOTOS, present, Action::SetPicture, |path| Action::SetPicture(Source::File(path)))
     }
 
     pub fn styles(present: Option<&Source>) -> Self {
-        Self::new("style picture", PAINTINGS, present, Action::SetStyle)
+        Self::pictures("style picture", PAINTINGS, present, Action::SetStyle, |path| {
+            Action::SetStyle(Source::File(path))
+        })
+    }
+
+    /// The models that are built in, have been added or were read already, and the files of others.
+    pub fn models(present: &ModelRef, read: &[ModelRef]) -> Self {
+        let built_in = BUILT_IN.iter().map(|entry| (format!("{} (built in)", entry.id), ModelRef::named(entry.id)));
+        let added = model::added().into_iter().map(|m| (format!("{} (added)", m.name), ModelRef::named(&m.name)));
+        let read = read.iter().filter(|which| is_file(&which.name) || which.weights.is_some());
+        let read = read.map(|which| (which.name.clone(), which.clone()));
+        let known = built_in.chain(added).chain(read).map(|(name, which)| (name, Action::SetModel(which))).collect();
+        let beside = is_path(&present.name).then(|| PathBuf::from(&present.name));
+        let choose = |path: PathBuf| Action::SetModel(ModelRef::named(&path.to_string_lossy()));
+        Self::new("model", "model file", known, beside.as_deref(), choose, seems_model)
+    }
+
+    fn pictures(
+        title: &'static str,
+        samples: &[Sample],
+        present: Option<&Source>,
+        of_sample: fn(Source) -> Action,
+        choose: fn(PathBuf) -> Action,
+    ) -> Self {
+        let known = |s: &Sample| (format!("{} (built in)", s.name), of_sample(Source::Sample(s.name.to_owned())));
+        let beside = if let Some(Source::File(path)) = present { Some(path.as_path()) } else { None };
+        Self::new(title, "picture", samples.iter().map(known).collect(), beside, choose, names_a_picture)
     }
 
     fn new(
         title: &'static str,
-        samples: &'static [Sample],
-        present: Option<&Source>,
-        choose: fn(Source) -> Action,
+        kind: &'static str,
+        known: Vec<(String, Action)>,
+        beside: Option<&Path>,
+        choose: fn(PathBuf) -> Action,
+        fits: fn(&Path) -> bool,
     ) -> Self {
-        let beside = match present {
-            Some(Source::File(path)) => path.parent().filter(|p| !p.as_os_str().is_empty()),
-            _ => None,
-        };
-        let folder = beside.unwrap_or(Path::new("."));
+        let folder = beside.and_then(Path::parent).filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let folder = std::fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
         let state = ListState::default().with_selected(Some(0));
-        let mut picker = Self { title, choose, samples, folder, input: Input::default(), items: vec![], state };
+        let mut picker =
+            Self { title, kind, choose, fits, known, folder, input: Input::default(), items: vec![], state };
         picker.list();
         picker
     }
@@ -66,16 +99,16 @@ impl FilePicker {
         for entry in std::fs::read_dir(&self.folder).into_iter().flatten().flatten() {
             let path = entry.path();
             let name = entry.file_name().to_string_lossy().into_owned();
-            if path.is_dir() && fits(&name) {
-                folders.push(path);
-            } else if names_a_picture(&path) && fits(&name) {
+            if (self.fits)(&path) && fits(&name) {
                 files.push(path);
+            } else if path.is_dir() && fits(&name) {
+                folders.push(path);
             }
         }
         folders.sort();
         files.sort();
-        let samples = self.samples.iter().filter(|s| fits(s.name)).map(|s| Item::Sample(s.name));
-        self.items = samples.chain(files.into_iter().map(Item::File)).collect();
+        let known = (0..self.known.len()).filter(|i| fits(&self.known[*i].0)).map(Item::Known);
+        self.items = known.chain(files.into_iter().map(Item::File)).collect();
         self.items.extend(self.folder.parent().filter(|_| query.is_empty()).map(|p| Item::Folder(p.into())));
         self.items.extend(folders.into_iter().map(Item::Folder));
         self.state.select(Some(0));
@@ -83,15 +116,15 @@ impl FilePicker {
 
     fn enter(&mut self) -> Outcome {
         let typed = PathBuf::from(self.input.value().trim());
-        if typed.is_file() {
-            return Outcome::Choose((self.choose)(Source::File(typed)));
+        if typed.is_file() || (typed.components().count() > 0 && typed.is_dir() && (self.fits)(&typed)) {
+            return Outcome::Choose((self.choose)(std::path::absolute(&typed).unwrap_or(typed)));
         }
         if typed.components().count() > 0 && typed.is_dir() {
             return self.open(typed);
         }
         match self.state.selected().and_then(|at| self.items.get(at)) {
-            Some(Item::Sample(name)) => Outcome::Choose((self.choose)(Source::Sample((*name).to_owned()))),
-            Some(Item::File(path)) => Outcome::Choose((self.choose)(Source::File(path.clone()))),
+            Some(Item::Known(at)) => Outcome::Choose(self.known[*at].1.clone()),
+            Some(Item::File(path)) => Outcome::Choose((self.choose)(path.clone())),
             Some(Item::Folder(path)) => {
                 let path = path.clone();
                 self.open(path)
@@ -136,12 +169,12 @@ impl Dialog for FilePicker {
         let column = search.x + 5 + self.input.visual_cursor() as u16;
         frame.set_cursor_position((column.min(search.right().saturating_sub(1)), search.y));
         if self.items.is_empty() {
-            frame.render_widget(Paragraph::new("no picture here").style(theme.dim()), list);
+            frame.render_widget(Paragraph::new(format!("no {} here", self.kind)).style(theme.dim()), list);
             return;
         }
         let parent = self.folder.parent();
         let lines = self.items.iter().map(|item| match item {
-            Item::Sample(name) => Line::raw(format!("{name} (built in)")),
+            Item::Known(at) => Line::raw(printable(&self.known[*at].0)),
             Item::Folder(path) if Some(path.as_path()) == parent => Line::raw("../"),
             Item::Folder(path) => Line::styled(format!("{}/", name(path)), theme.accent()),
             Item::File(path) => Line::raw(name(path)),

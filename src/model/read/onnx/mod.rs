@@ -31,7 +31,6 @@ pub use input::{Input, Options};
 pub use lower::operators;
 pub use refusal::Refusal;
 
-use crate::error::{Error, Result};
 use crate::model::{Assumption, Scores};
 use ir::Graph;
 use source::Source;
@@ -77,11 +76,9 @@ impl Imported {
 /// Reads a file.
 ///
 /// # Errors
-/// [`Error::BadModel`] with what stands in the way and what would help.
-pub fn read(path: &Path, options: &Options) -> Result<Imported> {
-    Source::open(path)
-        .and_then(|source| import(Arc::new(source), options))
-        .map_err(|refusal| Error::bad_model(path, refusal))
+/// A [`Refusal`] with what stands in the way and what would help.
+pub fn read(path: &Path, options: &Options) -> std::result::Result<Imported, Refusal> {
+    Source::open(path).and_then(|source| import(Arc::new(source), options))
 }
 
 /// Reads a model from a source.
@@ -89,7 +86,22 @@ pub fn read(path: &Path, options: &Options) -> Result<Imported> {
 /// # Errors
 /// A [`Refusal`] with what stands in the way and what would help.
 pub fn import(source: Arc<Source>, options: &Options) -> std::result::Result<Imported, Refusal> {
-    let model = proto::read(&source)?;
+    import_with(source, Vec::new(), options)
+}
+
+/// Reads a model whose graph lacks its weights, with these in their places.
+///
+/// # Errors
+/// A [`Refusal`] with what stands in the way and what would help.
+pub fn import_with(
+    source: Arc<Source>,
+    weights: Vec<proto::Tensor>,
+    options: &Options,
+) -> std::result::Result<Imported, Refusal> {
+    let mut model = proto::read(&source)?;
+    if let Some(graph) = &mut model.graph {
+        graph.initializers.extend(weights);
+    }
     let Some(main) = &model.graph else {
         return Err(Refusal::new("it is not an ONNX model; give a .onnx file"));
     };

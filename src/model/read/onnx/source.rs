@@ -19,6 +19,8 @@ pub enum Source {
         /// Where it is, for messages and for what lies beside it.
         path: PathBuf,
     },
+    /// One tensor of a checkpoint, read as a whole whenever it is wanted.
+    Tensor(pytorch_reader::Tensor),
 }
 
 impl Source {
@@ -30,7 +32,7 @@ impl Source {
         // Asked before it is opened: opening a pipe would wait for its other end.
         let kind = std::fs::metadata(path).map_err(Refusal::new)?;
         if !kind.is_file() {
-            return Err(Refusal::new("it is not a file; give a .onnx file"));
+            return Err(Refusal::new("it is not a file; give a model file, as best.onnx"));
         }
         let file = File::open(path).map_err(Refusal::new)?;
         let len = file.metadata().map_err(Refusal::new)?.len();
@@ -43,7 +45,14 @@ impl Source {
         match self {
             Self::Memory(bytes) => bytes.len() as u64,
             Self::File { len, .. } => *len,
+            Self::Tensor(tensor) => tensor.byte_len() as u64,
         }
+    }
+
+    /// How many bytes are best read at a time.
+    #[must_use]
+    pub fn block(&self) -> usize {
+        if let Self::Tensor(tensor) = self { tensor.byte_len() } else { 1 << 20 }
     }
 
     /// Whether there is nothing in it.
@@ -58,13 +67,15 @@ impl Source {
     /// A [`Refusal`] if the source ends before, or cannot be read.
     pub fn read_at(&self, at: u64, into: &mut [u8]) -> Result<(), Refusal> {
         let past_end = || Refusal::new("the file is cut off; copy or export it again");
+        let mut copy = |bytes: &[u8]| {
+            let from = usize::try_from(at).map_err(|_| past_end())?;
+            let part = from.checked_add(into.len()).and_then(|to| bytes.get(from..to)).ok_or_else(past_end)?;
+            into.copy_from_slice(part);
+            Ok(())
+        };
         match self {
-            Self::Memory(bytes) => {
-                let from = usize::try_from(at).map_err(|_| past_end())?;
-                let part = from.checked_add(into.len()).and_then(|to| bytes.get(from..to)).ok_or_else(past_end)?;
-                into.copy_from_slice(part);
-                Ok(())
-            }
+            Self::Memory(bytes) => copy(bytes),
+            Self::Tensor(tensor) => copy(&tensor.read().map_err(Refusal::new)?),
             Self::File { file, .. } => read_exact_at(file, into, at).map_err(|e| match e.kind() {
                 std::io::ErrorKind::UnexpectedEof => past_end(),
                 _ => Refusal::new(e),

@@ -10,8 +10,6 @@ use std::sync::Arc;
 pub const EXTERNAL: u64 = 1;
 /// The most elements that any tensor may have.
 pub const MOST_ELEMENTS: usize = 1 << 28;
-/// How many bytes are converted at a time.
-const BLOCK: usize = 1 << 20;
 
 /// What a `TensorProto` says about its numbers.
 #[derive(Debug, Default, Clone)]
@@ -30,6 +28,8 @@ pub struct Stored {
     location: String,
     offset: u64,
     length: Option<u64>,
+    /// What holds the numbers, where that is not for the model to say.
+    supplied: Option<Arc<Source>>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -77,6 +77,19 @@ enum Form {
 }
 
 impl Stored {
+    /// A tensor whose numbers, of ONNX's type `element`, are little-endian bytes of `source` from `offset` on.
+    #[must_use]
+    pub fn supplied(dims: Vec<i64>, element: i32, source: Arc<Source>, offset: u64, length: u64) -> Self {
+        let (length, supplied) = (Some(length), Some(source));
+        Self { dims, element, outside: true, offset, length, supplied, ..Self::default() }
+    }
+
+    /// What holds the numbers of a supplied tensor, and how many bytes they are.
+    #[must_use]
+    pub fn supply(&self) -> Option<(&Arc<Source>, u64)> {
+        Some((self.supplied.as_ref()?, self.length.unwrap_or(0)))
+    }
+
     /// Takes note of a field that holds typed numbers.
     pub fn typed(&mut self, field: u32, wire: Wire) {
         let packed = match (self.typed, wire) {
@@ -105,7 +118,7 @@ impl Stored {
     /// The name of the file that holds the numbers, if they are outside.
     #[must_use]
     pub fn location(&self) -> Option<&str> {
-        self.outside.then_some(self.location.as_str())
+        (self.outside && self.supplied.is_none()).then_some(self.location.as_str())
     }
 
     /// The extents.
@@ -317,7 +330,7 @@ impl Placed {
 
     fn raw<const N: usize, T>(&self, len: usize, convert: impl Fn([u8; N]) -> T) -> Result<Vec<T>, Refusal> {
         let mut numbers = Vec::with_capacity(len);
-        let mut block = vec![0; BLOCK.min(len * N)];
+        let mut block = vec![0; self.source.block().min(len * N)];
         let mut at = self.span.at;
         while numbers.len() < len {
             let bytes = block.len().min((len - numbers.len()) * N);

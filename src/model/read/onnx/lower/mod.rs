@@ -96,12 +96,14 @@ pub fn lower(source: Arc<Source>, model: &Model, input: &Input, target: &str) ->
     Ok(Lowered { graph, weight_bits })
 }
 
-/// Bytes of the model and of what lies beside it.
+/// Bytes of the model, of what lies beside it and of what it was supplied with.
 fn files_size(source: &Source, graph: &proto::Graph) -> Result<u64, Refusal> {
+    let supplied = graph.initializers.iter().filter_map(|t| t.stored.supply());
+    let own = supplied.fold(source.len(), |sum, (_, bytes)| sum.saturating_add(bytes));
     let mut files: Vec<&str> = graph.initializers.iter().filter_map(|t| t.stored.location()).collect();
     files.sort_unstable();
     files.dedup();
-    files.into_iter().try_fold(source.len(), |sum, name| Ok(sum + source.beside(name)?.len()))
+    files.into_iter().try_fold(own, |sum, name| Ok(sum.saturating_add(source.beside(name)?.len())))
 }
 
 /// The work in progress.
@@ -168,8 +170,9 @@ impl Lowering<'_> {
 
     /// A weight of the file; nothing is read but its place.
     fn stored(&mut self, tensor: &Tensor) -> Result<Constant, Refusal> {
+        let supplied = tensor.stored.supply().map(|(source, _)| source);
         let source = match tensor.stored.location() {
-            None => Arc::clone(&self.source),
+            None => Arc::clone(supplied.unwrap_or(&self.source)),
             Some(name) => match self.beside.get(name) {
                 Some(source) => Arc::clone(source),
                 None => {

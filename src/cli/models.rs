@@ -1,0 +1,265 @@
+//! `gradlens models`: what there is, and `add`, `remove`, `show` and `check`.
+
+use super::args::{ModelArgs, ModelsAction, ModelsArgs};
+use super::{exit, listing, resolve};
+use crate::error::{Error, Result};
+use crate::graph::LayerTotals;
+use crate::model::{self, Added, BUILT_IN, Model, Purpose, architectures};
+use crate::tui::printable;
+use candle_core::{Device, Tensor};
+use serde_json::json;
+
+/// The largest difference from what was expected that counts as float32's rounding: a share of the largest expected number.
+const EXACT: f64 = 1e-3;
+/// The same of a gradient beside finite differences, which are themselves only so good.
+const SMOOTH: f64 = 5e-2;
+/// Random directions along which gradients are held against differences.
+const DIRECTIONS: usize = 8;
+
+pub(super) fn models(args: &ModelsArgs) -> anyhow::Result<u8> {
+    match &args.action {
+        None if args.architectures => architectures(args),
+        None => list(args),
+        Some(ModelsAction::Add { name, place, copy, reading }) => {
+            let added = model::add(name, place, reading.options()?, *copy)?;
+            println!("{} is {}", printable(&added.name), printable(&added.place));
+            Ok(exit::DONE)
+        }
+        Some(ModelsAction::Remove { name }) => {
+            model::remove(name)?;
+            println!("{} is forgotten", printable(name));
+            Ok(exit::DONE)
+        }
+        Some(ModelsAction::Show { model, options, json }) => show(&opened(model, options)?, *json),
+        Some(ModelsAction::Check { model, options, input, expect, json }) => {
+            let model = opened(model, options)?;
+            match (input, expect) {
+                (Some(input), Some(expect)) => compared(&model, &array(input)?, &array(expect)?, *json),
+                (input, _) => differentiated(&model, input.as_deref().map(array).transpose()?, *json),
+            }
+        }
+    }
+}
+
+/// The models by name.
+fn list(args: &ModelsArgs) -> anyhow::Result<u8> {
+    let query = args.list.query.as_ref();
+    let found: Vec<_> = BUILT_IN.iter().filter(|m| listing::matches(query, &[m.id, m.about])).collect();
+    let added: Vec<Added> =
+        model::added().into_iter().filter(|added| listing::matches(query, &[&added.name, &added.place])).collect();
+    if args.list.json {
+        let built_in = found.iter().map(|m| {
+            let sha256 = m.weights().sha256();
+            json!({ "id": m.id, "about": m.about, "classifier": m.output.is_some(), "weights_sha256": sha256 })
+        });
+        let added = added.iter().map(|m| json!({ "id": m.name, "place": m.place, "options": m.reading }));
+        println!("{}", serde_json::to_string_pretty(&built_in.chain(added).collect::<Vec<_>>())?);
+    } else {
+        for m in &found {
+            println!("{:<24} {}", m.id, m.about);
+        }
+        for m in &added {
+            println!("{:<24} added: {}", printable(&m.name), printable(&m.place));
+        }
+        if query.is_none() {
+            println!(
+                "\n--model also takes a file (best.onnx, checkpoint.pth, model.safetensors), a folder of timm's, or"
+            );
+            println!(
+                "hf:OWNER/NAME from the cache; checkpoints may be of {} architectures (--architectures)",
+                names().len()
+            );
+        }
+    }
+    Ok(listing::outcome(found.len() + added.len(), query, "model"))
+}
+
+/// Every architecture's name, with those that are the same network.
+fn names() -> Vec<String> {
+    architectures::all().iter().flat_map(|a| std::iter::once(&a.name).chain(&a.aliases)).cloned().collect()
+}
+
+/// The architectures whose checkpoints can be read.
+fn architectures(args: &ModelsArgs) -> anyhow::Result<u8> {
+    let query = args.list.query.as_ref();
+    let fits = |a: &&architectures::Architecture| {
+        let texts: Vec<&str> = [&a.name, &a.library].into_iter().chain(&a.aliases).map(String::as_str).collect();
+        listing::matches(query, &texts)
+    };
+    let found: Vec<_> = architectures::all().iter().filter(fits).collect();
+    if args.list.json {
+        let list = found.iter().map(|a| {
+            json!({ "name": a.name, "aliases": a.aliases, "library": a.library, "size": a.input.size, "tensors": a.tensors.len() })
+        });
+        println!("{}", serde_json::to_string_pretty(&list.collect::<Vec<_>>())?);
+    } else {
+        for a in &found {
+            let [height, width] = a.input.size;
+            let also = if a.aliases.is_empty() { String::new() } else { format!("  also {}", a.aliases.join(", ")) };
+            println!("{:<34} {:<12} {height}×{width}{also}", a.name, a.library);
+        }
+    }
+    Ok(listing::outcome(found.len(), query, "architecture"))
+}
+
+fn opened(name: &str, reading: &super::args::ReadArgs) -> Result<Model> {
+    let args = ModelArgs { name: Some(name.to_owned()), weights: None, reading: reading.clone() };
+    model::open(BUILT_IN, &resolve::model(&args, Purpose::Classes)?, &Device::Cpu)
+}
+
+/// Everything that is known of a model.
+fn show(model: &Model, json: bool) -> anyhow::Result<u8> {
+    let info = &model.info;
+    let [height, width] = info.input.size;
+    let totals = model.graph.totals(height, width)?;
+    let sum = |of: fn(&LayerTotals) -> usize| totals.iter().map(of).sum::<usize>();
+    let (parameters, macs) = (sum(|t| t.parameters), sum(|t| t.macs));
+    if json {
+        let value = json!({ "model": info.as_ref(), "layers": totals, "parameters": parameters, "macs": macs });
+        println!("{}", serde_json::to_string_pretty(&value)?);
+        return Ok(exit::DONE);
+    }
+    let line = |name: &str, text: &str| println!("{name:<12} {}", printable(text));
+    line("model", &info.id);
+    let from = &info.provenance;
+    let known = [
+        Some(from.file.clone()).filter(|file| !file.is_empty()),
+        Some(from.format.clone()).filter(|format| !format.is_empty()),
+        from.architecture.clone(),
+        from.exporter.clone(),
+        from.opset.map(|opset| format!("operator set {opset}")),
+    ];
+    line("from", &known.into_iter().flatten().collect::<Vec<_>>().join(" · "));
+    line("sha256", &from.sha256);
+    let input = &info.input;
+    let list = |values: &[f32]| values.iter().map(|v| format!("{v}")).collect::<Vec<_>>().join(", ");
+    let order = serde_json::to_value(input.channels)?;
+    line("input", &format!("{height}×{width} {}, values 0 to {}", order.as_str().unwrap_or_default(), input.range));
+    line("", &format!("mean {}; deviation {}", list(&input.mean), list(&input.std)));
+    let resize = serde_json::to_value(input.resize)?;
+    let word = |key: &str| resize[key].as_str().unwrap_or_default().to_owned();
+    line("", &format!("{} {}, share {}", word("interpolation"), word("mode"), input.resize.crop_share));
+    match &info.output {
+        Some(output) => {
+            let scores = serde_json::to_value(output.scores)?;
+            let first: Vec<&str> = output.labels.iter().take(4).collect();
+            let more = if output.count() > first.len() { ", …" } else { "" };
+            let text = format!(
+                "{} scores ({}): {}{more}",
+                output.count(),
+                scores.as_str().unwrap_or_default(),
+                first.join(", ")
+            );
+            line("output", &text);
+        }
+        None => line("output", "features, no classes"),
+    }
+    let roles = &info.roles;
+    let names =
+        |layers: &[crate::graph::LayerName]| layers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    line("maps at", &roles.cam.as_ref().map_or("no layer with places".to_owned(), ToString::to_string));
+    line("style at", &names(&roles.style));
+    line("content at", &names(&roles.content));
+    line("dreams at", &roles.dream.as_ref().map_or(String::new(), ToString::to_string));
+    for assumption in &from.assumed {
+        line("assumed", &format!("{} ({})", assumption.what, assumption.option));
+    }
+    let widest = totals.iter().map(|t| t.layer.chars().count()).max().unwrap_or(0).clamp(5, 48);
+    println!("\n{:<widest$}  {:<20} {:>18} {:>12} {:>10}", "layer", "kind", "shape", "parameters", "MACs (M)");
+    for t in &totals {
+        let [c, h, w] = t.shape;
+        let shape = format!("{c}×{h}×{w}");
+        let (layer, macs) = (printable(&t.layer), t.macs as f64 / 1e6);
+        println!("{layer:<widest$}  {:<20} {shape:>18} {:>12} {macs:>10.2}", t.kind, t.parameters);
+    }
+    println!("{parameters} parameters, {:.3} billion multiply–accumulates", macs as f64 / 1e9);
+    Ok(exit::DONE)
+}
+
+/// An array of numbers from a .npy file.
+fn array(path: &std::path::Path) -> Result<Tensor> {
+    let unreadable = |e: candle_core::Error| {
+        let reason = e.to_string();
+        Error::bad_value(
+            "array",
+            path.display(),
+            format!("it takes a .npy file ({})", reason.lines().next().unwrap_or_default()),
+        )
+    };
+    Tensor::read_npy(path).and_then(|array| array.to_dtype(candle_core::DType::F32)).map_err(unreadable)
+}
+
+/// A network input as the model takes it: `[1, C, H, W]` of its usual size.
+fn fitting(model: &Model, x: &Tensor) -> Result<Tensor> {
+    let [height, width] = model.input().size;
+    let shape = [1, model.input().channel_count(), height, width];
+    let x = if x.rank() == 3 { x.unsqueeze(0)? } else { x.clone() };
+    // Channels last, as Keras' networks have them.
+    let last = [shape[0], shape[2], shape[3], shape[1]];
+    let x = if x.dims() != shape && x.dims() == last { x.permute((0, 3, 1, 2))?.contiguous()? } else { x };
+    if x.dims() != shape {
+        return Err(Error::bad_value("--input", format!("{:?}", x.dims()), format!("the network takes {shape:?}")));
+    }
+    Ok(x)
+}
+
+/// Holds the logits (or the probabilities, whichever was expected) against what another program computed.
+fn compared(model: &Model, x: &Tensor, expected: &Tensor, json: bool) -> anyhow::Result<u8> {
+    let output = resolve::classes(model)?;
+    let logits = model.graph.logits(&fitting(model, x)?)?.flatten_all()?.to_vec1::<f32>()?;
+    let mut expected = expected.flatten_all()?.to_vec1::<f32>()?;
+    if output.scores == model::Scores::Binary && expected.len() == 1 {
+        expected.push(-expected[0]);
+    }
+    if expected.len() != logits.len() {
+        let reason = format!("the network has {} scores", logits.len());
+        return Err(Error::bad_value("--expect", format!("{} numbers", expected.len()), reason).into());
+    }
+    let probabilities = output.probabilities(&logits);
+    let gap = |found: &[f32]| {
+        let largest = expected.iter().fold(1e-6_f64, |most, v| most.max(f64::from(v.abs())));
+        let off = found.iter().zip(&expected).map(|(a, b)| (f64::from(*a) - f64::from(*b)).abs());
+        off.fold(0.0, |most: f64, v| if v.is_nan() { f64::INFINITY } else { most.max(v) }) / largest
+    };
+    let (of_logits, of_probabilities) = (gap(&logits), gap(&probabilities));
+    let (what, worst) =
+        if of_probabilities < of_logits { ("probabilities", of_probabilities) } else { ("logits", of_logits) };
+    let agrees = worst <= EXACT;
+    if json {
+        println!(
+            "{}",
+            json!({ "compared": what, "largest_difference": worst, "tolerance": EXACT, "agrees": agrees })
+        );
+    } else {
+        let verdict = if agrees { "agree" } else { "do not agree" };
+        println!(
+            "{} {what} {verdict}: largest difference {worst:.1e} of the largest, {EXACT:.0e} allowed",
+            logits.len()
+        );
+    }
+    Ok(if agrees { exit::DONE } else { exit::FAILED })
+}
+
+/// Holds the gradient against differences of the output along random directions.
+fn differentiated(model: &Model, x: Option<Tensor>, json: bool) -> anyhow::Result<u8> {
+    let [height, width] = model.input().size;
+    let channels = model.input().channel_count();
+    let x = match x {
+        Some(x) => fitting(model, &x)?,
+        None => model::formula::picture(0, &[1, channels, height, width], &Device::Cpu)?,
+    };
+    let worst = model::gradient_gap(model, &x, DIRECTIONS)?;
+    let agrees = worst <= SMOOTH;
+    if json {
+        println!(
+            "{}",
+            json!({ "directions": DIRECTIONS, "largest_difference": worst, "tolerance": SMOOTH, "agrees": agrees })
+        );
+    } else {
+        let verdict = if agrees { "agrees" } else { "does not agree" };
+        println!(
+            "the gradient {verdict} with differences along {DIRECTIONS} random directions: {worst:.1e} of its length, {SMOOTH:.0e} allowed"
+        );
+    }
+    Ok(if agrees { exit::DONE } else { exit::FAILED })
+}

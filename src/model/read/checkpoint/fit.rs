@@ -1,0 +1,179 @@
+//! Which architecture a checkpoint's tensors are of.
+
+use super::Checkpoint;
+use crate::error::did_you_mean;
+use crate::model::Assumption;
+use crate::model::read::onnx::Refusal;
+use crate::model::zoo::architectures::{Architecture, all};
+
+/// An architecture whose every tensor is there in its shape.
+#[derive(Debug, Clone)]
+pub struct Fit {
+    /// It.
+    pub architecture: &'static Architecture,
+    /// What stands before each of its tensors' names in the file.
+    pub prefix: String,
+    /// Others that have the same tensors.
+    others: Vec<&'static str>,
+    /// The weights in the file that these are the moving average of.
+    instead_of: Option<String>,
+}
+
+/// How a checkpoint misses an architecture.
+struct Misfit {
+    architecture: &'static Architecture,
+    fitting: usize,
+    reason: String,
+}
+
+impl Fit {
+    /// What was taken for granted.
+    pub fn assumptions(&self) -> Vec<Assumption> {
+        let mut assumptions = Vec::new();
+        if !self.others.is_empty() {
+            let what = format!(
+                "architecture {}, though the tensors are also those of {}",
+                self.architecture.name,
+                self.others.join(", ")
+            );
+            assumptions.push(Assumption { what, option: "--arch".to_owned() });
+        }
+        if let Some(plain) = &self.instead_of {
+            let what = format!("the averaged weights in {} are meant", named(&self.prefix));
+            assumptions.push(Assumption { what, option: format!("to see {}, save it alone", named(plain)) });
+        }
+        assumptions
+    }
+}
+
+fn named(prefix: &str) -> String {
+    let name = prefix.trim_end_matches('.');
+    if name.is_empty() { "the file's own tensors".to_owned() } else { name.to_owned() }
+}
+
+/// Finds the architecture. With `asked` it has to be that one; what the file says of itself decides between equals.
+///
+/// # Errors
+/// A [`Refusal`] that names the closest one, and what it lacks.
+pub fn find(checkpoint: &Checkpoint, asked: Option<&str>) -> Result<Fit, Refusal> {
+    let known: Vec<&'static Architecture> =
+        all().iter().filter(|known| asked.is_none_or(|asked| known.is_called(asked))).collect();
+    if let (Some(asked), true) = (asked, known.is_empty()) {
+        let names = all().iter().flat_map(|a| std::iter::once(&a.name).chain(&a.aliases)).map(String::as_str);
+        let hint = did_you_mean(asked, names);
+        return Err(Refusal(format!(
+            "no architecture here is called \"{}\"{}; `gradlens models --architectures` lists them",
+            asked.escape_debug(),
+            if hint.is_empty() { String::new() } else { format!(" ({hint})") },
+        )));
+    }
+    let mut fits: Vec<(&'static Architecture, String)> = Vec::new();
+    let mut closest: Option<Misfit> = None;
+    for architecture in known {
+        for prefix in prefixes(checkpoint, architecture) {
+            match check(checkpoint, architecture, &prefix) {
+                Ok(()) => fits.push((architecture, prefix)),
+                Err(misfit) if closest.as_ref().is_none_or(|best| best.fitting < misfit.fitting) => {
+                    closest = Some(misfit);
+                }
+                Err(_) => {}
+            }
+        }
+    }
+    // What uses more of the file's tensors is the larger network, which contains the smaller ones.
+    let most = fits.iter().map(|(architecture, _)| architecture.tensors.len()).max();
+    fits.retain(|(architecture, _)| Some(architecture.tensors.len()) == most);
+    let called = checkpoint.architecture.as_deref();
+    let best = fits
+        .iter()
+        .position(|(architecture, _)| called.is_some_and(|called| architecture.is_called(called)))
+        .or((!fits.is_empty()).then_some(0));
+    let Some(best) = best else { return Err(refusal(checkpoint, closest.as_ref())) };
+    let architecture = fits[best].0;
+    let certain = asked.is_some() || called.is_some_and(|called| architecture.is_called(called));
+    let mut others: Vec<&str> = fits.iter().map(|(other, _)| other.name.as_str()).collect();
+    others.retain(|name| !certain && *name != architecture.name);
+    others.dedup();
+    let mut prefixes: Vec<&String> =
+        fits.iter().filter(|(other, _)| other.name == architecture.name).map(|(_, prefix)| prefix).collect();
+    prefixes.sort_by_key(|prefix| (!is_averaged(prefix), prefix.len()));
+    let instead_of = prefixes.iter().find(|prefix| is_averaged(prefixes[0]) && !is_averaged(prefix));
+    Ok(Fit {
+        architecture,
+        prefix: prefixes[0].clone(),
+        others,
+        instead_of: instead_of.map(|prefix| (*prefix).clone()),
+    })
+}
+
+/// Whether these are weights averaged over the course of a training.
+fn is_averaged(prefix: &str) -> bool {
+    prefix.split(['.', '_']).any(|word| matches!(word.to_ascii_lowercase().as_str(), "ema" | "swa" | "averaged"))
+}
+
+/// What may stand before the names of an architecture's tensors.
+fn prefixes(checkpoint: &Checkpoint, architecture: &Architecture) -> Vec<String> {
+    let Some((first, _)) = architecture.tensors.first() else { return Vec::new() };
+    let mut found: Vec<String> = checkpoint
+        .tensors
+        .keys()
+        .filter_map(|name| name.strip_suffix(first.as_str()))
+        .filter(|prefix| prefix.is_empty() || prefix.ends_with('.'))
+        .map(str::to_owned)
+        .collect();
+    found.sort();
+    found
+}
+
+/// Whether every tensor is there in its shape; the number of classes and of the picture's channels is free.
+fn check(checkpoint: &Checkpoint, architecture: &'static Architecture, prefix: &str) -> Result<(), Misfit> {
+    let (mut fitting, mut reason, mut classes) = (0, None, None);
+    let mut name = String::new();
+    for (own, shape) in &architecture.tensors {
+        name.clear();
+        name.push_str(prefix);
+        name.push_str(own);
+        let found = checkpoint.tensors.get(&name).map(|stored| stored.dims.as_slice());
+        let mut wanted: Vec<i64> = shape.iter().map(|extent| *extent as i64).collect();
+        if let Some(found) = found
+            && found.len() == wanted.len()
+        {
+            if architecture.head.contains(own) && *classes.get_or_insert(found[0]) == found[0] && found[0] > 0 {
+                wanted[0] = found[0];
+            }
+            if architecture.first.as_ref() == Some(own) && matches!(found[1], 1 | 3 | 4) {
+                wanted[1] = found[1];
+            }
+        }
+        if found == Some(&wanted) {
+            fitting += 1;
+        } else if reason.is_none() {
+            reason = Some(match found {
+                Some(found) => format!("its tensor \"{own}\" has the shape {found:?} and not {shape:?}"),
+                None => format!("its tensor \"{own}\" is not there"),
+            });
+        }
+    }
+    match reason {
+        None => Ok(()),
+        Some(reason) => Err(Misfit { architecture, fitting, reason }),
+    }
+}
+
+fn refusal(checkpoint: &Checkpoint, closest: Option<&Misfit>) -> Refusal {
+    let count = all().len();
+    let help =
+        "export the network itself: torch.onnx.export(model.eval(), torch.rand(1, 3, 224, 224), \"model.onnx\")";
+    match closest {
+        Some(Misfit { architecture, fitting, reason }) => Refusal(format!(
+            "its tensors are those of none of {count} known architectures; closest is {} with {fitting} of {}, but {}; {help}",
+            architecture.name,
+            architecture.tensors.len(),
+            reason.escape_debug(),
+        )),
+        None => Refusal(format!(
+            "its {} tensors are those of none of {count} known architectures; {help}",
+            checkpoint.tensors.len()
+        )),
+    }
+}

@@ -1,0 +1,57 @@
+//! Checkpoints: tensors by name, without the network that uses them. That comes from [`crate::model::zoo`], found by the
+//! tensors' names and shapes.
+
+mod fit;
+pub mod npz;
+pub mod pytorch;
+pub mod safetensors;
+
+use super::onnx::proto::Tensor;
+use super::onnx::source::Source;
+use super::onnx::stored::Stored;
+use super::onnx::{self, Imported, Options, Refusal};
+use crate::model::zoo::architectures::Architecture;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// What a file of weights holds.
+#[derive(Debug, Default)]
+pub struct Checkpoint {
+    /// Where each tensor's numbers are, by its path through the file's dictionaries.
+    pub tensors: HashMap<String, Stored>,
+    /// What the file calls its architecture.
+    pub architecture: Option<String>,
+}
+
+/// A checkpoint's tensors in the network that they belong to.
+#[derive(Debug)]
+pub struct Network {
+    /// Its layers.
+    pub imported: Imported,
+    /// What it is.
+    pub architecture: &'static Architecture,
+}
+
+/// The network of a checkpoint; of the architecture `asked` for, if any.
+///
+/// # Errors
+/// A [`Refusal`] if no architecture has these tensors, with the closest one.
+pub fn network(checkpoint: &Checkpoint, asked: Option<&str>, options: &Options) -> Result<Network, Refusal> {
+    let fit = fit::find(checkpoint, asked)?;
+    let own = fit.architecture;
+    let weights = own.tensors.iter().filter_map(|(name, _)| {
+        let stored = checkpoint.tensors.get(&format!("{}{name}", fit.prefix))?.clone();
+        Some(Tensor { name: name.clone(), stored })
+    });
+    let weights: Vec<Tensor> = weights.collect();
+    let kernel = weights.iter().find(|tensor| Some(&tensor.name) == own.first.as_ref());
+    let channels = kernel.and_then(|tensor| usize::try_from(*tensor.stored.dims.get(1)?).ok());
+    let options = Options {
+        size: options.size.or(Some(own.input.size)),
+        channels: options.channels.or(channels),
+        output: options.output.clone(),
+    };
+    let mut imported = onnx::import_with(Arc::new(Source::Memory(own.graph())), weights, &options)?;
+    imported.assumptions.extend(fit.assumptions());
+    Ok(Network { imported, architecture: own })
+}

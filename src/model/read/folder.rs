@@ -1,0 +1,99 @@
+//! A folder as timm and Hugging Face's hub have it: `config.json` beside a file of weights. Which file, and which fields:
+//! as timm 1.0 reads them (`timm/models/_hub.py`).
+
+use super::labels::of_config;
+use super::onnx::{self, Refusal};
+use super::{Found, Hints, ReadOptions, Usual, read as read_file};
+use crate::model::zoo::architectures::Preprocessing;
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+
+/// Files that are taken first, in this order.
+const PREFERRED: [&str; 9] = [
+    "model.safetensors",
+    "pytorch_model.bin",
+    "pytorch_model.pth",
+    "model.pth",
+    "open_clip_model.safetensors",
+    "open_clip_pytorch_model.safetensors",
+    "open_clip_pytorch_model.bin",
+    "open_clip_pytorch_model.pth",
+    "model.onnx",
+];
+/// Endings of what is taken else, in this order.
+const ENDINGS: [&str; 5] = [".safetensors", ".pth", ".pth.tar", ".bin", ".onnx"];
+/// The largest config that is read, in bytes.
+const LARGEST: u64 = 16 << 20;
+
+/// The file of weights in a folder.
+///
+/// # Errors
+/// A [`Refusal`] if there is none.
+pub fn weights(folder: &Path) -> Result<PathBuf, Refusal> {
+    if let Some(found) = PREFERRED.iter().map(|name| folder.join(name)).find(|path| path.is_file()) {
+        return Ok(found);
+    }
+    let entries = std::fs::read_dir(folder).map_err(Refusal::new)?;
+    let mut files: Vec<PathBuf> =
+        entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| path.is_file()).collect();
+    files.sort();
+    let ends = |ending: &&str, path: &Path| path.to_string_lossy().to_ascii_lowercase().ends_with(*ending);
+    let found = ENDINGS.iter().find_map(|ending| files.iter().find(|path| ends(ending, path)));
+    found.cloned().ok_or_else(|| {
+        Refusal(format!("the folder holds no file of weights; it takes one called {} or the like", PREFERRED[0]))
+    })
+}
+
+/// Reads a folder.
+///
+/// # Errors
+/// A [`Refusal`] if the config is broken, or as for the file of weights in it.
+pub fn read(folder: &Path, options: &ReadOptions, mut asked: onnx::Options) -> Result<Found, Refusal> {
+    let file = weights(folder)?;
+    let inside = |refusal: Refusal| {
+        Refusal(format!("of its file {}: {refusal}", file.file_name().unwrap_or_default().to_string_lossy()))
+    };
+    let Some(text) = config(folder)? else {
+        return read_file(&file, options.arch.as_deref(), &Hints::default(), &asked).map_err(inside);
+    };
+    let config: Value = serde_json::from_str(&text)
+        .map_err(|e| Refusal(format!("its config.json is no JSON ({e}); take the folder as timm wrote it")))?;
+    let fields = config.get("pretrained_cfg").unwrap_or(&config);
+    let size = numbers(fields, "input_size").filter(|size| size.len() == 3);
+    asked.size = asked.size.or_else(|| size.map(|size| [size[1] as usize, size[2] as usize]));
+    let architecture = config.get("architecture").and_then(Value::as_str).map(str::to_owned);
+    let mut found = read_file(&file, options.arch.as_deref(), &Hints { architecture }, &asked).map_err(inside)?;
+    if let (Some(mean), Some(std)) = (numbers(fields, "mean"), numbers(fields, "std")) {
+        let own = &found.usual.preprocessing;
+        let text = |key: &str, usual: &str| fields.get(key).and_then(Value::as_str).unwrap_or(usual).to_owned();
+        let preprocessing = Preprocessing {
+            size: own.size,
+            mean,
+            std,
+            crop_pct: fields.get("crop_pct").and_then(Value::as_f64).map_or(own.crop_pct, |share| share as f32),
+            interpolation: text("interpolation", &own.interpolation),
+            crop_mode: text("crop_mode", &own.crop_mode),
+        };
+        found.usual = Usual { preprocessing, whose: None };
+    }
+    found.labels = of_config(&config).or_else(|| of_config(fields)).or(found.labels);
+    Ok(found)
+}
+
+/// The config's text without lines of comment, which people leave in it; `None` if there is none.
+fn config(folder: &Path) -> Result<Option<String>, Refusal> {
+    let path = folder.join("config.json");
+    let Ok(about) = std::fs::metadata(&path) else { return Ok(None) };
+    let unreadable = |reason: &str| Refusal(format!("its config.json cannot be read ({reason})"));
+    if !about.is_file() || about.len() > LARGEST {
+        return Err(unreadable("it is no file of at most 16 MB"));
+    }
+    let text = std::fs::read_to_string(path).map_err(|e| unreadable(&e.to_string()))?;
+    let lines = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+    Ok(Some(lines.collect::<Vec<_>>().join("\n")))
+}
+
+fn numbers(fields: &Value, key: &str) -> Option<Vec<f32>> {
+    let list = fields.get(key)?.as_array()?;
+    list.iter().map(|number| number.as_f64().map(|number| number as f32)).collect()
+}

@@ -1,0 +1,88 @@
+//! Tokens that stand for patches of the picture.
+
+use super::Model;
+use crate::error::{Error, Result};
+use crate::graph::{LayerInfo, LayerName};
+use candle_core::Tensor;
+
+/// The most tokens beside the patches: class, distillation, registers.
+const BESIDE: usize = 8;
+
+/// Says of layers of tokens which patches they stand for: those of the last map before them, if there are as many.
+pub(super) fn place(layers: &mut [LayerInfo]) {
+    let mut patches = None;
+    for layer in layers {
+        let [_, height, width] = layer.shape;
+        if layer.is_map() {
+            patches = Some([height, width]);
+        } else if let Some([rows, columns]) = patches
+            && width == 1
+            && rows * columns > 1
+            && (rows * columns..=rows * columns + BESIDE).contains(&height)
+        {
+            layer.grid = patches;
+        }
+    }
+}
+
+/// Where a transformer's class activation maps are taken. What decides is often the class token alone, so that behind the
+/// last attention no patch has a say: then it is the norm before that, as pytorch-grad-cam recommends (`blocks[-1].norm1`).
+pub(super) fn cam(layers: &[&LayerInfo]) -> Option<LayerName> {
+    let last = layers.iter().rfind(|layer| layer.grid.is_some())?;
+    let [rows, columns] = last.grid?;
+    let among = match layers.iter().rposition(|layer| layer.kind == "softmax") {
+        Some(attention) if last.shape[1] > rows * columns => &layers[..attention],
+        _ => layers,
+    };
+    let norm = among.iter().rfind(|layer| layer.grid.is_some() && layer.kind.contains("norm"));
+    Some(norm.unwrap_or(last).name.clone())
+}
+
+impl Model {
+    /// Values at a layer `[N, C, T, 1]`, those of its patches on their grid `[N, C, H, W]`; maps stay as they are.
+    ///
+    /// # Errors
+    /// If there are other tokens than at the model's usual size.
+    pub fn at_places(&self, layer: &LayerName, values: Tensor) -> Result<Tensor> {
+        let grid = self.info.layers.iter().find(|known| known.name == *layer).and_then(|known| known.grid);
+        let Some([rows, columns]) = grid else { return Ok(values) };
+        let (n, c, tokens, _) = values.dims4()?;
+        let beside = tokens.checked_sub(rows * columns).filter(|beside| *beside <= BESIDE).ok_or_else(|| {
+            let reason = format!("its tokens stand for {rows}×{columns} patches only at the network's usual size");
+            Error::bad_value("layer", layer, reason)
+        })?;
+        Ok(values.narrow(2, beside, rows * columns)?.reshape((n, c, rows, columns))?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn layer(name: &str, kind: &'static str, shape: [usize; 3]) -> LayerInfo {
+        LayerInfo { name: name.into(), kind: kind.into(), shape, grid: None }
+    }
+
+    #[test]
+    fn tokens_stand_for_the_patches_before_them() {
+        let mut layers = vec![
+            layer("input", "input", [3, 32, 32]),
+            layer("patches", "convolution", [8, 4, 4]),
+            layer("norm1", "layer norm", [8, 17, 1]),
+            layer("attention", "softmax", [2, 17, 17]),
+            layer("norm2", "layer norm", [8, 17, 1]),
+            layer("logits", "linear", [10, 1, 1]),
+        ];
+        // Attention is no map of places.
+        layers[3].shape = [2, 17, 1];
+        place(&mut layers);
+        let grids: Vec<bool> = layers.iter().map(|layer| layer.grid == Some([4, 4])).collect();
+        assert_eq!(grids, [false, false, true, true, true, false]);
+        let all: Vec<&LayerInfo> = layers.iter().collect();
+        assert_eq!(cam(&all), Some("norm1".into()));
+        layers[1].shape = [8, 3, 3];
+        layers.iter_mut().for_each(|layer| layer.grid = None);
+        place(&mut layers);
+        assert!(layers.iter().all(|layer| layer.grid == Some([3, 3]) || layer.grid.is_none()));
+    }
+}

@@ -1,0 +1,182 @@
+//! Checkpoints: every container, and every architecture beside PyTorch's figures.
+
+use candle_core::{Device, Tensor};
+use flate2::read::GzDecoder;
+use gradlens::graph::LayerName;
+use gradlens::kernels::ReluRule;
+use gradlens::model::read::checkpoint::{self, Checkpoint};
+use gradlens::model::read::onnx;
+use gradlens::model::read::onnx::source::Source;
+use gradlens::model::read::onnx::stored::Stored;
+use gradlens::model::read::{self, ReadOptions};
+use gradlens::model::{Model, Scores, architectures, formula};
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+fn data(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/checkpoints").join(name)
+}
+
+/// Unpacks a fixture into a folder.
+fn unpacked(folder: &Path, name: &str) -> PathBuf {
+    let path = folder.join(name);
+    let mut bytes = Vec::new();
+    let packed = File::open(data(&format!("{name}.gz"))).expect(name);
+    GzDecoder::new(packed).read_to_end(&mut bytes).expect(name);
+    std::fs::write(&path, bytes).expect("a file");
+    path
+}
+
+fn opened(path: &Path) -> Result<Model, gradlens::Error> {
+    let options = ReadOptions { input_size: Some([64, 64]), ..ReadOptions::default() };
+    read::open(&path.to_string_lossy(), "net", &options, &Device::Cpu)
+}
+
+fn logits(model: &Model) -> Vec<f32> {
+    let x: Vec<f32> = (0..3 * 64 * 64).map(|i| (i as f64).sin() as f32).collect();
+    let x = Tensor::from_vec(x, (1, 3, 64, 64), &Device::Cpu).expect("an input");
+    model.graph.logits(&x).and_then(|z| Ok(z.flatten_all()?.to_vec1()?)).expect("logits")
+}
+
+/// The largest difference, as a share of the largest expected number; infinite if anything is no number.
+fn gap(found: &[f32], expected: &[f64]) -> f64 {
+    assert_eq!(found.len(), expected.len());
+    let largest = expected.iter().fold(0.0_f64, |most, v| most.max(v.abs()));
+    let off = found.iter().zip(expected).map(|(a, b)| (f64::from(*a) - b).abs());
+    off.fold(0.0, |most: f64, v| if v.is_nan() { f64::INFINITY } else { most.max(v) }) / largest
+}
+
+#[test]
+fn every_container_holds_the_same_network() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let text = std::fs::read_to_string(data("expected.json")).expect("the reference");
+    let expected: Vec<f64> = serde_json::from_str(&text).expect("numbers");
+    let names = [
+        ("plain.pth", "pytorch"),
+        ("legacy.pth", "pytorch"),
+        ("protocol4.pth", "pytorch"),
+        ("channels_last.pth", "pytorch"),
+        ("parallel.pth.tar", "pytorch"),
+        ("averaged.pth.tar", "pytorch"),
+        ("lightning.ckpt", "pytorch"),
+        ("compiled.pt", "pytorch"),
+        ("module.pth", "pytorch"),
+        ("half.pth", "pytorch"),
+        ("model.safetensors", "safetensors"),
+        ("arrays.npz", "npz"),
+    ];
+    for (name, format) in names {
+        let model = opened(&unpacked(folder.path(), name)).expect(name);
+        let allowed = if name == "half.pth" { 5e-3 } else { 1e-5 };
+        let off = gap(&logits(&model), &expected);
+        assert!(off <= allowed, "{name}: {off}");
+        let from = &model.info.provenance;
+        assert_eq!((from.format.as_str(), from.architecture.as_deref()), (format, Some("squeezenet1_1")), "{name}");
+        assert_eq!(model.info.output.as_ref().map(gradlens::model::Output::count), Some(10), "{name}");
+        let averaged = from.assumed.iter().any(|a| a.what.contains("averaged weights in state_dict_ema"));
+        assert_eq!(averaged, name.starts_with("averaged"), "{name}: {:?}", from.assumed);
+    }
+}
+
+#[test]
+fn programs_are_refused_with_what_exports_them() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (name, hint) in [("scripted.pt", "torch.jit.load(\"scripted.pt\")"), ("exported.pt2", "torch.export.load")] {
+        let refused = opened(&unpacked(folder.path(), name)).expect_err(name).to_string();
+        assert!(refused.contains(hint) && refused.contains("torch.onnx.export"), "{refused}");
+    }
+}
+
+#[test]
+fn what_fits_no_architecture_is_refused_with_the_closest() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = unpacked(folder.path(), "model.safetensors");
+    let mut bytes = std::fs::read(&path).expect("the file");
+    let at = bytes.windows(15).position(|text| text == b"features.3.sque").expect("a tensor's name");
+    bytes[at] = b'F';
+    std::fs::write(&path, &bytes).expect("a file");
+    let refused = opened(&path).expect_err("another network").to_string();
+    assert!(refused.contains("closest is squeezenet1_1") && refused.contains("\"features.3.squeeze"), "{refused}");
+    std::fs::write(&path, &bytes[..bytes.len() / 2]).expect("a file");
+    let refused = opened(&path).expect_err("half a file").to_string();
+    assert!(refused.contains("not a whole safetensors file"), "{refused}");
+    let options = ReadOptions { arch: Some("squeezenet1_2".to_owned()), ..ReadOptions::default() };
+    let path = unpacked(folder.path(), "plain.pth");
+    let refused =
+        read::open(&path.to_string_lossy(), "net", &options, &Device::Cpu).expect_err("no such architecture");
+    assert!(refused.to_string().contains("did you mean \"squeezenet1_1\""), "{refused}");
+}
+
+#[test]
+fn a_folder_says_what_its_weights_do_not() {
+    let folder = tempfile::tempdir().expect("a folder");
+    unpacked(folder.path(), "model.safetensors");
+    let config = r#"{
+        // as people leave it
+        "architecture": "squeezenet1_1", "label_names": ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"],
+        "label_descriptions": {"b": "bee"},
+        "pretrained_cfg": {"input_size": [3, 64, 64], "mean": [0.5, 0.4, 0.3], "std": [0.2, 0.2, 0.2], "crop_pct": 0.9,
+                           "interpolation": "bilinear"}
+    }"#;
+    std::fs::write(folder.path().join("config.json"), config).expect("a file");
+    let place = folder.path().to_string_lossy().into_owned();
+    let model = read::open(&place, "net", &ReadOptions::default(), &Device::Cpu).expect("a model");
+    let input = model.input();
+    assert_eq!((input.size, input.mean.as_slice()), ([64, 64], &[0.5, 0.4, 0.3][..]));
+    assert!((input.resize.crop_share - 0.9).abs() < 1e-6);
+    assert_eq!((model.info.label(0), model.info.label(1)), ("a".to_owned(), "bee".to_owned()));
+    let assumed: Vec<&str> = model.info.provenance.assumed.iter().map(|a| a.option.as_str()).collect();
+    assert!(!assumed.contains(&"--mean") && !assumed.contains(&"--labels"), "{assumed:?}");
+}
+
+/// A checkpoint of a formula's numbers, and the network that it is of.
+fn of_formula(architecture: &'static architectures::Architecture) -> checkpoint::Network {
+    let stored = architecture.tensors.iter().enumerate().map(|(k, (name, shape))| {
+        let values = formula::of_checkpoint(name, k, shape);
+        let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        let (dims, length) = (shape.iter().map(|extent| *extent as i64).collect(), bytes.len() as u64);
+        (name.clone(), Stored::supplied(dims, 1, Arc::new(Source::Memory(bytes)), 0, length))
+    });
+    let checkpoint = Checkpoint { tensors: stored.collect(), architecture: None };
+    let options = onnx::Options { size: Some(architecture.figures.size), ..onnx::Options::default() };
+    checkpoint::network(&checkpoint, Some(&architecture.name), &options).expect(&architecture.name)
+}
+
+/// How far the logits and the length of the gradient are from PyTorch's.
+fn gaps(architecture: &'static architectures::Architecture) -> (f64, f64) {
+    let network = of_formula(architecture);
+    let graph = onnx::network(&network.imported, Some(Scores::Softmax), &Device::Cpu).expect(&architecture.name);
+    let [h, w] = architecture.figures.size;
+    let x: Vec<f32> =
+        (0..3 * h * w).map(|i| (2.0 * formula::uniform(i % formula::PERIOD, 100_000) - 1.0) as f32).collect();
+    let x = Tensor::from_vec(x, (1, 3, h, w), &Device::Cpu).expect("an input");
+    let output: LayerName = LayerName::LOGITS.into();
+    let pass = graph.forward(&x, std::slice::from_ref(&output)).expect(&architecture.name);
+    let logits = pass.logits().and_then(|z| Ok(z.flatten_all()?.to_vec1::<f32>()?)).expect("logits");
+    let seed: Vec<f32> = (0..logits.len()).map(|class| f32::from(u8::from(class == 3))).collect();
+    let seed = Tensor::from_vec(seed, (1, logits.len(), 1, 1), &Device::Cpu).expect("a seed");
+    let gradients = graph.backward(&pass, &[(output, seed)], &[LayerName::INPUT.into()], ReluRule::Standard);
+    let gradients = gradients.expect(&architecture.name);
+    let gradient = gradients.input().and_then(|g| Ok(g.flatten_all()?.to_vec1::<f32>()?)).expect("a gradient");
+    let length = gradient.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>().sqrt();
+    let expected = &architecture.figures;
+    let off = (length - expected.gradient).abs() / expected.gradient;
+    (gap(&logits[..expected.logits.len()], &expected.logits), if off.is_nan() { f64::INFINITY } else { off })
+}
+
+#[test]
+fn architectures_compute_what_pytorch_does() {
+    let all = architectures::all();
+    assert!(all.len() >= 150, "{}", all.len());
+    let wrong: Vec<String> = all
+        .iter()
+        .filter_map(|architecture| {
+            let (logits, gradient) = gaps(architecture);
+            println!("{:<34} logits {logits:.1e} gradient {gradient:.1e}", architecture.name);
+            (logits > 1e-3 || gradient > 1e-2).then(|| format!("{} {logits:.1e} {gradient:.1e}", architecture.name))
+        })
+        .collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
