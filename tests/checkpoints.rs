@@ -2,7 +2,7 @@
 
 use candle_core::{Device, Tensor};
 use flate2::read::GzDecoder;
-use gradlens::graph::LayerName;
+use gradlens::graph::{Graph, LayerName};
 use gradlens::kernels::ReluRule;
 use gradlens::model::read::checkpoint::{self, Checkpoint};
 use gradlens::model::read::onnx;
@@ -106,7 +106,7 @@ fn what_fits_no_architecture_is_refused_with_the_closest() {
     let path = unpacked(folder.path(), "plain.pth");
     let refused =
         read::open(&path.to_string_lossy(), "net", &options, &Device::Cpu).expect_err("no such architecture");
-    assert!(refused.to_string().contains("did you mean \"squeezenet1_1\""), "{refused}");
+    assert!(refused.to_string().contains("did you mean \"squeezenet1_0\" or \"squeezenet1_1\""), "{refused}");
 }
 
 #[test]
@@ -144,13 +144,15 @@ fn of_formula(architecture: &'static architectures::Architecture) -> checkpoint:
     checkpoint::network(&checkpoint, Some(&architecture.name), &options).expect(&architecture.name)
 }
 
-/// How far the logits and the length of the gradient are from PyTorch's.
-fn gaps(architecture: &'static architectures::Architecture) -> (f64, f64) {
-    let network = of_formula(architecture);
-    let graph = onnx::network(&network.imported, Some(Scores::Softmax), &Device::Cpu).expect(&architecture.name);
+/// The first logits and the length of logit 3's gradient, for a picture whose numbers are off by up to `off` units in their
+/// last place.
+fn figures(architecture: &'static architectures::Architecture, graph: &Graph, off: i32) -> (Vec<f32>, f64) {
     let [h, w] = architecture.figures.size;
-    let x: Vec<f32> =
-        (0..3 * h * w).map(|i| (2.0 * formula::uniform(i % formula::PERIOD, 100_000) - 1.0) as f32).collect();
+    let number = |i: usize| {
+        let x = (2.0 * formula::uniform(i % formula::PERIOD, 100_000) - 1.0) as f32;
+        f32::from_bits(x.to_bits().wrapping_add_signed(off * (i as i32 % 3 - 1)))
+    };
+    let x: Vec<f32> = (0..3 * h * w).map(number).collect();
     let x = Tensor::from_vec(x, (1, 3, h, w), &Device::Cpu).expect("an input");
     let output: LayerName = LayerName::LOGITS.into();
     let pass = graph.forward(&x, std::slice::from_ref(&output)).expect(&architecture.name);
@@ -161,22 +163,61 @@ fn gaps(architecture: &'static architectures::Architecture) -> (f64, f64) {
     let gradients = gradients.expect(&architecture.name);
     let gradient = gradients.input().and_then(|g| Ok(g.flatten_all()?.to_vec1::<f32>()?)).expect("a gradient");
     let length = gradient.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>().sqrt();
-    let expected = &architecture.figures;
-    let off = (length - expected.gradient).abs() / expected.gradient;
-    (gap(&logits[..expected.logits.len()], &expected.logits), if off.is_nan() { f64::INFINITY } else { off })
+    (logits[..architecture.figures.logits.len()].to_vec(), length)
+}
+
+/// Holds architectures to PyTorch's float64 figures. Random numbers make a few of them so steep that the last bit of the
+/// picture decides; those are held to five times what it does. Says how many of them there are.
+fn held(wanted: impl Fn(&architectures::Architecture) -> bool) -> (usize, usize) {
+    let (mut all, mut steep, mut wrong) = (0, 0, vec![]);
+    for architecture in architectures::all().iter().filter(|a| wanted(a)) {
+        let network = of_formula(architecture);
+        let graph = onnx::network(&network.imported, Some(Scores::Softmax), &Device::Cpu).expect(&architecture.name);
+        let expected = &architecture.figures;
+        let gaps = |off: i32| {
+            let (logits, gradient) = figures(architecture, &graph, off);
+            let length = (gradient - expected.gradient).abs() / expected.gradient;
+            (gap(&logits, &expected.logits), if length.is_nan() { f64::INFINITY } else { length }, logits, gradient)
+        };
+        let (logits, gradient, own_logits, own_gradient) = gaps(0);
+        println!("{:<34} logits {logits:.1e} gradient {gradient:.1e}", architecture.name);
+        all += 1;
+        if logits <= 1e-3 && gradient <= 1e-2 {
+            continue;
+        }
+        let own: Vec<f64> = own_logits.iter().map(|v| f64::from(*v)).collect();
+        let (mut bit_logits, mut bit_gradient) = (0.0_f64, 0.0_f64);
+        for off in [1, -1, 2] {
+            let (moved, length) = figures(architecture, &graph, off);
+            bit_logits = bit_logits.max(gap(&moved, &own));
+            bit_gradient = bit_gradient.max((length - own_gradient).abs() / own_gradient.min(length));
+        }
+        println!("    the last bit of the picture: logits {bit_logits:.1e} gradient {bit_gradient:.1e}");
+        steep += 1;
+        if logits > 1e-3_f64.max(5.0 * bit_logits) || gradient > 1e-2_f64.max(5.0 * bit_gradient) {
+            wrong.push(format!("{} {logits:.1e} {gradient:.1e}", architecture.name));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    (all, steep)
+}
+
+/// Numbers that an architecture has learned, in millions.
+fn millions(architecture: &architectures::Architecture) -> f64 {
+    let count: usize = architecture.tensors.iter().map(|(_, shape)| shape.iter().product::<usize>()).sum();
+    count as f64 / 1e6
 }
 
 #[test]
-fn architectures_compute_what_pytorch_does() {
-    let all = architectures::all();
-    assert!(all.len() >= 150, "{}", all.len());
-    let wrong: Vec<String> = all
-        .iter()
-        .filter_map(|architecture| {
-            let (logits, gradient) = gaps(architecture);
-            println!("{:<34} logits {logits:.1e} gradient {gradient:.1e}", architecture.name);
-            (logits > 1e-3 || gradient > 1e-2).then(|| format!("{} {logits:.1e} {gradient:.1e}", architecture.name))
-        })
-        .collect();
-    assert!(wrong.is_empty(), "{wrong:#?}");
+fn small_architectures_compute_what_pytorch_does() {
+    assert!(architectures::all().len() >= 250);
+    let (all, steep) = held(|a| millions(a) <= 6.0);
+    assert!(all >= 50 && steep * 10 <= all, "{all} held, {steep} steep");
+}
+
+#[test]
+#[ignore = "takes ten minutes: cargo test --release --test checkpoints -- --ignored --nocapture"]
+fn every_architecture_computes_what_pytorch_does() {
+    let (all, steep) = held(|_| true);
+    assert!(all == architectures::all().len() && steep * 10 <= all, "{all} held, {steep} steep");
 }

@@ -6,10 +6,26 @@ use super::prelude::*;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MatMul;
 
+/// A·B. candle multiplies up to four axes as they lie in memory; more are made one first.
+fn product(a: &Tensor, b: &Tensor) -> Result<Tensor> {
+    if a.rank().max(b.rank()) <= 4 {
+        return a.broadcast_matmul(b);
+    }
+    let (rows, inner, columns) = (a.dim(a.rank() - 2)?, a.dim(a.rank() - 1)?, b.dim(b.rank() - 1)?);
+    let outer = broadcast_shape(&a.dims()[..a.rank() - 2], &b.dims()[..b.rank() - 2])?;
+    let count: usize = outer.iter().product();
+    let together = |x: &Tensor, matrix: [usize; 2]| {
+        let whole = [outer.as_slice(), &matrix].concat();
+        x.broadcast_as(whole)?.contiguous()?.reshape((count, matrix[0], matrix[1]))
+    };
+    let y = together(a, [rows, inner])?.matmul(&together(b, [inner, columns])?)?;
+    y.reshape([outer.as_slice(), &[rows, columns]].concat())
+}
+
 /// ∂A and ∂B of A·B, in the shapes of a and b.
 fn gradients(a: &Tensor, b: &Tensor, dy: &Tensor) -> Result<[Tensor; 2]> {
-    let da = dy.broadcast_matmul(&b.t()?)?;
-    let db = a.t()?.broadcast_matmul(dy)?;
+    let da = product(dy, &b.t()?)?;
+    let db = product(&a.t()?, dy)?;
     Ok([summed_to(&da, a.dims())?, summed_to(&db, b.dims())?])
 }
 
@@ -70,7 +86,7 @@ impl Operator for MatMul {
 
     fn forward(&self, inputs: Vec<Value>) -> Result<Value> {
         let [a, b] = exactly(inputs)?;
-        Ok(a.with(a.to_tensor()?.broadcast_matmul(&b.to_tensor()?)?))
+        Ok(a.with(product(&a.to_tensor()?, &b.to_tensor()?)?))
     }
 
     fn vjp(&self, at: &Point<'_>, dy: Value) -> Result<Vec<Value>> {

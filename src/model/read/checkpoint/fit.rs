@@ -169,7 +169,7 @@ fn refusal(checkpoint: &Checkpoint, closest: Option<&Misfit>) -> Refusal {
             "its tensors are those of none of {count} known architectures; closest is {} with {fitting} of {}, but {}; {help}",
             architecture.name,
             architecture.tensors.len(),
-            reason.escape_debug(),
+            reason,
         )),
         None => Refusal(format!(
             "its {} tensors are those of none of {count} known architectures; {help}",

@@ -7,12 +7,14 @@ use crate::model::read::onnx::source::Source;
 use crate::model::read::onnx::stored::Stored;
 use pytorch_reader::{DType, PickleValue, PytorchReader};
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 use std::sync::Arc;
 
 /// How deep a dictionary may lie in which a file says what it is.
 const DEEPEST: usize = 3;
+/// How much of an archive's end is looked at where its index cannot be read, in bytes.
+const END: u64 = 64 << 10;
 
 /// Whether a file begins like one: an archive with a pickle in it, a bare pickle, or the archive of the oldest files.
 pub fn is(path: &Path, head: &[u8]) -> bool {
@@ -25,10 +27,22 @@ pub fn is_archive(head: &[u8]) -> bool {
     head.starts_with(b"PK\x03\x04")
 }
 
-/// Names of what is in a ZIP archive; none if it is broken.
+/// Names of what is in a ZIP archive; of a broken one, or one of another dialect, what its end holds.
 pub fn entries(path: &Path) -> Vec<String> {
-    let archive = File::open(path).ok().and_then(|file| zip::ZipArchive::new(BufReader::new(file)).ok());
+    let Ok(file) = File::open(path) else { return vec![] };
+    let Ok(archive) = zip::ZipArchive::new(BufReader::new(&file)) else {
+        return end(&file).split('\0').map(str::to_owned).collect();
+    };
+    let archive = Some(archive);
     archive.iter().flat_map(zip::ZipArchive::file_names).filter_map(|name| Some(name.ok()?.into_owned())).collect()
+}
+
+/// The last of a file as text.
+fn end(mut file: &File) -> String {
+    let mut bytes = Vec::new();
+    let from = file.metadata().map_or(0, |about| about.len().saturating_sub(END));
+    let read = file.seek(SeekFrom::Start(from)).and_then(|_| file.take(END).read_to_end(&mut bytes));
+    if read.is_err() { String::new() } else { String::from_utf8_lossy(&bytes).into_owned() }
 }
 
 fn is_pickle(entry: &str) -> bool {
@@ -37,9 +51,9 @@ fn is_pickle(entry: &str) -> bool {
 
 /// Whether an archive with that entry is an exported program (`torch.export`).
 fn is_exported(entry: &str) -> bool {
-    entry.ends_with("serialized_exported_program.json")
-        || entry.ends_with("archive_format")
-        || entry.ends_with("models/model.json")
+    ["serialized_exported_program.json", "archive_format", "models/model.json"]
+        .iter()
+        .any(|name| entry.contains(name))
 }
 
 /// Reads where the tensors are.

@@ -31,10 +31,10 @@ impl Emitter<'_> {
         let axes = if axes.is_empty() { (0..shape.len()).collect() } else { axes.to_vec() };
         let (mut made, axes, again) = match few_axes(&shape, &axes) {
             None => (self.first(node)?, axes, false),
-            Some(few) => {
+            Some((few, axis)) => {
                 let first = self.first(node)?;
-                let made = self.graph.add(ops::Reshape::new(few.clone()), &[first]).map_err(Refusal::new)?;
-                (made, vec![few.len() - 1], true)
+                let made = self.graph.add(ops::Reshape::new(few), &[first]).map_err(Refusal::new)?;
+                (made, vec![axis], true)
             }
         };
         if let Some(function) = before {
@@ -50,12 +50,12 @@ impl Emitter<'_> {
         Ok(made)
     }
 
-    /// Of a value of many axes along the last of them as rows.
+    /// Of a value of many axes, along neighbouring ones of them.
     pub(super) fn softmax(&mut self, node: &Node, axis: usize, log: bool) -> Result<NodeId, Refusal> {
         let op = |axis| if log { ops::Softmax::logarithm(axis) } else { ops::Softmax::new(axis) };
         let shape = self.input_shape(node);
-        let Some(few) = few_axes(&shape, &[axis]) else { return self.put(op(axis), node) };
-        let (rows, axis) = (self.first(node)?, few.len() - 1);
+        let Some((few, axis)) = few_axes(&shape, &[axis]) else { return self.put(op(axis), node) };
+        let rows = self.first(node)?;
         let rows = self.graph.add(ops::Reshape::new(few), &[rows]).map_err(Refusal::new)?;
         let rows = self.graph.add(op(axis), &[rows]).map_err(Refusal::new)?;
         self.graph.add(ops::Reshape::new(shape), &[rows]).map_err(Refusal::new)
@@ -149,9 +149,13 @@ impl Emitter<'_> {
     }
 }
 
-/// A shape of more than four axes as pictures, rows and what the last `axes` hold, if they are the last ones.
-fn few_axes(shape: &[usize], axes: &[usize]) -> Option<Vec<usize>> {
-    let (rank, from) = (shape.len(), shape.len().saturating_sub(axes.len()));
-    let last = rank > 4 && from > 1 && axes.iter().copied().eq(from..rank);
-    last.then(|| vec![shape[0], shape[1..from].iter().product(), shape[from..].iter().product()])
+/// A shape of more than four axes with some neighbouring `axes` made one, and which that is then; pictures stay first.
+fn few_axes(shape: &[usize], axes: &[usize]) -> Option<(Vec<usize>, usize)> {
+    let from = *axes.first()?;
+    let to = from + axes.len();
+    if shape.len() <= 4 || from == 0 || !axes.iter().copied().eq(from..to) {
+        return None;
+    }
+    let lengths = [1..from, from..to, to..shape.len()].map(|range| shape[range].iter().product());
+    Some((std::iter::once(shape[0]).chain(lengths).collect(), 2))
 }
