@@ -35,7 +35,7 @@ fn opened(path: &Path) -> Result<Model, gradlens::Error> {
 }
 
 fn logits(model: &Model) -> Vec<f32> {
-    let x: Vec<f32> = (0..3 * 64 * 64).map(|i| (i as f64).sin() as f32).collect();
+    let x: Vec<f32> = (0..3 * 64 * 64).map(|i: i32| f64::from(i).sin() as f32).collect();
     let x = Tensor::from_vec(x, (1, 3, 64, 64), &Device::Cpu).expect("an input");
     model.graph.logits(&x).and_then(|z| Ok(z.flatten_all()?.to_vec1()?)).expect("logits")
 }

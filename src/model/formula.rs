@@ -10,6 +10,9 @@ pub fn uniform(i: usize, k: usize) -> f64 {
 }
 
 /// Numbers of mean square 1 that repeat only after very many.
+///
+/// # Errors
+/// If candle cannot allocate them.
 pub fn picture(k: usize, shape: &[usize], device: &Device) -> candle_core::Result<Tensor> {
     let count = shape.iter().product();
     let values: Vec<f32> = (0..count).map(|i| ((2.0 * uniform(i, k) - 1.0) * 3_f64.sqrt()) as f32).collect();

@@ -33,7 +33,7 @@ pub use zoo::architectures;
 
 use crate::error::{Error, Result};
 use crate::graph::{Graph, LayerInfo, LayerName};
-use candle_core::Device;
+use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -156,6 +156,14 @@ impl Model {
                 Err(Error::bad_value("layer", "", format!("{} has no layer with places to point at", self.id())))
             }
         }
+    }
+
+    /// Values at a layer as it is tapped, `[N, C, H, W]`: those of tokens that stand for patches, on the patches' grid.
+    ///
+    /// # Errors
+    /// If there are other tokens than at the model's usual size.
+    pub fn at_places(&self, layer: &LayerName, values: Tensor) -> Result<Tensor> {
+        tokens::on_grid(&self.info.layers, layer, values)
     }
 
     /// The same model with another network of the same layers.

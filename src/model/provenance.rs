@@ -11,6 +11,13 @@ pub struct Assumption {
     pub option: String,
 }
 
+impl Assumption {
+    /// Adds one to a list.
+    pub(super) fn note(list: &mut Vec<Self>, what: impl Into<String>, option: &str) {
+        list.push(Self { what: what.into(), option: option.to_owned() });
+    }
+}
+
 /// Where a model comes from, and what was assumed of it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Provenance {

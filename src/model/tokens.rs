@@ -1,6 +1,5 @@
 //! Tokens that stand for patches of the picture.
 
-use super::Model;
 use crate::error::{Error, Result};
 use crate::graph::{LayerInfo, LayerName};
 use candle_core::Tensor;
@@ -38,21 +37,19 @@ pub(super) fn cam(layers: &[&LayerInfo]) -> Option<LayerName> {
     Some(norm.unwrap_or(last).name.clone())
 }
 
-impl Model {
-    /// Values at a layer `[N, C, T, 1]`, those of its patches on their grid `[N, C, H, W]`; maps stay as they are.
-    ///
-    /// # Errors
-    /// If there are other tokens than at the model's usual size.
-    pub fn at_places(&self, layer: &LayerName, values: Tensor) -> Result<Tensor> {
-        let grid = self.info.layers.iter().find(|known| known.name == *layer).and_then(|known| known.grid);
-        let Some([rows, columns]) = grid else { return Ok(values) };
-        let (n, c, tokens, _) = values.dims4()?;
-        let beside = tokens.checked_sub(rows * columns).filter(|beside| *beside <= BESIDE).ok_or_else(|| {
-            let reason = format!("its tokens stand for {rows}×{columns} patches only at the network's usual size");
-            Error::bad_value("layer", layer, reason)
-        })?;
-        Ok(values.narrow(2, beside, rows * columns)?.reshape((n, c, rows, columns))?)
-    }
+/// Values at a layer `[N, C, T, 1]`, those of its patches on their grid `[N, C, H, W]`; maps stay as they are.
+///
+/// # Errors
+/// If there are other tokens than at the model's usual size.
+pub(super) fn on_grid(layers: &[LayerInfo], layer: &LayerName, values: Tensor) -> Result<Tensor> {
+    let grid = layers.iter().find(|known| known.name == *layer).and_then(|known| known.grid);
+    let Some([rows, columns]) = grid else { return Ok(values) };
+    let (n, c, tokens, _) = values.dims4()?;
+    let beside = tokens.checked_sub(rows * columns).filter(|beside| *beside <= BESIDE).ok_or_else(|| {
+        let reason = format!("its tokens stand for {rows}×{columns} patches only at the network's usual size");
+        Error::bad_value("layer", layer, reason)
+    })?;
+    Ok(values.narrow(2, beside, rows * columns)?.reshape((n, c, rows, columns))?)
 }
 
 #[cfg(test)]

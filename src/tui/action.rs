@@ -102,7 +102,7 @@ pub enum Action {
     /// Be mistaken for this class.
     SetTarget(usize),
     /// Look at the photo with this model's eyes.
-    SetModel(ModelRef),
+    SetModel(Box<ModelRef>),
     /// Look at this photo.
     SetPicture(Source),
     /// Paint in this style.

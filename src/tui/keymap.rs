@@ -138,7 +138,7 @@ pub const BINDINGS: &[Binding] = &[
     binding("/", "", "search the techniques", &[(KeyCode::Char('/'), Action::PickTechnique)]),
     binding(
         "M",
-        "model",
+        "",
         "choose the model: built in, added, or a file; the photo stays",
         &[(KeyCode::Char('M'), Action::PickModel)],
     ),

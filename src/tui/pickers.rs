@@ -5,6 +5,7 @@ use super::action::{Action, Comparable};
 use super::app::{Choice, RunState};
 use super::dialogs::{Dialog, Picker};
 use crate::engine::{Compared, Past};
+use crate::model::ModelInfo;
 use crate::techniques::{COMPARED, Group, Method, Need, TECHNIQUES, method};
 
 type Offer = Result<Box<dyn Dialog>, String>;
@@ -48,7 +49,7 @@ pub(super) fn layer(choice: &Choice, run: &RunState) -> Offer {
     let layers = layers(run)?;
     let present = choice.layer().and_then(|layer| layers.iter().position(|l| l == layer));
     let present = present.unwrap_or(layers.len().saturating_sub(1));
-    let shapes = run.model().into_iter().flat_map(|model| model.spatial_layers());
+    let shapes = run.model().into_iter().flat_map(ModelInfo::spatial_layers);
     let items = shapes.map(|layer| {
         let [c, h, w] = layer.shape;
         format!("{:<28} {:<20} {c}×{h}×{w}", layer.name.as_str(), layer.kind)

@@ -217,6 +217,6 @@ fn weights_in_another_file_are_read_from_the_models_own_folder_only() {
     ] {
         let error = read(&with_outside_weights(&inner, place, offset, length), &Options::default());
         let error = error.expect_err("a refusal").to_string();
-        assert!(error.contains(part) && error.contains("model.onnx"), "{place}: {error}");
+        assert!(error.contains(part), "{place}: {error}");
     }
 }

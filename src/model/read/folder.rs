@@ -1,9 +1,11 @@
 //! A folder as timm and Hugging Face's hub have it: `config.json` beside a file of weights. Which file, and which fields:
 //! as timm 1.0 reads them (`timm/models/_hub.py`).
 
+use super::format::{Found, Hints, read as read_file};
 use super::labels::of_config;
 use super::onnx::{self, Refusal};
-use super::{Found, Hints, ReadOptions, Usual, read as read_file};
+use super::options::ReadOptions;
+use super::preprocessing::Usual;
 use crate::model::zoo::architectures::Preprocessing;
 use serde_json::Value;
 use std::path::{Path, PathBuf};

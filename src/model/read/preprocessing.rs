@@ -1,10 +1,19 @@
 //! How pictures go in: what options and the file say, else what is usual.
 
-use super::{ReadOptions, Usual, assume, onnx};
+use super::onnx;
+use super::options::ReadOptions;
 use crate::error::{Error, Result};
 use crate::model::zoo::architectures::Preprocessing;
 use crate::model::{Assumption, ChannelOrder, CropMode, Input, Interpolation, Resize};
 use std::path::Path;
+
+/// How pictures go in unless something is said.
+#[derive(Debug, Clone)]
+pub(super) struct Usual {
+    pub preprocessing: Preprocessing,
+    /// Whose way that is; `None` if it is the model's own and not an assumption.
+    pub whose: Option<String>,
+}
 
 impl Usual {
     /// Photos as torchvision and timm feed ImageNet's networks; the whole of the shorter side is seen.
@@ -36,7 +45,7 @@ pub fn input(
         (count, Some(channels)) if channels.count() == count => channels,
         (1, None) => ChannelOrder::Grey,
         (3, None) => {
-            assume(assumed, "channels in the order red, green, blue", "--channels");
+            Assumption::note(assumed, "channels in the order red, green, blue", "--channels");
             ChannelOrder::Rgb
         }
         (4, None) => ChannelOrder::Rgba,
@@ -64,7 +73,7 @@ pub fn input(
             let values = per_channel(channels, colours, neutral);
             if let Some(whose) = &usual.whose {
                 let numbers = values.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-                assume(assumed, format!("{} {numbers}, {whose}", option.trim_start_matches('-')), option);
+                Assumption::note(assumed, format!("{} {numbers}, {whose}", option.trim_start_matches('-')), option);
             }
             values
         }
@@ -83,7 +92,7 @@ pub fn input(
             } else {
                 format!("the middle {} of the photo's shorter side is seen", own.crop_pct)
             };
-            assume(assumed, what, "--crop-pct");
+            Assumption::note(assumed, what, "--crop-pct");
         }
         own.crop_pct
     });

@@ -1,6 +1,7 @@
 //! What the scores mean: what options and the file say, else what is likely.
 
-use super::{ReadOptions, assume, labels, onnx};
+use super::options::ReadOptions;
+use super::{labels, onnx};
 use crate::error::{Error, Result};
 use crate::model::{Assumption, Labels, Output, Scores};
 use std::path::Path;
@@ -23,11 +24,11 @@ pub fn output(
         }
         (Some(asked), _, _) => asked,
         (None, Scores::Plain, 1) => {
-            assume(assumed, "the one score is a yes or no (a sigmoid)", "--scores");
+            Assumption::note(assumed, "the one score is a yes or no (a sigmoid)", "--scores");
             Scores::Binary
         }
         (None, Scores::Plain, _) => {
-            assume(assumed, "scores are one of several classes (a softmax)", "--scores");
+            Assumption::note(assumed, "scores are one of several classes (a softmax)", "--scores");
             Scores::Softmax
         }
         (None, found, _) => found,
@@ -55,15 +56,15 @@ pub fn output(
             });
         }
         None if count == Labels::imagenet().len() => {
-            assume(assumed, "ImageNet's labels, since there are 1000 classes", "--labels");
+            Assumption::note(assumed, "ImageNet's labels, since there are 1000 classes", "--labels");
             Labels::imagenet()
         }
         None if scores == Scores::Binary => {
-            assume(assumed, "the one class is called \"yes\"", "--labels");
+            Assumption::note(assumed, "the one class is called \"yes\"", "--labels");
             Labels::new(vec!["yes".to_owned(), "no".to_owned()])
         }
         None => {
-            assume(assumed, "classes have numbers for names", "--labels");
+            Assumption::note(assumed, "classes have numbers for names", "--labels");
             Labels::indices(count)
         }
     };

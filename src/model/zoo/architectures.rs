@@ -98,6 +98,9 @@ impl Architecture {
     }
 
     /// Its graph as an ONNX model without weights.
+    ///
+    /// # Panics
+    /// Never: the file inside the program is whole, as a test shows.
     #[must_use]
     pub fn graph(&self) -> Vec<u8> {
         let mut graph = Vec::with_capacity(self.unpacked);

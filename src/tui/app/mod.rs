@@ -334,7 +334,7 @@ impl App {
             Action::Leave => self.leave(Leaving::Detach),
             Action::SetClass(_) | Action::SetTarget(_) | Action::SetLayer(_) => self.turn_to(action),
             Action::SetModel(model) => {
-                self.choice.set_model(model);
+                self.choice.set_model(*model);
                 self.run.forget_prediction();
                 self.start();
             }

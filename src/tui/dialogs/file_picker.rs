@@ -56,9 +56,13 @@ impl FilePicker {
         let added = model::added().into_iter().map(|m| (format!("{} (added)", m.name), ModelRef::named(&m.name)));
         let read = read.iter().filter(|which| is_file(&which.name) || which.weights.is_some());
         let read = read.map(|which| (which.name.clone(), which.clone()));
-        let known = built_in.chain(added).chain(read).map(|(name, which)| (name, Action::SetModel(which))).collect();
+        let known = built_in
+            .chain(added)
+            .chain(read)
+            .map(|(name, which)| (name, Action::SetModel(Box::new(which))))
+            .collect();
         let beside = is_path(&present.name).then(|| PathBuf::from(&present.name));
-        let choose = |path: PathBuf| Action::SetModel(ModelRef::named(&path.to_string_lossy()));
+        let choose = |path: PathBuf| Action::SetModel(Box::new(ModelRef::named(&path.to_string_lossy())));
         Self::new("model", "model file", known, beside.as_deref(), choose, seems_model)
     }
 

@@ -1,6 +1,6 @@
 //! Which architecture a checkpoint's tensors are of.
 
-use super::Checkpoint;
+use super::tensors::Checkpoint;
 use crate::error::did_you_mean;
 use crate::model::Assumption;
 use crate::model::read::onnx::Refusal;

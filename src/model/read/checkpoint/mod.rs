@@ -5,23 +5,15 @@ mod fit;
 pub mod npz;
 pub mod pytorch;
 pub mod safetensors;
+mod tensors;
+
+pub use tensors::Checkpoint;
 
 use super::onnx::proto::Tensor;
 use super::onnx::source::Source;
-use super::onnx::stored::Stored;
 use super::onnx::{self, Imported, Options, Refusal};
 use crate::model::zoo::architectures::Architecture;
-use std::collections::HashMap;
 use std::sync::Arc;
-
-/// What a file of weights holds.
-#[derive(Debug, Default)]
-pub struct Checkpoint {
-    /// Where each tensor's numbers are, by its path through the file's dictionaries.
-    pub tensors: HashMap<String, Stored>,
-    /// What the file calls its architecture.
-    pub architecture: Option<String>,
-}
 
 /// A checkpoint's tensors in the network that they belong to.
 #[derive(Debug)]

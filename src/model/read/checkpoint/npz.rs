@@ -1,6 +1,6 @@
 //! NumPy's archives of arrays, read by candle.
 
-use super::Checkpoint;
+use super::tensors::Checkpoint;
 use crate::model::read::onnx::Refusal;
 use crate::model::read::onnx::source::Source;
 use crate::model::read::onnx::stored::{MOST_ELEMENTS, Stored};
@@ -10,8 +10,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 /// Whether a file begins like one: an archive with arrays in it.
+#[must_use]
 pub fn is(path: &Path, head: &[u8]) -> bool {
-    super::pytorch::is_archive(head) && super::pytorch::entries(path).iter().any(|entry| entry.ends_with(".npy"))
+    super::pytorch::is_archive(head)
+        && super::pytorch::entries(path).iter().any(|entry| Path::new(entry).extension().is_some_and(|e| e == "npy"))
 }
 
 /// Reads the arrays.

@@ -1,7 +1,7 @@
 //! What `torch.save` writes, in all its containers, read by the crate `pytorch-reader`: a pickle is parsed and never
 //! executed.
 
-use super::Checkpoint;
+use super::tensors::Checkpoint;
 use crate::model::read::onnx::Refusal;
 use crate::model::read::onnx::source::Source;
 use crate::model::read::onnx::stored::Stored;
@@ -17,12 +17,14 @@ const DEEPEST: usize = 3;
 const END: u64 = 64 << 10;
 
 /// Whether a file begins like one: an archive with a pickle in it, a bare pickle, or the archive of the oldest files.
+#[must_use]
 pub fn is(path: &Path, head: &[u8]) -> bool {
     let pickle = matches!(head, [0x80, 2..=5, ..]);
     pickle || head.get(257..262) == Some(b"ustar") || is_archive(head) && entries(path).iter().any(|e| is_pickle(e))
 }
 
 /// Whether a file begins like a ZIP archive.
+#[must_use]
 pub fn is_archive(head: &[u8]) -> bool {
     head.starts_with(b"PK\x03\x04")
 }

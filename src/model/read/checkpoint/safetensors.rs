@@ -1,7 +1,7 @@
 //! The safetensors format: a JSON header, then the numbers. Reference:
 //! <https://github.com/huggingface/safetensors#format>.
 
-use super::Checkpoint;
+use super::tensors::Checkpoint;
 use crate::model::read::onnx::Refusal;
 use crate::model::read::onnx::source::Source;
 use crate::model::read::onnx::stored::Stored;
@@ -14,6 +14,7 @@ use std::sync::Arc;
 const LONGEST: u64 = 100 << 20;
 
 /// Whether a file begins like one: with the length of its header, and that.
+#[must_use]
 pub fn is(head: &[u8], length: u64) -> bool {
     header(head).is_some_and(|bytes| bytes <= length) && head.get(8) == Some(&b'{')
 }
