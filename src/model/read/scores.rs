@@ -1,7 +1,8 @@
 //! What the scores mean: what options and the file say, else what is likely.
 
+use super::labels;
+use super::onnx;
 use super::options::ReadOptions;
-use super::{labels, onnx};
 use crate::error::{Error, Result};
 use crate::model::{Assumption, Labels, Output, Scores};
 use std::path::Path;
