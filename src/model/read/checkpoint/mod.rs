@@ -1,4 +1,4 @@
-//! Checkpoints: tensors by name, without the network that uses them. That comes from [`crate::model::zoo`], found by the
+//! Checkpoints: tensors by name, without the network that uses them. That comes from [`crate::model::architectures`], found by the
 //! tensors' names and shapes.
 
 mod fit;
