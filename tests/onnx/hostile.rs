@@ -37,6 +37,9 @@ fn what_is_no_model_is_refused_at_once() {
     let start = Instant::now();
     let error = read(&path, &Options::default()).expect_err("a refusal").to_string();
     assert!(error.contains("not an ONNX model") && start.elapsed() < SOON, "{error}");
+    let options = gradlens::model::read::ReadOptions::default();
+    let opened = gradlens::model::read::open(&path.to_string_lossy(), "zeros", &options, &candle_core::Device::Cpu);
+    assert!(opened.expect_err("a refusal").to_string().contains("zeros.onnx"), "the file is named");
     assert!(read(folder.path(), &Options::default()).is_err(), "a folder");
 }
 

@@ -215,8 +215,10 @@ fn weights_in_another_file_are_read_from_the_models_own_folder_only() {
         ("model.onnx.data", -4, 4, "no number"),
         ("weights", 0, 4, "not a file"),
     ] {
-        let error = read(&with_outside_weights(&inner, place, offset, length), &Options::default());
+        let path = with_outside_weights(&inner, place, offset, length).to_string_lossy().into_owned();
+        let options = gradlens::model::read::ReadOptions::default();
+        let error = gradlens::model::read::open(&path, "model", &options, &candle_core::Device::Cpu);
         let error = error.expect_err("a refusal").to_string();
-        assert!(error.contains(part), "{place}: {error}");
+        assert!(error.contains(part) && error.contains("model.onnx"), "{place}: {error}");
     }
 }

@@ -64,8 +64,8 @@ fn located(name: &str) -> Result<PathBuf> {
     }
 }
 
-/// Reads a model file or folder onto `device`, as a model called `id`. What neither it nor `options` say is assumed, and listed in the model's
-/// provenance.
+/// Reads a model file or folder onto `device`, as a model called `id`. What neither it nor `options` say is assumed, and
+/// listed in the model's provenance.
 ///
 /// # Errors
 /// [`Error::BadModel`] with what stands in the way and what would help; [`Error::BadValue`] if an option does not fit.

@@ -1,5 +1,5 @@
-//! Checkpoints: tensors by name, without the network that uses them. That comes from [`crate::model::architectures`], found by the
-//! tensors' names and shapes.
+//! Checkpoints: tensors by name, without the network that uses them. That comes from [`crate::model::architectures`],
+//! found by the tensors' names and shapes.
 
 mod fit;
 pub mod npz;
