@@ -1,5 +1,6 @@
 //! Many photos in one go.
 
+use super::across_models::{AcrossModels, photo_of};
 use super::args::HowArgs;
 use super::exit;
 use super::resolve;
@@ -94,6 +95,8 @@ pub(super) fn outlive_the_terminal() -> std::io::Result<()> {
 pub(super) struct Batch<'a> {
     pub jobs: Vec<(JobSpec, PathBuf)>,
     pub several: bool,
+    /// Where each photo goes through several models.
+    pub across: Option<AcrossModels>,
     pub out: &'a Path,
     pub how: &'a HowArgs,
     pub display: Display,
@@ -174,7 +177,7 @@ impl std::fmt::Display for Robustness {
 
 impl Batch<'_> {
     /// Runs the jobs; one that fails does not stop the others.
-    pub fn run(self) -> anyhow::Result<u8> {
+    pub fn run(mut self) -> anyhow::Result<u8> {
         let made_here = !self.out.exists();
         check_folder(self.out)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -191,13 +194,16 @@ impl Batch<'_> {
             let mut failed = 0;
             let mut code = exit::DONE;
             for (job, folder) in self.jobs {
-                let name = job.picture.as_ref().map(Source::name);
+                let name = photo_of(&job);
                 let (display, record) = (self.display.clone(), self.record);
                 let delivery = self.deliver.then(|| Delivery { folder: folder.clone(), display, record });
                 let job = JobSpec { delivery, ..job };
                 let outcome = runner.one(job, Some(&folder)).await?;
                 if let Some(message) = &outcome.failure {
                     say_failure(name.as_deref().filter(|_| self.several), message);
+                }
+                if let Some(across) = &mut self.across {
+                    across.add(name.as_deref(), &folder, &outcome)?;
                 }
                 reports.push(match outcome.manifest {
                     Some(manifest) => Report::Run(manifest),
@@ -225,8 +231,14 @@ impl Batch<'_> {
                     eprintln!("{summary}");
                 }
             }
+            if let Some(across) = &mut self.across {
+                across.finish(self.out, self.json)?;
+            }
             if self.json {
                 let text = match reports.as_slice() {
+                    _ if self.across.is_some() => {
+                        serde_json::to_string_pretty(&serde_json::json!({ "runs": reports, "across": self.across }))?
+                    }
                     [report] if !self.several => serde_json::to_string_pretty(report)?,
                     reports => serde_json::to_string_pretty(reports)?,
                 };

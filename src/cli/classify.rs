@@ -1,8 +1,10 @@
 //! `gradlens classify`.
 
+use super::across_models;
 use super::args::ClassifyArgs;
 use super::exit;
 use super::resolve;
+use crate::engine::FailureKind;
 use crate::error::{Error, Result};
 use crate::imaging::{decode, read_bytes};
 use crate::model::{self, BUILT_IN, Model, Output, Prediction, Purpose};
@@ -10,38 +12,97 @@ use crate::techniques;
 use crate::tui::printable;
 use std::path::Path;
 
+/// A model that is asked, and what it is called where there are several.
+struct Asked {
+    name: Option<String>,
+    model: Model,
+    output: Output,
+}
+
+/// What the models say of one picture.
+struct Answer {
+    image: String,
+    /// By model, the likeliest classes, or why there are none.
+    found: Vec<Result<Vec<Prediction>>>,
+    /// How differently two models see it at most, 0 to 1; none where one of them failed or has no probabilities.
+    difference: Option<f64>,
+}
+
 /// Classifies every picture; one that cannot be read does not stop the others.
 pub(super) fn classify(args: &ClassifyArgs) -> anyhow::Result<u8> {
     let device = resolve::computing(&args.on)?;
-    let model = model::open(BUILT_IN, &resolve::model(&args.model, Purpose::Classes)?, &device)?;
-    let output = resolve::classes(&model)?.clone();
-    if let Some(text) = model.info.provenance.assumptions().filter(|_| !args.json) {
-        eprintln!("gradlens: {}", printable(&text));
+    let each = args.model.each()?;
+    let several = each.len() > 1;
+    let names = across_models::names(&each).into_iter().map(|name| Some(name).filter(|_| several));
+    let mut asked = vec![];
+    for (name, which) in names.zip(&each) {
+        let model = model::open(BUILT_IN, &resolve::model(which, Purpose::Classes)?, &device)?;
+        if let Some(text) = model.info.provenance.assumptions().filter(|_| !args.json) {
+            eprintln!("gradlens: {}", printable(&text));
+        }
+        let output = resolve::classes(&model)?.clone();
+        asked.push(Asked { name, model, output });
     }
     let mut code = exit::DONE;
-    let mut list = vec![];
+    let mut answers = vec![];
     for path in &args.images {
-        let found = top_classes(&model, path, args.top.into());
-        match found {
-            Ok(top) if args.json => {
-                list.push(serde_json::json!({ "image": path.to_string_lossy(), "top": top }));
-            }
-            Ok(top) => print(path, &output, &top, args.images.len() > 1),
-            Err(error) => {
-                let error = anyhow::Error::from(error);
-                code = code.max(exit::code_of(&error));
-                if args.json {
-                    let image = path.to_string_lossy();
-                    list.push(serde_json::json!({ "image": image, "error": error.to_string() }));
-                }
-                eprintln!("gradlens: {}", printable(&error.to_string()));
-            }
+        let answer = answer(&asked, path, args.top.into());
+        for error in answer.found.iter().filter_map(|found| found.as_ref().err()) {
+            code = code.max(exit::code_of_kind(FailureKind::from(error)));
+            eprintln!("gradlens: {}", printable(&error.to_string()));
         }
+        if !args.json && !several {
+            print(&answer, &asked, args.images.len() > 1);
+        }
+        answers.push(answer);
+    }
+    if several {
+        // Those on which the models differ most come first.
+        answers.sort_by(|a, b| b.difference.unwrap_or(-1.0).total_cmp(&a.difference.unwrap_or(-1.0)));
     }
     if args.json {
+        let list: Vec<_> = answers.iter().map(|answer| as_json(answer, &asked)).collect();
         println!("{}", serde_json::to_string_pretty(&list)?);
+    } else if several {
+        answers.iter().for_each(|answer| print(answer, &asked, true));
     }
     Ok(code)
+}
+
+fn answer(asked: &[Asked], path: &Path, count: usize) -> Answer {
+    // All classes, since a difference is one of all of them.
+    let all: Vec<_> = asked.iter().map(|one| top_classes(&one.model, path, one.output.count())).collect();
+    let pairs = all.iter().enumerate().flat_map(|(i, a)| all.iter().skip(i + 1).map(move |b| (a, b)));
+    let exclusive = asked.iter().all(|one| one.output.has_probabilities() && !one.output.is_independent());
+    let differences =
+        pairs.map(|(a, b)| Some(across_models::difference(a.as_ref().ok()?, b.as_ref().ok()?, exclusive)));
+    let difference = differences.collect::<Option<Vec<f64>>>().and_then(|d| d.into_iter().max_by(f64::total_cmp));
+    let difference = difference.filter(|_| asked.iter().all(|one| one.output.has_probabilities()));
+    let shortened = all.into_iter().map(|found| found.map(|top| top.into_iter().take(count).collect()));
+    Answer { image: path.to_string_lossy().into_owned(), found: shortened.collect(), difference }
+}
+
+fn as_json(answer: &Answer, asked: &[Asked]) -> serde_json::Value {
+    let one = |found: &Result<Vec<Prediction>>| match found {
+        Ok(top) => ("top", serde_json::json!(top)),
+        Err(error) => ("error", error.to_string().into()),
+    };
+    let mut json = serde_json::json!({ "image": answer.image });
+    match answer.found.as_slice() {
+        [found] => {
+            let (key, value) = one(found);
+            json[key] = value;
+        }
+        several => {
+            json["difference"] = answer.difference.into();
+            let named = asked.iter().zip(several).map(|(asked, found)| {
+                let (key, value) = one(found);
+                serde_json::json!({ "model": asked.name, key: value })
+            });
+            json["models"] = named.collect();
+        }
+    }
+    json
 }
 
 fn top_classes(model: &Model, path: &Path, count: usize) -> Result<Vec<Prediction>> {
@@ -54,16 +115,23 @@ fn top_classes(model: &Model, path: &Path, count: usize) -> Result<Vec<Predictio
     Ok(resolve::classes(model)?.top(&logits, count))
 }
 
-fn print(path: &Path, output: &Output, top: &[Prediction], with_name: bool) {
+fn print(answer: &Answer, asked: &[Asked], with_name: bool) {
     if with_name {
-        println!("{}", printable(&path.to_string_lossy()));
+        let difference = answer.difference.map_or_else(String::new, |d| format!("  (difference {d:.3})"));
+        println!("{}{difference}", printable(&answer.image));
     }
-    for p in top {
-        let label = printable(&p.label);
-        if output.has_probabilities() {
-            println!("{:>6.2} %  {label} ({})", f64::from(p.probability) * 100.0, p.index);
-        } else {
-            println!("{:>10.4}  {label} ({})", p.logit, p.index);
+    for (asked, found) in asked.iter().zip(&answer.found) {
+        let Ok(top) = found else { continue };
+        if let Some(name) = &asked.name {
+            println!("  {}", printable(name));
+        }
+        for p in top {
+            let label = printable(&p.label);
+            if asked.output.has_probabilities() {
+                println!("{:>6.2} %  {label} ({})", f64::from(p.probability) * 100.0, p.index);
+            } else {
+                println!("{:>10.4}  {label} ({})", p.logit, p.index);
+            }
         }
     }
 }

@@ -1,6 +1,7 @@
 //! `gradlens compare`: several maps of a photo side by side.
 
-use super::args::CompareArgs;
+use super::across_models::{AcrossModels, interleaved, names};
+use super::args::{CompareArgs, ModelArgs};
 use super::batch::{self, Batch};
 use super::logging;
 use super::resolve;
@@ -12,15 +13,26 @@ pub(super) fn compare(args: &CompareArgs) -> anyhow::Result<u8> {
     logging::start();
     let compare = maps(args)?;
     let first = resolve::method(&compare[0].technique)?;
-    let technique = first.id().to_owned();
-    let job = JobSpec { technique, task: Task::Compare(compare), ..resolve::computed_with(&args.how)? };
-    resolve::check_model(first, &job)?;
     let several = batch::several(&args.images);
-    let jobs = batch::jobs(&batch::pictures(&args.images)?, &job, several, &args.out);
+    let pictures = batch::pictures(&args.images)?;
+    let models = args.how.model.each()?;
+    let of_model = |model: &ModelArgs| {
+        let (technique, task) = (first.id().to_owned(), Task::Compare(compare.clone()));
+        let job = JobSpec { technique, task, ..resolve::computed_with(&args.how.with_model(model.clone()))? };
+        resolve::check_model(first, &job)?;
+        Ok(batch::jobs(&pictures, &job, several, &args.out))
+    };
+    let all = models.iter().map(of_model).collect::<Result<Vec<_>>>()?;
+    let across = (models.len() > 1).then(|| names(&models));
+    let jobs = match &across {
+        Some(names) => interleaved(names, all),
+        None => all.into_iter().flatten().collect(),
+    };
     let display = resolve::display(&args.display)?;
     Batch {
         jobs,
         several,
+        across: across.map(AcrossModels::new),
         out: &args.out,
         how: &args.how,
         display,

@@ -1,5 +1,6 @@
 //! The command line: one file a subcommand.
 
+mod across_models;
 mod args;
 mod batch;
 mod bench;

@@ -103,7 +103,7 @@ fn architectures(args: &ModelsArgs) -> anyhow::Result<u8> {
 }
 
 fn opened(name: &str, reading: &super::args::ReadArgs) -> Result<Model> {
-    let args = ModelArgs { name: Some(name.to_owned()), weights: None, reading: reading.clone() };
+    let args = ModelArgs { names: vec![name.to_owned()], weights: None, reading: reading.clone() };
     model::open(BUILT_IN, &resolve::model(&args, Purpose::Classes)?, &Device::Cpu)
 }
 
@@ -163,6 +163,20 @@ fn show(model: &Model, json: bool) -> anyhow::Result<u8> {
     line("dreams at", &roles.dream.as_ref().map_or(String::new(), ToString::to_string));
     for assumption in &from.assumed {
         line("assumed", &format!("{} ({})", assumption.what, assumption.option));
+    }
+    if let Some(doubt) = &from.doubt {
+        line("doubtful", doubt);
+    }
+    if !roles.attention.is_empty() {
+        line(
+            "attention",
+            &format!(
+                "{} layers, {} to {}",
+                roles.attention.len(),
+                roles.attention[0],
+                roles.attention[roles.attention.len() - 1]
+            ),
+        );
     }
     let widest = totals.iter().map(|t| t.layer.chars().count()).max().unwrap_or(0).clamp(5, 48);
     println!("\n{:<widest$}  {:<20} {:>18} {:>12} {:>10}", "layer", "kind", "shape", "parameters", "MACs (M)");

@@ -47,14 +47,20 @@ pub(super) fn job(
 /// # Errors
 /// If an option about the model cannot be read.
 pub(super) fn computed_with(how: &HowArgs) -> Result<JobSpec> {
-    let ModelArgs { name, weights, reading } = how.model.clone();
-    Ok(JobSpec { model: name, weights, reading: reading.options()?, seed: how.seed, ..JobSpec::default() })
+    let ModelArgs { weights, reading, .. } = how.model.clone();
+    Ok(JobSpec {
+        model: how.model.one()?,
+        weights,
+        reading: reading.options()?,
+        seed: how.seed,
+        ..JobSpec::default()
+    })
 }
 
 /// The model that is asked for, or the usual one for that purpose.
 pub(super) fn model(args: &ModelArgs, purpose: Purpose) -> Result<ModelRef> {
-    let name = match &args.name {
-        Some(name) => name.clone(),
+    let name = match args.one()? {
+        Some(name) => name,
         None => model::usual(BUILT_IN, purpose)?.id.to_owned(),
     };
     Ok(ModelRef { name, weights: args.weights.clone(), reading: args.reading.options()? })

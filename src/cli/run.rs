@@ -1,6 +1,7 @@
 //! `gradlens run`: the engine without a dashboard.
 
-use super::args::{HowArgs, ModelArgs, ReadArgs, RunArgs, WhereArgs};
+use super::across_models::{AcrossModels, interleaved, names};
+use super::args::{HowArgs, ModelArgs, RunArgs, WhatArgs, WhereArgs};
 use super::batch::{self, Batch};
 use super::exit;
 use super::logging;
@@ -8,8 +9,8 @@ use super::replay::replay;
 use super::resolve;
 use super::service;
 use crate::engine::{JobSpec, Source};
-use crate::error::Error;
-use crate::techniques::Need;
+use crate::error::{Error, Result};
+use crate::techniques::{Need, TECHNIQUES, find};
 use std::path::{Path, PathBuf};
 
 pub(super) fn run(args: &RunArgs) -> anyhow::Result<u8> {
@@ -33,13 +34,10 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<u8> {
 /// Starts the same run in the background, once it is clear that it can be.
 fn detach(args: &RunArgs) -> anyhow::Result<u8> {
     use std::process::{Command, Stdio};
-    if let Some(technique) = &args.technique {
-        let (technique, job) = resolve::job(technique, args.images.first().map(PathBuf::as_path), &args.what)?;
-        resolve::refuse_useless(technique, &job)?;
-        resolve::check_model(technique, &job)?;
-        batch::pictures(&args.images)?;
-    }
     let out = args.out.as_deref().unwrap_or_else(|| Path::new("."));
+    if let Some(technique) = &args.technique {
+        args.what.each_model()?.iter().try_for_each(|what| jobs(args, technique, what, out).map(drop))?;
+    }
     batch::check_folder(out)?;
     let words = std::env::args_os().skip(1).filter(|word| word != "--detach");
     let mut run = Command::new(std::env::current_exe()?);
@@ -54,25 +52,37 @@ fn detach(args: &RunArgs) -> anyhow::Result<u8> {
 }
 
 fn anew(args: &RunArgs, technique: &str, out: &Path) -> anyhow::Result<u8> {
-    let (technique, job) = resolve::job(technique, args.images.first().map(PathBuf::as_path), &args.what)?;
+    let each = args.what.each_model()?;
+    let all = each.iter().map(|what| jobs(args, technique, what, out)).collect::<Result<Vec<_>>>()?;
+    let several = batch::several(&args.images) && !find(TECHNIQUES, technique)?.needs().together;
+    let models: Vec<ModelArgs> = each.iter().map(|what| what.how.model.clone()).collect();
+    let across = (models.len() > 1).then(|| names(&models));
+    let jobs = match &across {
+        Some(names) => interleaved(names, all),
+        None => all.into_iter().flatten().collect(),
+    };
+    batch(args, jobs, several, across.map(AcrossModels::new), out, &args.what.how)
+}
+
+/// One job a picture on one model, with everything checked that can be before anything is computed.
+fn jobs(args: &RunArgs, technique: &str, what: &WhatArgs, out: &Path) -> Result<Vec<(JobSpec, PathBuf)>> {
+    let (technique, job) = resolve::job(technique, args.images.first().map(PathBuf::as_path), what)?;
     resolve::refuse_useless(technique, &job)?;
     resolve::check_model(technique, &job)?;
     if technique.needs().picture == Need::None && !args.images.is_empty() {
         let reason = format!("{} starts from nothing; to start from a picture use --init", technique.id());
-        return Err(Error::bad_value("IMAGE", args.images[0].display(), reason).into());
+        return Err(Error::bad_value("IMAGE", args.images[0].display(), reason));
     }
     let pictures = batch::pictures(&args.images)?;
-    let several = batch::several(&args.images) && !technique.needs().together;
-    let jobs = match pictures.as_slice() {
+    Ok(match pictures.as_slice() {
         [] => vec![(job, out.to_owned())],
         [first, others @ ..] if technique.needs().together => {
             let file = |path: &PathBuf| Source::File(path.clone());
             let others = others.iter().map(file).collect();
             vec![(JobSpec { picture: Some(file(first)), others, ..job }, out.to_owned())]
         }
-        pictures => batch::jobs(pictures, &JobSpec { picture: None, ..job }, several, out),
-    };
-    batch(args, jobs, several, out, &args.what.how)
+        pictures => batch::jobs(pictures, &JobSpec { picture: None, ..job }, batch::several(&args.images), out),
+    })
 }
 
 /// The same run again, on what it was computed with unless told otherwise.
@@ -80,24 +90,25 @@ fn again(args: &RunArgs, from: &Path, out: &Path) -> anyhow::Result<u8> {
     let replay = replay(from)?;
     let given = &args.what.how;
     let how = HowArgs {
-        model: ModelArgs { name: None, weights: None, reading: ReadArgs::default() },
+        model: ModelArgs::default(),
         seed: replay.job.seed,
         on: WhereArgs {
             device: given.on.device.clone().or(Some(replay.device)),
             threads: given.on.threads.or_else(|| u16::try_from(replay.threads).ok()),
         },
     };
-    batch(args, vec![(replay.job, out.to_owned())], false, out, &how)
+    batch(args, vec![(replay.job, out.to_owned())], false, None, out, &how)
 }
 
 fn batch(
     args: &RunArgs,
     jobs: Vec<(JobSpec, PathBuf)>,
     several: bool,
+    across: Option<AcrossModels>,
     out: &Path,
     how: &HowArgs,
 ) -> anyhow::Result<u8> {
     let display = resolve::display(&args.display)?;
     let (deliver, early) = (args.out.is_some(), args.background);
-    Batch { jobs, several, out, how, display, record: args.record, json: args.json, deliver, early }.run()
+    Batch { jobs, several, across, out, how, display, record: args.record, json: args.json, deliver, early }.run()
 }

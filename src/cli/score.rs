@@ -1,6 +1,7 @@
 //! `gradlens score`: attribution methods measured and ranked.
 
-use super::args::ScoreArgs;
+use super::across_models;
+use super::args::{HowArgs, ScoreArgs};
 use super::batch::{self, check_folder, say_failure};
 use super::exit;
 use super::logging;
@@ -30,13 +31,21 @@ struct Scored {
 #[derive(Debug, Serialize)]
 struct Scores {
     image: String,
+    /// Where there are several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    model: Option<String>,
     /// The best first.
     techniques: Vec<Scored>,
 }
 
 pub(super) fn score(args: &ScoreArgs) -> anyhow::Result<u8> {
     logging::start();
-    let jobs = jobs(args)?;
+    let models = args.how.model.each()?;
+    let names = across_models::names(&models);
+    let jobs: Vec<Vec<JobSpec>> =
+        models.into_iter().map(|model| jobs(args, &args.how.with_model(model))).collect::<Result<_>>()?;
+    // A name that is not needed to tell models apart is left out.
+    let names: Vec<Option<String>> = if jobs.len() > 1 { names.into_iter().map(Some).collect() } else { vec![None] };
     let pictures = batch::pictures(&args.images)?;
     if let Some(out) = &args.out {
         check_folder(out)?;
@@ -48,46 +57,71 @@ pub(super) fn score(args: &ScoreArgs) -> anyhow::Result<u8> {
         let mut runner = Runner::new(&engine, args.json, Display::default(), false);
         let mut code = exit::DONE;
         let mut all = vec![];
-        'pictures: for (picture, folder) in folders(&pictures, several, args.out.as_ref()) {
+        let photos = folders(&pictures, several, args.out.as_ref());
+        let mut questions =
+            photos.iter().flat_map(|photo| names.iter().zip(&jobs).map(move |(model, jobs)| (photo, model, jobs)));
+        while let Some(((picture, folder), model, jobs)) = questions.next().filter(|_| code != exit::INTERRUPTED) {
             let name = Source::File(picture.clone()).name();
             let mut found = vec![];
-            for job in &jobs {
+            for job in jobs {
                 let job = JobSpec { picture: Some(Source::File(picture.clone())), ..job.clone() };
                 let technique = job.technique.clone();
-                let folder = folder.as_ref().map(|f| f.join(&technique));
+                let folder = folder.as_ref().map(|folder| match model {
+                    Some(model) => folder.join(model).join(&technique),
+                    None => folder.join(&technique),
+                });
                 let outcome = runner.one(job, folder.as_deref()).await?;
                 if outcome.code == exit::INTERRUPTED {
                     code = exit::INTERRUPTED;
-                    break 'pictures;
+                    break;
                 }
                 if let Some(message) = &outcome.failure {
                     say_failure(Some(&format!("{technique} on {name}")), message);
-                    code = if several { exit::FAILED } else { outcome.code };
+                    code = if several || names.len() > 1 { exit::FAILED } else { outcome.code };
                 }
                 let scores = outcome.snapshot.view.scores.iter().map(|(name, value)| (name.clone(), (*value).into()));
                 let scores = if outcome.failure.is_none() { scores.collect() } else { serde_json::Map::new() };
                 found.push(Scored { technique, rank: None, scores, error: outcome.failure });
             }
+            if code == exit::INTERRUPTED {
+                break;
+            }
             rank(&mut found);
             if !args.json {
-                print(&name, &found);
+                print(&titled(&name, model.as_deref()), &found);
             }
-            all.push(Scores { image: name, techniques: found });
+            all.push(Scores { image: name, model: model.clone(), techniques: found });
         }
-        let mean = (all.len() > 1).then(|| mean(&all));
+        let of = |model: &Option<String>| -> Vec<&Scores> { all.iter().filter(|s| s.model == *model).collect() };
+        let means = names.iter().map(|model| (model.as_deref(), mean(&of(model)))).collect::<Vec<_>>();
+        let worth = pictures.len() > 1;
         if args.json {
-            let list = serde_json::json!({ "images": all, "mean": mean });
-            let list = if several { list } else { serde_json::to_value(all.first())? };
+            let list = match means.as_slice() {
+                [(None, mean)] => serde_json::json!({ "images": all, "mean": worth.then_some(mean) }),
+                means => {
+                    let by_model: serde_json::Map<String, serde_json::Value> = means
+                        .iter()
+                        .map(|(model, mean)| Ok((model.unwrap_or_default().to_owned(), serde_json::to_value(mean)?)))
+                        .collect::<serde_json::Result<_>>()?;
+                    serde_json::json!({ "images": all, "mean": worth.then_some(by_model) })
+                }
+            };
+            let list = if several || names.len() > 1 { list } else { serde_json::to_value(all.first())? };
             println!("{}", serde_json::to_string_pretty(&list)?);
-        } else if let Some(mean) = mean {
-            print("mean of all pictures", &mean);
+        } else if worth {
+            means.iter().for_each(|(model, mean)| print(&titled("mean of all pictures", *model), mean));
         }
         Ok(code)
     })
 }
 
+/// A table's title: what it is about, and on which model where there are several.
+fn titled(what: &str, model: Option<&str>) -> String {
+    model.map_or_else(|| what.to_owned(), |model| format!("{what} · {model}"))
+}
+
 /// One job a method, without a picture.
-fn jobs(args: &ScoreArgs) -> Result<Vec<JobSpec>> {
+fn jobs(args: &ScoreArgs, how: &HowArgs) -> Result<Vec<JobSpec>> {
     for id in &args.metric {
         metric(id)?;
     }
@@ -101,7 +135,7 @@ fn jobs(args: &ScoreArgs) -> Result<Vec<JobSpec>> {
             class: class.clone(),
             layer: args.layer.clone(),
             task: Task::Score(ScoreSpec { metrics: args.metric.clone(), target }),
-            ..resolve::computed_with(&args.how)?
+            ..resolve::computed_with(how)?
         };
         resolve::check_model(*technique, &job)?;
         jobs.push(job);
@@ -178,7 +212,7 @@ fn average(values: &[f64]) -> Option<f64> {
 }
 
 /// The mean of each score and rank over the pictures.
-fn mean(all: &[Scores]) -> Vec<Scored> {
+fn mean(all: &[&Scores]) -> Vec<Scored> {
     let Some(first) = all.first() else { return vec![] };
     let of = |technique: &str| -> Vec<&Scored> {
         let mine = |s: &&Scored| s.technique == technique && s.error.is_none();

@@ -5,6 +5,7 @@ mod added;
 mod binary;
 mod catalogue;
 mod check;
+mod doubt;
 pub mod formula;
 mod input;
 mod labels;
@@ -164,6 +165,15 @@ impl Model {
     /// If there are other tokens than at the model's usual size.
     pub fn at_places(&self, layer: &LayerName, values: Tensor) -> Result<Tensor> {
         tokens::on_grid(&self.info.layers, layer, values)
+    }
+
+    /// The same model, with a word in its provenance where what it says of a few photos makes it doubtful that they go in as it
+    /// expects.
+    fn doubted(mut self) -> Self {
+        if let Some(doubt) = doubt::of_input(&self) {
+            Arc::make_mut(&mut self.info).provenance.doubt = Some(doubt);
+        }
+        self
     }
 
     /// The same model with another network of the same layers.

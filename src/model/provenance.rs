@@ -39,6 +39,9 @@ pub struct Provenance {
     /// What was assumed because the file does not say.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub assumed: Vec<Assumption>,
+    /// What makes it doubtful that pictures go in as the network expects them, where that was assumed.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub doubt: Option<String>,
 }
 
 impl Provenance {
@@ -46,6 +49,8 @@ impl Provenance {
     #[must_use]
     pub fn assumptions(&self) -> Option<String> {
         let parts: Vec<String> = self.assumed.iter().map(|a| format!("{} ({})", a.what, a.option)).collect();
-        (!parts.is_empty()).then(|| format!("{} does not say everything; assumed: {}", self.file, parts.join("; ")))
+        let doubt = self.doubt.as_ref().map_or_else(String::new, |doubt| format!("; {doubt}"));
+        (!parts.is_empty())
+            .then(|| format!("{} does not say everything; assumed: {}{doubt}", self.file, parts.join("; ")))
     }
 }

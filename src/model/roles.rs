@@ -23,6 +23,9 @@ pub struct Roles {
     pub style: Vec<LayerName>,
     /// DeepDream: the middle one of the layers whose map is about a sixteenth of the input.
     pub dream: Option<LayerName>,
+    /// Attention weights of a transformer whose tokens attend to all patches, from the input to the output.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attention: Vec<LayerName>,
 }
 
 impl Roles {
@@ -40,6 +43,9 @@ impl Roles {
         let mut spatial: Vec<&LayerInfo> = leading.iter().copied().filter(|l| l.is_map()).collect();
         let last = || spatial.last().map(|l| l.name.clone());
         self.cam = self.cam.or_else(|| super::tokens::cam(&leading)).or_else(last);
+        if self.attention.is_empty() {
+            self.attention = super::tokens::attention(&leading);
+        }
         // In a map for each class everything is decided already; what there is to paint and to dream stands before.
         let before = spatial.iter().rposition(|l| Some(l.shape[0]) != classes);
         spatial.truncate(before.map_or(spatial.len(), |last| last + 1));
@@ -54,7 +60,8 @@ impl Roles {
     }
 
     pub(super) fn check(&self, graph: &Graph) -> Result<()> {
-        let mut all = self.cam.iter().chain(&self.content).chain(&self.style).chain(&self.dream);
+        let mut all =
+            self.cam.iter().chain(&self.content).chain(&self.style).chain(&self.dream).chain(&self.attention);
         all.try_for_each(|layer| graph.layer(layer.as_str()).map(drop))
     }
 }

@@ -10,16 +10,21 @@ const BESIDE: usize = 8;
 /// Says of layers of tokens which patches they stand for: those of the last map before them, if there are as many.
 pub(super) fn place(layers: &mut [LayerInfo]) {
     let mut patches = None;
+    let mut tokens = false;
     for layer in layers {
         let [_, height, width] = layer.shape;
         if layer.is_map() {
-            patches = Some([height, width]);
+            // Between tokens, heads and their attention have the shape of maps: only what slides over a picture makes one.
+            if !tokens || layer.kind.contains("convolution") || layer.kind.contains("pooling") {
+                patches = Some([height, width]);
+            }
         } else if let Some([rows, columns]) = patches
             && width == 1
             && rows * columns > 1
             && (rows * columns..=rows * columns + BESIDE).contains(&height)
         {
             layer.grid = patches;
+            tokens = true;
         }
     }
 }
@@ -35,6 +40,21 @@ pub(super) fn cam(layers: &[&LayerInfo]) -> Option<LayerName> {
     };
     let norm = among.iter().rfind(|layer| layer.grid.is_some() && layer.kind.contains("norm"));
     Some(norm.unwrap_or(last).name.clone())
+}
+
+/// The layers of attention between tokens that stand for patches: a softmax over as many tokens as it is asked for. Attention
+/// within windows is none.
+pub(super) fn attention(layers: &[&LayerInfo]) -> Vec<LayerName> {
+    let Some(tokens) = layers.iter().rev().find_map(|layer| layer.grid.map(|_| layer.shape[1])) else {
+        return vec![];
+    };
+    let all = layers.iter().filter(|layer| attends(layer, tokens));
+    all.map(|layer| layer.name.clone()).collect()
+}
+
+/// Whether a layer is attention of so many tokens to each other, `[heads, T, T]`, or its rows.
+fn attends(layer: &LayerInfo, tokens: usize) -> bool {
+    layer.kind == "softmax" && matches!(layer.shape, [_, t, u] | [t, u, 1] if t == tokens && u == tokens)
 }
 
 /// Values at a layer `[N, C, T, 1]`, those of its patches on their grid `[N, C, H, W]`; maps stay as they are.
@@ -66,17 +86,18 @@ mod tests {
             layer("input", "input", [3, 32, 32]),
             layer("patches", "convolution", [8, 4, 4]),
             layer("norm1", "layer norm", [8, 17, 1]),
+            // Heads, whose two sides happen to multiply to about as many as there are tokens.
+            layer("heads", "reshaping", [2, 5, 3]),
             layer("attention", "softmax", [2, 17, 17]),
             layer("norm2", "layer norm", [8, 17, 1]),
             layer("logits", "linear", [10, 1, 1]),
         ];
-        // Attention is no map of places.
-        layers[3].shape = [2, 17, 1];
         place(&mut layers);
         let grids: Vec<bool> = layers.iter().map(|layer| layer.grid == Some([4, 4])).collect();
-        assert_eq!(grids, [false, false, true, true, true, false]);
+        assert_eq!(grids, [false, false, true, false, false, true, false]);
         let all: Vec<&LayerInfo> = layers.iter().collect();
         assert_eq!(cam(&all), Some("norm1".into()));
+        assert_eq!(attention(&all), ["attention".into()]);
         layers[1].shape = [8, 3, 3];
         layers.iter_mut().for_each(|layer| layer.grid = None);
         place(&mut layers);

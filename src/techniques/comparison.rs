@@ -39,6 +39,7 @@ pub fn compare(context: Context, variations: Vec<Variation>) -> Result<Box<dyn J
         context.picture.ok_or(Error::Missing { technique: "compare", what: "a picture: give an image file" })?;
     model.info.classes()?;
     let (picture, input) = seen_by(&model, &picture)?;
+    variations.iter().try_for_each(|v| v.method.check(&model))?;
     let layers = variations.iter().map(|v| v.method.layer_of(&model, v.layer.as_ref()));
     let layers = layers.collect::<Result<Vec<_>>>()?;
     let (mut taps, mut wanted) = (vec![], vec![]);

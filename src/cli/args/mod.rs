@@ -93,7 +93,7 @@ pub(in crate::cli) struct RunArgs {
     pub display: DisplayArgs,
     /// Make the run of this run.json again, with its changes on the way; its pictures and its model are looked for
     /// where they were and beside the file
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["technique", "images", "class", "target", "style", "mask", "init", "layer", "set", "name", "weights", "ReadArgs", "seed"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["technique", "images", "class", "target", "style", "mask", "init", "layer", "set", "names", "weights", "ReadArgs", "seed"])]
     pub from: Option<PathBuf>,
     /// Write an animation of the run too: recording.gif
     #[arg(long)]

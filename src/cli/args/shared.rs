@@ -7,7 +7,7 @@ use clap::Args;
 use std::path::PathBuf;
 
 /// What a run is made of, wherever it is watched.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(in crate::cli) struct WhatArgs {
     /// Class to explain or show: an index, a label or a unique part of one [default: the photo's top class]
     #[arg(long, value_name = "CLASS")]
@@ -35,7 +35,7 @@ pub(in crate::cli) struct WhatArgs {
 }
 
 /// What it is computed with.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(in crate::cli) struct HowArgs {
     #[command(flatten)]
     pub model: ModelArgs,
@@ -46,12 +46,20 @@ pub(in crate::cli) struct HowArgs {
     pub on: WhereArgs,
 }
 
+impl HowArgs {
+    /// The same with another model.
+    pub fn with_model(&self, model: ModelArgs) -> Self {
+        Self { model, ..self.clone() }
+    }
+}
+
 /// The network.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub(in crate::cli) struct ModelArgs {
-    /// Model (see `gradlens models`) [default: the technique's usual one, or the usual classifier]
+    /// Model (see `gradlens models`): a name, a file or a folder; `run`, `compare`, `score` and `classify` take several and
+    /// compare them [default: the technique's usual one, or the usual classifier]
     #[arg(long = "model", value_name = "MODEL")]
-    pub name: Option<String>,
+    pub names: Vec<String>,
     /// Weights (.safetensors) for the model instead of the built-in ones
     #[arg(long, value_name = "FILE")]
     pub weights: Option<PathBuf>,

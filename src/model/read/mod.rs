@@ -96,8 +96,11 @@ pub fn open(place: &str, id: &str, options: &ReadOptions, device: &Device) -> Re
         exporter: Some(found.imported.producer.clone()).filter(|text| !text.is_empty()),
         opset: graph_file.then_some(found.imported.opset),
         assumed,
+        doubt: None,
     };
-    Model::new(id, graph, input, output, Roles::default(), provenance)
+    let guessed = provenance.assumed.iter().any(|assumption| assumption.option == "--mean");
+    let model = Model::new(id, graph, input, output, Roles::default(), provenance)?;
+    Ok(if guessed { model.doubted() } else { model })
 }
 
 /// What a model is called that nobody has named: its file's name without the ending, its folder's, or the hub's.

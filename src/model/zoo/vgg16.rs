@@ -57,6 +57,7 @@ pub fn build(weights: &Store<'_>, provenance: Provenance, device: &Device) -> Re
         content: vec!["relu3_2".into()],
         style: ["relu1_1", "relu2_1", "relu3_1", "relu4_1"].map(Into::into).to_vec(),
         dream: Some("relu4_3".into()),
+        ..Roles::default()
     };
     Model::new(ID, graph.build(device.clone())?, input, None, roles, provenance)
 }

@@ -31,6 +31,7 @@ impl Estimation {
         let photo = context.picture.ok_or(Error::Missing { technique: method.id, what })?;
         let model = context.model;
         model.info.classes()?;
+        method.check(&model)?;
         let layer = method.layer_of(&model, context.layer.as_ref())?;
         let (picture, input) = seen_by(&model, &photo)?;
         let passes = Passes::new(model, picture, input, std::slice::from_ref(&layer), method.wanted(&layer))?;

@@ -1,8 +1,9 @@
 //! What a method is: its name, its parameters and its formula.
 
+use super::attention::Attention;
 use super::cam::Planes;
 use super::subject::Subject;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::graph::LayerName;
 use crate::imaging::{Array, HeatMap};
 use crate::model::Model;
@@ -32,6 +33,8 @@ pub struct Method {
 pub(super) enum Explain {
     /// From a layer's activations and gradients to a map `[H, W]`.
     Cam(fn(&Planes) -> Result<Vec<f32>>),
+    /// From a transformer's attention.
+    Attention(fn(&Attention, &Params) -> Result<Found>),
     /// In one computation that asks for ∂z_c/∂x.
     FromGradient(fn(&Subject, &Params) -> Result<Found>),
     /// In one computation.
@@ -129,12 +132,25 @@ impl Method {
         Ok(model.info.roles.cam.clone().unwrap_or_else(|| LayerName::INPUT.into()))
     }
 
+    /// Says what the method misses in a model.
+    ///
+    /// # Errors
+    /// [`Error::Missing`] if it needs attention and there is none.
+    pub(in crate::techniques) fn check(&self, model: &Model) -> Result<()> {
+        if matches!(self.explain, Explain::Attention(_)) && model.info.roles.attention.is_empty() {
+            let what = "a transformer whose tokens attend to all patches, and this network has no such attention; \
+                        class activation maps and integrated-gradients work on it";
+            return Err(Error::Missing { technique: self.id, what });
+        }
+        Ok(())
+    }
+
     /// Where the method asks for gradients, given its layer.
     pub(in crate::techniques) fn wanted(&self, layer: &LayerName) -> Vec<LayerName> {
         match self.explain {
             Explain::Cam(_) => vec![layer.clone()],
             Explain::FromGradient(_) => vec![LayerName::INPUT.into()],
-            Explain::Once(_) | Explain::Live(_) => vec![],
+            Explain::Attention(_) | Explain::Once(_) | Explain::Live(_) => vec![],
         }
     }
 
@@ -161,6 +177,7 @@ impl Method {
                 let planes = subject.planes()?;
                 Ok(Found::cells(planes.width, planes.height, formula(&planes)?))
             }
+            Explain::Attention(formula) => formula(&Attention::of(subject)?, params),
             Explain::FromGradient(method) | Explain::Once(method) => method(subject, params),
             Explain::Live(start) => {
                 let mut estimator = start(subject, params)?;

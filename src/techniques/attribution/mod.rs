@@ -4,6 +4,8 @@
 //! `subject` (the photo and its passes), `method` (what a method declares), `estimation` (a map in the making) and `job`.
 
 mod ablationcam;
+mod attention;
+mod attention_rollout;
 mod baseline;
 mod cam;
 mod channels;
@@ -15,6 +17,7 @@ mod estimation;
 mod fullgrad;
 mod gradcam;
 mod gradcam_plus_plus;
+mod gradient_attention;
 mod gradient_shap;
 mod guided_backprop;
 mod guided_gradcam;
@@ -71,4 +74,6 @@ pub static METHODS: &[&Method] = &[
     &kernel_shap::METHOD,
     &layer_activation::METHOD,
     &layer_conductance::METHOD,
+    &attention_rollout::METHOD,
+    &gradient_attention::METHOD,
 ];

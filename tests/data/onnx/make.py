@@ -162,6 +162,30 @@ def expect():
     (HERE / "expected.json").write_text(json.dumps(found, indent=1) + "\n")
 
 
+def attend(vit):
+    """Attention rollout and gradient-attention (Chefer et al. 2021) of the transformer's score before its sigmoid, in double precision."""
+    vit = vit.double()
+    attention, layer = vit.block.self_attn, vit.block
+    x = (torch.arange(3 * 16 * 16, dtype=torch.float64) * 37 % 256 / 255).reshape(1, 3, 16, 16)
+    x = torch.cat([vit.cls, vit.patch(x).flatten(2).transpose(1, 2)], 1) + vit.pos
+    q, k, v = nn.functional.linear(layer.norm1(x), attention.in_proj_weight, attention.in_proj_bias).chunk(3, -1)
+    q, k, v = [t.view(1, 5, 2, 4).transpose(1, 2) for t in (q, k, v)]
+    weights = (q @ k.transpose(2, 3) / 2).softmax(3)
+    weights.retain_grad()
+    x = x + attention.out_proj((weights @ v).transpose(1, 2).reshape(1, 5, 8))
+    x = x + layer.linear2(nn.functional.gelu(layer.linear1(layer.norm2(x))))
+    score = vit.head(vit.norm(x)[:, 0]).sum()
+    score.backward()
+    one = torch.eye(5, dtype=torch.float64)
+    found = {"score": float(score)}
+    for name, heads in [("mean", weights.mean(1)), ("max", weights.amax(1)), ("min", weights.amin(1))]:
+        step = heads[0] + one
+        found[f"rollout-{name}"] = (step / step.sum(1, keepdim=True))[0, 1:].tolist()
+    relevance = one + (weights * weights.grad).relu().mean(1)[0] @ one
+    found["gradient"] = relevance[0, 1:].tolist()
+    (HERE / "attention.json").write_text(json.dumps(found, indent=1) + "\n")
+
+
 torch.manual_seed(0)
 cnn, vit, plain = shake(Convolutional()), shake(Transformer()), shake(Plain())
 export(cnn, "cnn_ts11", "ts", 11)
@@ -172,5 +196,6 @@ export(vit, "vit_dynamo20", "dynamo", 20)
 export(plain, "plain", "ts", 17)
 quantise("plain", "plain_int8")
 (HERE / "plain.onnx").unlink()
+attend(vit)
 export(cnn, "cnn_half", "ts", 17, half=True)
 expect()

@@ -1,0 +1,88 @@
+//! Whether pictures go in as a network expects them, judged by what it says of a few photos.
+
+use super::output::softmax;
+use super::{Model, Scores};
+use crate::error::Result;
+use crate::imaging::decode;
+use crate::imaging::samples::{self, Sample};
+use candle_core::Tensor;
+use std::path::Path;
+
+/// Multiply–accumulates that a doubt is worth: about a sixth of a second on two cores.
+const EFFORT: usize = 15_000_000_000;
+/// Photos that are looked at.
+const PHOTOS: std::ops::RangeInclusive<usize> = 2..=4;
+/// A probability that no photo of a strange thing gets from a network that sees it as it was trained to.
+const CERTAIN: f32 = 0.999_99;
+/// Share of the differences between classes that differences between photos reach at least.
+const TELLING: f64 = 0.05;
+
+/// What makes it doubtful that pictures go in as the network expects them, in a clause; `None` if nothing does, or if
+/// it would take long to find out.
+pub(super) fn of_input(model: &Model) -> Option<String> {
+    let output = model.info.output.as_ref()?;
+    let [height, width] = model.input().size;
+    let count = (EFFORT / model.graph.macs(height, width).ok()?.max(1)).min(*PHOTOS.end());
+    if !PHOTOS.contains(&count) {
+        return None;
+    }
+    let logits =
+        samples::PHOTOS.iter().take(count).map(|photo| logits(model, photo)).collect::<Result<Vec<_>>>().ok()?;
+    let what = match verdict(&logits, output.scores)? {
+        Verdict::Broken => "are no finite numbers",
+        Verdict::Certain => "are as certain as can be of each",
+        Verdict::Flat => "are nearly the same for all",
+    };
+    Some(format!(
+        "its scores of {count} sample photos {what}, so it may expect pixels otherwise (--range, --mean, --std)"
+    ))
+}
+
+fn logits(model: &Model, photo: &Sample) -> Result<Vec<f32>> {
+    let input = model.input();
+    let seen = input.seen(&decode(Path::new(photo.name), photo.bytes)?);
+    let x: Tensor = input.input_from_pixels(&input.pixels_from_picture(&seen, model.device())?)?;
+    Ok(model.graph.logits(&x)?.flatten_all()?.to_vec1()?)
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Verdict {
+    Broken,
+    Certain,
+    Flat,
+}
+
+/// What the logits of several photos say.
+fn verdict(logits: &[Vec<f32>], scores: Scores) -> Option<Verdict> {
+    if logits.iter().flatten().any(|z| !z.is_finite()) {
+        return Some(Verdict::Broken);
+    }
+    let (photos, classes) = (logits.len() as f64, logits.first()?.len());
+    let certain = |z: &Vec<f32>| softmax(z).into_iter().any(|p| p > CERTAIN);
+    if scores == Scores::Softmax && logits.iter().all(certain) {
+        return Some(Verdict::Certain);
+    }
+    let mean: Vec<f64> = (0..classes).map(|c| logits.iter().map(|z| f64::from(z[c])).sum::<f64>() / photos).collect();
+    let middle = mean.iter().sum::<f64>() / classes as f64;
+    let between_classes = mean.iter().map(|m| (m - middle).powi(2)).sum::<f64>() / classes as f64;
+    let square = |z: &Vec<f32>| z.iter().zip(&mean).map(|(z, m)| (f64::from(*z) - m).powi(2)).sum::<f64>();
+    let between_photos = logits.iter().map(square).sum::<f64>() / (photos * classes as f64);
+    (between_photos < TELLING.powi(2) * between_classes).then_some(Verdict::Flat)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scores_tell_when_pixels_are_wrong() {
+        let seen = [vec![1.0, 5.0, -2.0], vec![4.0, 0.0, -1.0], vec![0.0, 1.0, 3.0]];
+        assert_eq!(verdict(&seen, Scores::Softmax), None);
+        let certain: Vec<Vec<f32>> = seen.iter().map(|z| z.iter().map(|z| z * 50.0).collect()).collect();
+        assert_eq!(verdict(&certain, Scores::Softmax), Some(Verdict::Certain));
+        assert_eq!(verdict(&certain, Scores::Plain), None);
+        let flat: Vec<Vec<f32>> = (0..3).map(|k| vec![1.0 + 0.01 * k as f32, 5.0, -2.0]).collect();
+        assert_eq!(verdict(&flat, Scores::Softmax), Some(Verdict::Flat));
+        assert_eq!(verdict(&[vec![f32::NAN], vec![0.0]], Scores::Plain), Some(Verdict::Broken));
+    }
+}
