@@ -106,3 +106,57 @@ fn the_page_lists_every_architecture() {
     let known: Vec<&str> = of("timm").into_iter().chain(of("torchvision")).collect();
     assert_eq!(listed, known, "docs/models.md lists other architectures than there are");
 }
+
+fn json(args: &[&str]) -> serde_json::Value {
+    let done = gradlens(args);
+    assert!(done.status.success(), "{args:?}: {}", String::from_utf8_lossy(&done.stderr));
+    serde_json::from_slice(&done.stdout).expect("JSON")
+}
+
+#[test]
+fn several_models_are_compared_on_several_photos() {
+    let photos = ["dog_224.png", "hen_224.png"].map(|photo| golden(photo).to_string_lossy().into_owned());
+    let [first, second] = ["cnn_ts17.onnx", "vit_ts17.onnx"].map(data);
+    let folder = tempfile::tempdir().expect("a folder");
+    let out = folder.path().to_string_lossy().into_owned();
+    let both = ["--model", &first, "--model", &second, "--threads", "2"];
+    let run = [&["run", "gradcam", &photos[0], &photos[1], "--out", &out, "--json"], &both[..]].concat();
+    let said = json(&run);
+    assert_eq!(said["runs"].as_array().map(Vec::len), Some(4));
+    let found: Vec<_> = said["across"]["photos"].as_array().expect("photos").clone();
+    let alike: Vec<f64> = found.iter().map(|p| p["rank_correlation"].as_f64().expect("a figure")).collect();
+    assert!(alike[0] <= alike[1] && alike.iter().all(|r| (-1.0..=1.0).contains(r)), "{alike:?}");
+    for photo in ["dog_224", "hen_224"] {
+        let folder = folder.path().join(photo);
+        assert!(folder.join("models.png").is_file());
+        assert!(["cnn_ts17", "vit_ts17"].iter().all(|model| folder.join(model).join("map.npy").is_file()));
+    }
+    assert!(folder.path().join("models.json").is_file());
+
+    let classified = json(&[&["classify", &photos[0], &photos[1], "--json"], &both[..]].concat());
+    let differences: Vec<f64> =
+        classified.as_array().expect("photos").iter().map(|p| p["difference"].as_f64().expect("a figure")).collect();
+    assert!(differences.len() == 2 && differences[0] >= differences[1], "{differences:?}");
+
+    let measured = ["score", &photos[0], "--technique", "gradcam", "--metric", "sparseness", "--json"];
+    let scored = json(&[&measured[..], &both[..]].concat());
+    let models: Vec<&str> =
+        scored["images"].as_array().expect("a list").iter().filter_map(|s| s["model"].as_str()).collect();
+    assert_eq!(models, ["cnn_ts17", "vit_ts17"]);
+
+    let once = gradlens(&["layers", "--model", &first, "--model", &second]);
+    let told = String::from_utf8_lossy(&once.stderr).into_owned();
+    assert!(once.status.code() == Some(2) && told.contains("one model is enough"), "{told}");
+}
+
+#[test]
+fn a_model_is_shown_and_checked() {
+    for file in ["cnn_dynamo18.onnx", "vit_dynamo20.onnx"].map(data) {
+        let shown = json(&["models", "show", &file, "--json"]);
+        let layers = shown["layers"].as_array().expect("layers");
+        assert!(layers.len() > 10 && shown["parameters"].as_u64() > Some(100), "{shown}");
+        assert!(shown["model"]["provenance"]["assumed"].as_array().is_some_and(|list| !list.is_empty()));
+        let checked = gradlens(&["models", "check", &file]);
+        assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
+    }
+}

@@ -223,7 +223,7 @@ impl Batch<'_> {
             drop(door);
             engine.end().await;
             if self.several && !self.json {
-                say_throughput(reports.len(), failed, began);
+                say_throughput(reports.len(), failed, began, self.across.is_some());
             }
             if let Some(summary) = self.several.then(|| Robustness::of(&reports)).flatten() {
                 write_json(&self.out.join("summary.json"), &summary)?;
@@ -259,9 +259,10 @@ pub(super) fn say_failure(whose: Option<&str>, message: &str) {
     eprintln!("gradlens: {}{}", printable(&whose), printable(message));
 }
 
-fn say_throughput(count: usize, failed: usize, began: Instant) {
+fn say_throughput(count: usize, failed: usize, began: Instant, of_models: bool) {
+    let what = if of_models { "runs" } else { "pictures" };
     let seconds = began.elapsed().as_secs_f64();
     let rate = count as f64 / seconds.max(1e-9);
     let failures = if failed > 0 { format!("; {failed} failed") } else { String::new() };
-    eprintln!("{count} pictures in {seconds:.1} s, {rate:.2} a second{failures}");
+    eprintln!("{count} {what} in {seconds:.1} s, {rate:.2} a second{failures}");
 }

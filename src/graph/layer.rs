@@ -63,10 +63,11 @@ impl LayerInfo {
         self.grid.is_some() || self.is_map()
     }
 
-    /// Whether its output is a map with places and is not the input.
+    /// Whether its output is a map with places and is not the input. A single row of a single channel is a vector.
     #[must_use]
     pub fn is_map(&self) -> bool {
-        self.shape[2] > 1 && self.name.as_str() != LayerName::INPUT
+        let vector = self.shape[..2] == [1, 1];
+        self.shape[2] > 1 && !vector && self.name.as_str() != LayerName::INPUT
     }
 }
 
