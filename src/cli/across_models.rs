@@ -1,6 +1,6 @@
 //! Several models on the same photos: how alike their maps are, and on which photos they differ most.
 
-use super::args::{ModelArgs, WhatArgs};
+use super::args::{ModelArgs, ReadArgs, WhatArgs};
 use super::runner::Outcome;
 use crate::engine::{JobSpec, Photo, Snapshot, Source};
 use crate::error::{Error, Result};
@@ -36,7 +36,7 @@ impl ModelArgs {
         }
         let files = self.names.iter().any(|name| read::is_file(name));
         let one = |name: &String| {
-            let reading = if files && !read::is_file(name) { Default::default() } else { self.reading.clone() };
+            let reading = if files && !read::is_file(name) { ReadArgs::default() } else { self.reading.clone() };
             Self { names: vec![name.clone()], weights: None, reading }
         };
         Ok(self.names.iter().map(one).collect())

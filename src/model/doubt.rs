@@ -1,8 +1,9 @@
 //! Whether pictures go in as a network expects them, judged by what it says of a few photos.
 
-use super::output::softmax;
-use super::{Model, Scores};
+use super::input::Input;
+use super::output::{Output, Scores, softmax};
 use crate::error::Result;
+use crate::graph::Graph;
 use crate::imaging::decode;
 use crate::imaging::samples::{self, Sample};
 use candle_core::Tensor;
@@ -23,15 +24,18 @@ const VAGUE: f64 = 0.8;
 
 /// What makes it doubtful that pictures go in as the network expects them, in a clause; `None` if nothing does, or if
 /// it would take long to find out.
-pub(super) fn of_input(model: &Model) -> Option<String> {
-    let output = model.info.output.as_ref()?;
-    let [height, width] = model.input().size;
-    let count = (EFFORT / model.graph.macs(height, width).ok()?.max(1)).min(*PHOTOS.end());
+pub(super) fn of_input(graph: &Graph, input: &Input, output: &Output) -> Option<String> {
+    let [height, width] = input.size;
+    let count = (EFFORT / graph.macs(height, width).ok()?.max(1)).min(*PHOTOS.end());
     if !PHOTOS.contains(&count) {
         return None;
     }
-    let logits =
-        samples::PHOTOS.iter().take(count).map(|photo| logits(model, photo)).collect::<Result<Vec<_>>>().ok()?;
+    let logits = samples::PHOTOS
+        .iter()
+        .take(count)
+        .map(|photo| logits(graph, input, photo))
+        .collect::<Result<Vec<_>>>()
+        .ok()?;
     let what = match verdict(&logits, output.scores)? {
         Verdict::Broken => "are no finite numbers",
         Verdict::Certain => "are as certain as can be of each",
@@ -42,11 +46,10 @@ pub(super) fn of_input(model: &Model) -> Option<String> {
     ))
 }
 
-fn logits(model: &Model, photo: &Sample) -> Result<Vec<f32>> {
-    let input = model.input();
+fn logits(graph: &Graph, input: &Input, photo: &Sample) -> Result<Vec<f32>> {
     let seen = input.seen(&decode(Path::new(photo.name), photo.bytes)?);
-    let x: Tensor = input.input_from_pixels(&input.pixels_from_picture(&seen, model.device())?)?;
-    Ok(model.graph.logits(&x)?.flatten_all()?.to_vec1()?)
+    let x: Tensor = input.input_from_pixels(&input.pixels_from_picture(&seen, graph.device())?)?;
+    Ok(graph.logits(&x)?.flatten_all()?.to_vec1()?)
 }
 
 #[derive(Debug, PartialEq, Eq)]

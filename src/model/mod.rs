@@ -170,7 +170,8 @@ impl Model {
     /// The same model, with a word in its provenance where what it says of a few photos makes it doubtful that they go in as it
     /// expects.
     fn doubted(mut self) -> Self {
-        if let Some(doubt) = doubt::of_input(&self) {
+        let output = self.info.output.as_ref();
+        if let Some(doubt) = output.and_then(|output| doubt::of_input(&self.graph, &self.info.input, output)) {
             Arc::make_mut(&mut self.info).provenance.doubt = Some(doubt);
         }
         self

@@ -1,6 +1,5 @@
 //! The attention of a transformer over the patches of a photo.
 
-use super::method::Found;
 use super::subject::Subject;
 use crate::error::{Error, Result};
 use crate::graph::{Activations, LayerName};
@@ -55,12 +54,12 @@ impl Attention {
         Ok(Tensor::eye(self.read.dim(1)?, DType::F32, self.read.device())?)
     }
 
-    /// What the tokens that are read have of each patch, given what every token has of every token `[T, T]`.
-    pub fn map(&self, relevance: &Tensor) -> Result<Found> {
+    /// What the tokens that are read have of each patch `[H, W]`, given what every token has of every token `[T, T]`.
+    pub fn map(&self, relevance: &Tensor) -> Result<Tensor> {
         let [rows, columns] = self.grid;
         let of_tokens = self.read.matmul(&relevance.contiguous()?)?;
         let beside = self.read.dim(1)? - rows * columns;
-        Found::map(&of_tokens.narrow(1, beside, rows * columns)?.reshape((rows, columns))?)
+        Ok(of_tokens.narrow(1, beside, rows * columns)?.reshape((rows, columns))?)
     }
 }
 

@@ -1,9 +1,10 @@
 //! Attention rollout: which patches reach what the classifier reads, whatever the class.
 
 use super::attention::Attention;
-use super::method::{Explain, Found, Method};
+use super::method::{Explain, Method};
 use crate::error::Result;
 use crate::techniques::api::{ParamKind, ParamSpec, Params};
+use candle_core::Tensor;
 
 /// Â_L·…·Â_1 with Â = (A + I)/2, A the mean over the heads, its rows summing to 1; the row of the class token, or the mean
 /// of the rows where the patches' mean is classified, at the patches. pytorch-grad-cam has none; the implementation of
@@ -24,7 +25,7 @@ pub(super) static METHOD: Method = Method {
     explain: Explain::Attention(rollout),
 };
 
-fn rollout(attention: &Attention, params: &Params) -> Result<Found> {
+fn rollout(attention: &Attention, params: &Params) -> Result<Tensor> {
     let one = attention.identity()?;
     let mut all = one.clone();
     for layer in &attention.layers {

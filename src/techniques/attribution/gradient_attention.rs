@@ -1,8 +1,9 @@
 //! Attention weighted by its gradient: which patches a transformer attends to for the class.
 
 use super::attention::Attention;
-use super::method::{Explain, Found, Method};
+use super::method::{Explain, Method};
 use crate::error::Result;
+use candle_core::Tensor;
 
 /// R ← R + Ā·R from R = I on, layer by layer, Ā the mean over heads of relu(∂z_c/∂A ⊙ A); the row of the class token, or
 /// the mean of the rows where the patches' mean is classified, at the patches. The authors' code for vision transformers
@@ -17,7 +18,7 @@ pub(super) static METHOD: Method = Method {
     explain: Explain::Attention(|attention, _| gradient_attention(attention)),
 };
 
-fn gradient_attention(attention: &Attention) -> Result<Found> {
+fn gradient_attention(attention: &Attention) -> Result<Tensor> {
     let mut relevance = attention.identity()?;
     for layer in &attention.layers {
         let heads = (&layer.gradients * &layer.weights)?.relu()?.mean(0)?;

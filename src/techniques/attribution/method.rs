@@ -33,8 +33,8 @@ pub struct Method {
 pub(super) enum Explain {
     /// From a layer's activations and gradients to a map `[H, W]`.
     Cam(fn(&Planes) -> Result<Vec<f32>>),
-    /// From a transformer's attention.
-    Attention(fn(&Attention, &Params) -> Result<Found>),
+    /// From a transformer's attention to a map `[H, W]`.
+    Attention(fn(&Attention, &Params) -> Result<Tensor>),
     /// In one computation that asks for ∂z_c/∂x.
     FromGradient(fn(&Subject, &Params) -> Result<Found>),
     /// In one computation.
@@ -177,7 +177,7 @@ impl Method {
                 let planes = subject.planes()?;
                 Ok(Found::cells(planes.width, planes.height, formula(&planes)?))
             }
-            Explain::Attention(formula) => formula(&Attention::of(subject)?, params),
+            Explain::Attention(formula) => Found::map(&formula(&Attention::of(subject)?, params)?),
             Explain::FromGradient(method) | Explain::Once(method) => method(subject, params),
             Explain::Live(start) => {
                 let mut estimator = start(subject, params)?;
