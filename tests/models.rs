@@ -132,6 +132,20 @@ fn several_models_are_compared_on_several_photos() {
         assert!(["cnn_ts17", "vit_ts17"].iter().all(|model| folder.join(model).join("map.npy").is_file()));
     }
     assert!(folder.path().join("models.json").is_file());
+    let places: Vec<&str> = found
+        .iter()
+        .flat_map(|p| p["answers"].as_array().expect("answers"))
+        .filter_map(|a| a["folder"].as_str())
+        .collect();
+    assert!(places.contains(&"dog_224/vit_ts17") && places.len() == 4, "{places:?}");
+    let attacks = folder.path().join("attacks").to_string_lossy().into_owned();
+    let attack = ["run", "fgsm", &photos[0], &photos[1], "--out", &attacks, "--json"];
+    json(&[&attack[..], &both[..]].concat());
+    let summary = std::fs::read_to_string(Path::new(&attacks).join("summary.json")).expect("a summary");
+    let summary: serde_json::Value = serde_json::from_str(&summary).expect("JSON");
+    for model in ["cnn_ts17", "vit_ts17"] {
+        assert_eq!(summary[model]["photos"], 2, "{summary}");
+    }
 
     let classified = json(&[&["classify", &photos[0], &photos[1], "--json"], &both[..]].concat());
     let differences: Vec<f64> =

@@ -141,6 +141,18 @@ impl AcrossModels {
         Self { models, photos: vec![], present: vec![] }
     }
 
+    /// The model whose job is next.
+    pub fn next(&self) -> &str {
+        &self.models[self.present.len()]
+    }
+
+    /// What there is of each model in a list of one thing a job.
+    pub fn by_model<'a, T>(&'a self, all: &'a [T]) -> impl Iterator<Item = (&'a str, Vec<&'a T>)> {
+        let count = self.models.len();
+        let of = move |i: usize| all.iter().skip(i).step_by(count).collect();
+        self.models.iter().enumerate().map(move |(i, model)| (model.as_str(), of(i)))
+    }
+
     /// Takes the next job of the list up: when the last model's is there, the photo is compared.
     ///
     /// # Errors
@@ -150,8 +162,8 @@ impl AcrossModels {
         let failed = outcome.failure.is_some();
         let manifest = outcome.manifest.as_ref();
         self.present.push(Answer {
-            model: self.models[self.present.len()].clone(),
-            folder: folder.display().to_string(),
+            model: self.next().to_owned(),
+            folder: String::new(),
             top: manifest.and_then(|run| run.top5_before.first().cloned()),
             success: manifest.map(|run| run.success),
             error: outcome.failure.clone(),
@@ -182,6 +194,10 @@ impl AcrossModels {
     /// # Errors
     /// If the file cannot be written.
     pub fn finish(&mut self, folder: &Path, quiet: bool) -> Result<()> {
+        for answer in self.photos.iter_mut().flat_map(|photo| &mut photo.answers) {
+            // Where it lies beside this file, and not where this person's files are.
+            answer.folder = answer.path.strip_prefix(folder).unwrap_or(&answer.path).display().to_string();
+        }
         let apart = |photo: &OnPhoto| photo.rank_correlation.unwrap_or(f64::MAX);
         self.photos.sort_by(|a, b| apart(a).total_cmp(&apart(b)));
         write_json(&folder.join("models.json"), &*self)?;

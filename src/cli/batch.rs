@@ -13,7 +13,7 @@ use crate::imaging::{Display, names_a_picture, write_json};
 use crate::techniques::{Group, TECHNIQUES, find};
 use crate::tui::printable;
 use serde::Serialize;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -134,9 +134,10 @@ struct Robustness {
 
 impl Robustness {
     /// Of the reports of an attack; `None` if it was none.
-    fn of(reports: &[Report]) -> Option<Self> {
+    fn of(reports: &[&Report]) -> Option<Self> {
         let runs: Vec<&RunManifest> = reports
             .iter()
+            .copied()
             .filter_map(|report| match report {
                 Report::Run(run) => Some(&**run),
                 Report::Failed { .. } => None,
@@ -200,7 +201,10 @@ impl Batch<'_> {
                 let job = JobSpec { delivery, ..job };
                 let outcome = runner.one(job, Some(&folder)).await?;
                 if let Some(message) = &outcome.failure {
-                    say_failure(name.as_deref().filter(|_| self.several), message);
+                    let model = self.across.as_ref().map(AcrossModels::next);
+                    let whose: Vec<&str> =
+                        name.as_deref().filter(|_| self.several).into_iter().chain(model).collect();
+                    say_failure((!whose.is_empty()).then(|| whose.join(" · ")).as_deref(), message);
                 }
                 if let Some(across) = &mut self.across {
                     across.add(name.as_deref(), &folder, &outcome)?;
@@ -225,10 +229,21 @@ impl Batch<'_> {
             if self.several && !self.json {
                 say_throughput(reports.len(), failed, began, self.across.is_some());
             }
-            if let Some(summary) = self.several.then(|| Robustness::of(&reports)).flatten() {
-                write_json(&self.out.join("summary.json"), &summary)?;
+            let summary = self.out.join("summary.json");
+            if let (true, Some(across)) = (self.several, &self.across) {
+                let each = across.by_model(&reports);
+                let found: BTreeMap<&str, Robustness> =
+                    each.filter_map(|(model, reports)| Some((model, Robustness::of(&reports)?))).collect();
+                if !found.is_empty() {
+                    write_json(&summary, &found)?;
+                }
+                found.iter().filter(|_| !self.json).for_each(|(model, of)| eprintln!("{model}: {of}"));
+            } else if let Some(found) =
+                self.several.then(|| Robustness::of(&reports.iter().collect::<Vec<_>>())).flatten()
+            {
+                write_json(&summary, &found)?;
                 if !self.json {
-                    eprintln!("{summary}");
+                    eprintln!("{found}");
                 }
             }
             if let Some(across) = &mut self.across {
