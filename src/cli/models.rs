@@ -46,7 +46,7 @@ fn list(args: &ModelsArgs) -> anyhow::Result<u8> {
     let query = args.list.query.as_ref();
     let found: Vec<_> = BUILT_IN.iter().filter(|m| listing::matches(query, &[m.id, m.about])).collect();
     let added: Vec<Added> =
-        model::added().into_iter().filter(|added| listing::matches(query, &[&added.name, &added.place])).collect();
+        model::added()?.into_iter().filter(|added| listing::matches(query, &[&added.name, &added.place])).collect();
     if args.list.json {
         let built_in = found.iter().map(|m| {
             let sha256 = m.weights().sha256();
@@ -190,6 +190,26 @@ fn show(model: &Model, json: bool) -> anyhow::Result<u8> {
     Ok(exit::DONE)
 }
 
+/// How many numbers a .npy file's header claims that it holds; none if that is no number. Each takes a byte at least.
+fn claimed_numbers(path: &std::path::Path) -> std::io::Result<Option<u64>> {
+    use std::io::Read;
+    // Asked before it is opened: opening a pipe would wait for its other end.
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(std::io::Error::other("it is not a file"));
+    }
+    let mut head = vec![];
+    std::fs::File::open(path)?.take(1 << 16).read_to_end(&mut head)?;
+    let head = String::from_utf8_lossy(&head);
+    let shape = head
+        .split_once("shape")
+        .and_then(|(_, rest)| rest.split_once('('))
+        .and_then(|(_, rest)| rest.split_once(')'));
+    let sizes = shape.map_or("", |(sizes, _)| sizes).split(',').map(str::trim).filter(|size| !size.is_empty());
+    Ok(shape.and_then(|_| {
+        sizes.map(|size| size.parse().ok()).try_fold(1u64, |all, size: Option<u64>| all.checked_mul(size?))
+    }))
+}
+
 /// An array of numbers from a .npy file.
 fn array(path: &std::path::Path) -> Result<Tensor> {
     let unreadable = |e: candle_core::Error| {
@@ -200,6 +220,11 @@ fn array(path: &std::path::Path) -> Result<Tensor> {
             format!("it takes a .npy file ({})", reason.lines().next().unwrap_or_default()),
         )
     };
+    let (claimed, held) =
+        (claimed_numbers(path).map_err(|e| unreadable(e.into()))?, std::fs::metadata(path).map_or(0, |m| m.len()));
+    if claimed.is_none_or(|claimed| claimed > held) {
+        return Err(unreadable(candle_core::Error::Msg("its header does not fit its size".to_owned())));
+    }
     Tensor::read_npy(path).and_then(|array| array.to_dtype(candle_core::DType::F32)).map_err(unreadable)
 }
 
@@ -221,15 +246,14 @@ fn fitting(model: &Model, x: &Tensor) -> Result<Tensor> {
 fn compared(model: &Model, x: &Tensor, expected: &Tensor, json: bool) -> anyhow::Result<u8> {
     let output = resolve::classes(model)?;
     let logits = model.graph.logits(&fitting(model, x)?)?.flatten_all()?.to_vec1::<f32>()?;
-    let mut expected = expected.flatten_all()?.to_vec1::<f32>()?;
-    if output.scores == model::Scores::Binary && expected.len() == 1 {
-        expected.push(-expected[0]);
-    }
-    if expected.len() != logits.len() {
+    let expected = expected.flatten_all()?.to_vec1::<f32>()?;
+    let probabilities = output.probabilities(&logits);
+    let one = output.scores == model::Scores::Binary && expected.len() == 1;
+    if !one && expected.len() != logits.len() {
         let reason = format!("the network has {} scores", logits.len());
         return Err(Error::bad_value("--expect", format!("{} numbers", expected.len()), reason).into());
     }
-    let probabilities = output.probabilities(&logits);
+    // Of a single score the network has a second one, its opposite, that nobody expects.
     let gap = |found: &[f32]| {
         let largest = expected.iter().fold(1e-6_f64, |most, v| most.max(f64::from(v.abs())));
         let off = found.iter().zip(&expected).map(|(a, b)| (f64::from(*a) - f64::from(*b)).abs());
@@ -262,7 +286,11 @@ fn differentiated(model: &Model, x: Option<Tensor>, json: bool) -> anyhow::Resul
         Some(x) => fitting(model, &x)?,
         None => model::formula::picture(0, &[1, channels, height, width], &Device::Cpu)?,
     };
-    let worst = model::gradient_gap(model, &x, DIRECTIONS)?;
+    let Some(worst) = model::gradient_gap(model, &x, DIRECTIONS)? else {
+        let reason =
+            "its largest score is the same whatever the picture, so nothing can be checked; look at its weights";
+        return Err(Error::bad_model(model.id(), reason).into());
+    };
     let agrees = worst <= SMOOTH;
     if json {
         println!(

@@ -8,6 +8,11 @@ use etcetera::BaseStrategy;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
+/// The file of the list.
+const LIST: &str = "models.json";
+/// Bytes of a name at most: it becomes the name of a folder.
+const LONGEST: usize = 100;
+
 /// A name for a model from outside.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Added {
@@ -26,17 +31,39 @@ fn folder() -> Result<PathBuf> {
     Ok(etcetera::choose_base_strategy().map_err(none)?.data_dir().join("gradlens"))
 }
 
-/// Every added model, by name. None if the list cannot be read.
-#[must_use]
-pub fn added() -> Vec<Added> {
-    let text = folder().ok().and_then(|folder| std::fs::read(folder.join("models.json")).ok());
-    text.and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default()
+/// Every added model, by name.
+///
+/// # Errors
+/// [`Error::BadModel`] if the list is there and cannot be read: what it holds is not lost, so nothing may be written over it.
+pub fn added() -> Result<Vec<Added>> {
+    // Where there is no place for a list there is none.
+    let Ok(folder) = folder() else { return Ok(vec![]) };
+    let path = folder.join(LIST);
+    let reason = |e: &dyn std::fmt::Display| {
+        Error::bad_model(&path, format!("this list of added models cannot be read ({e}); mend it or move it away"))
+    };
+    match std::fs::read(&path) {
+        Ok(text) => serde_json::from_slice(&text).map_err(|e| reason(&e)),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(vec![]),
+        Err(e) => Err(reason(&e)),
+    }
 }
 
 /// The added model of that name.
-#[must_use]
-pub fn find_added(name: &str) -> Option<Added> {
-    added().into_iter().find(|added| added.name == name)
+///
+/// # Errors
+/// As [`added`].
+pub fn find_added(name: &str) -> Result<Option<Added>> {
+    Ok(added()?.into_iter().find(|added| added.name == name))
+}
+
+/// Keeps other processes from changing the list and the copies, as long as it is held.
+fn locked(folder: &Path) -> Result<std::fs::File> {
+    let failed = |e| Error::bad_model(folder, e);
+    std::fs::create_dir_all(folder).map_err(failed)?;
+    let file = std::fs::File::create(folder.join("models.lock")).map_err(failed)?;
+    file.lock().map_err(failed)?;
+    Ok(file)
 }
 
 /// Names a model; a copy of its files is kept with `copy`. It must be there; nothing is read of it.
@@ -49,14 +76,20 @@ pub fn add(name: &str, place: &str, mut reading: ReadOptions, copy: bool) -> Res
         let reason = "a name takes letters, digits, - _ . and +, and does not end like a file";
         return Err(Error::bad_value("name", name, reason));
     }
+    if name.len() > LONGEST {
+        return Err(Error::bad_value("name", name, format!("a name has {LONGEST} bytes at most")));
+    }
     if BUILT_IN.iter().chain(UNTRAINED).any(|entry| entry.id == name) {
         return Err(Error::bad_value("name", name, "that model is built in; take another name"));
     }
     read::weight_file(place)?;
     let folder = folder()?;
+    let _lock = locked(&folder)?;
+    let mut all = self::added()?;
+    let own = folder.join("models").join(name);
     let place = if read::is_path(place) || !read::is_file(place) {
         let path = std::fs::canonicalize(place).map_err(|e| Error::bad_model(place, e))?;
-        let path = if copy { copied(&path, &folder.join("models").join(name))? } else { path };
+        let path = if copy { copied(&path, &own, &reading)? } else { path };
         path.to_string_lossy().into_owned()
     } else if copy {
         return Err(Error::bad_value("--copy", place, "models of the hub's cache stay there"));
@@ -68,11 +101,13 @@ pub fn add(name: &str, place: &str, mut reading: ReadOptions, copy: bool) -> Res
             .map_err(|e| Error::bad_value("--labels", labels.display(), e.to_string()))?;
     }
     let added = Added { name: name.to_owned(), place, reading };
-    let mut all = self::added();
     all.retain(|other| other.name != name);
     all.push(added.clone());
     all.sort_by(|a, b| a.name.cmp(&b.name));
     store(&folder, &all)?;
+    if !copy && own.is_dir() && !Path::new(&added.place).starts_with(own.canonicalize().unwrap_or(own.clone())) {
+        std::fs::remove_dir_all(&own).map_err(|e| Error::bad_model(own, e))?;
+    }
     Ok(added)
 }
 
@@ -81,16 +116,17 @@ pub fn add(name: &str, place: &str, mut reading: ReadOptions, copy: bool) -> Res
 /// # Errors
 /// [`Error::Unknown`] with the closest names.
 pub fn remove(name: &str) -> Result<()> {
-    let mut all = added();
+    let folder = folder()?;
+    let _lock = locked(&folder)?;
+    let mut all = added()?;
+    let known = all.clone();
     let count = all.len();
     all.retain(|other| other.name != name);
     if all.len() == count {
-        let known = added();
         let hint = did_you_mean(name, known.iter().map(|added| added.name.as_str()));
         let hint = if hint.is_empty() { "`gradlens models` lists what was added".to_owned() } else { hint };
         return Err(Error::unknown("added model", name, hint));
     }
-    let folder = folder()?;
     store(&folder, &all)?;
     let copy = folder.join("models").join(name);
     if copy.is_dir() {
@@ -100,30 +136,48 @@ pub fn remove(name: &str) -> Result<()> {
 }
 
 fn store(folder: &Path, all: &[Added]) -> Result<()> {
-    std::fs::create_dir_all(folder).map_err(|e| Error::bad_model(folder, e))?;
     let text = serde_json::to_vec_pretty(all).map_err(|e| Error::bad_model(folder, e))?;
-    write_atomically(&folder.join("models.json"), &text)
+    write_atomically(&folder.join(LIST), &text)
 }
 
-/// A copy of a file and of the weights beside it, or of the files in a folder: where the copy is.
-fn copied(from: &Path, to: &Path) -> Result<PathBuf> {
+/// A copy of a file and of the weights beside it, or of the files in a folder: where the copy is. It takes the place of an
+/// earlier one when it is whole.
+fn copied(from: &Path, to: &Path, reading: &ReadOptions) -> Result<PathBuf> {
     let failed = |e| Error::bad_model(to, e);
-    let _ = std::fs::remove_dir_all(to);
-    std::fs::create_dir_all(to).map_err(failed)?;
+    let copies = to.parent().unwrap_or(to);
+    std::fs::create_dir_all(copies).map_err(failed)?;
+    let fresh = tempfile::Builder::new().prefix(".new-").tempdir_in(copies).map_err(failed)?;
     let name = from.file_name().unwrap_or_default();
     if from.is_dir() {
-        let inside = to.join(name);
+        let inside = fresh.path().join(name);
         std::fs::create_dir_all(&inside).map_err(failed)?;
-        for entry in std::fs::read_dir(from).map_err(failed)?.flatten().filter(|entry| entry.path().is_file()) {
-            std::fs::copy(entry.path(), inside.join(entry.file_name())).map_err(failed)?;
+        for entry in std::fs::read_dir(from).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            if entry.path().is_file() {
+                std::fs::copy(entry.path(), inside.join(entry.file_name())).map_err(failed)?;
+            }
         }
-        return Ok(inside);
+    } else {
+        let mut outside = name.to_owned();
+        outside.push(".data");
+        if from.with_file_name(&outside).is_file() {
+            std::fs::copy(from.with_file_name(&outside), fresh.path().join(&outside)).map_err(failed)?;
+        }
+        std::fs::copy(from, fresh.path().join(name)).map_err(failed)?;
     }
-    let mut outside = name.to_owned();
-    outside.push(".data");
-    if from.with_file_name(&outside).is_file() {
-        std::fs::copy(from.with_file_name(&outside), to.join(&outside)).map_err(failed)?;
+    // A graph may want weights from files of any name.
+    let copy = fresh.path().join(name);
+    if let Err(alone) = read::open(&copy.to_string_lossy(), "copy", reading, &candle_core::Device::Cpu) {
+        let whole = read::open(&from.to_string_lossy(), "original", reading, &candle_core::Device::Cpu);
+        return Err(whole.err().unwrap_or_else(|| {
+            let reason = format!("a copy of it alone cannot be used ({alone}); add it without --copy");
+            Error::bad_model(from, reason)
+        }));
     }
-    std::fs::copy(from, to.join(name)).map_err(failed)?;
+    let old = tempfile::Builder::new().prefix(".old-").tempdir_in(copies).map_err(failed)?;
+    if to.is_dir() {
+        std::fs::rename(to, old.path().join("model")).map_err(failed)?;
+    }
+    std::fs::rename(fresh.keep(), to).map_err(failed)?;
     Ok(to.join(name))
 }

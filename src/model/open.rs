@@ -35,28 +35,28 @@ fn outside(known: &[Entry], which: &ModelRef) -> Result<Option<(String, ReadOpti
     if find(known, &which.name).is_ok() {
         return Ok(None);
     }
-    match find_added(&which.name) {
+    match find_added(&which.name)? {
         Some(added) => Ok(Some((added.place, which.reading.clone().or(added.reading)))),
         None => find(known, &which.name).map(|_| None),
     }
 }
 
-/// Says what speaks against a model that is meant, without reading it.
-fn check(known: &[Entry], which: &ModelRef) -> Result<()> {
-    if let Some((place, _)) = outside(known, which)? {
+/// Says what speaks against a model that is meant, without reading it; where it is if it comes from outside.
+fn checked(known: &[Entry], which: &ModelRef) -> Result<Option<(String, ReadOptions)>> {
+    if let Some((place, reading)) = outside(known, which)? {
         if let Some(weights) = &which.weights {
             let reason = format!("{} brings its own; leave --weights out", which.name);
             return Err(Error::bad_value("--weights", weights.display(), reason));
         }
-        return read::weight_file(&place).map(drop);
+        return read::weight_file(&place).map(|_| Some((place, reading)));
     }
     if !which.reading.is_empty() {
         let reason = "what --labels, --mean and the like say is for model files; give --model FILE";
         return Err(Error::bad_value("--model", &which.name, reason));
     }
     match &which.weights {
-        Some(path) => std::fs::metadata(path).map(drop).map_err(|e| Error::bad_weights(path, e)),
-        None => Ok(()),
+        Some(path) => std::fs::metadata(path).map(|_| None).map_err(|e| Error::bad_weights(path, e)),
+        None => Ok(None),
     }
 }
 
@@ -65,7 +65,7 @@ fn check(known: &[Entry], which: &ModelRef) -> Result<()> {
 /// # Errors
 /// [`Error::Unknown`] with the closest names, [`Error::BadWeights`] if a file is not there.
 pub fn known_output(known: &[Entry], which: &ModelRef) -> Result<Option<Output>> {
-    check(known, which)?;
+    checked(known, which)?;
     Ok(known.iter().find(|entry| entry.id == which.name).and_then(|entry| entry.output).map(|output| output()))
 }
 
@@ -74,8 +74,7 @@ pub fn known_output(known: &[Entry], which: &ModelRef) -> Result<Option<Output>>
 /// # Errors
 /// [`Error::Unknown`] with the closest names, [`Error::BadWeights`] or [`Error::BadModel`] if a file cannot be read.
 pub fn open(known: &[Entry], which: &ModelRef, device: &Device) -> Result<Model> {
-    check(known, which)?;
-    if let Some((place, reading)) = outside(known, which)? {
+    if let Some((place, reading)) = checked(known, which)? {
         let id = if read::is_file(&which.name) { read::called(&which.name) } else { which.name.clone() };
         return read::open(&place, &id, &reading, device);
     }

@@ -53,7 +53,11 @@ impl FilePicker {
     /// The models that are built in, have been added or were read already, and the files of others.
     pub fn models(present: &ModelRef, read: &[ModelRef]) -> Self {
         let built_in = BUILT_IN.iter().map(|entry| (format!("{} (built in)", entry.id), ModelRef::named(entry.id)));
-        let added = model::added().into_iter().map(|m| (format!("{} (added)", m.name), ModelRef::named(&m.name)));
+        // A list that cannot be read is told of where a name on it is asked for.
+        let added = model::added()
+            .unwrap_or_default()
+            .into_iter()
+            .map(|m| (format!("{} (added)", m.name), ModelRef::named(&m.name)));
         let read = read.iter().filter(|which| is_file(&which.name) || which.weights.is_some());
         let read = read.map(|which| (which.name.clone(), which.clone()));
         let known = built_in
@@ -119,12 +123,16 @@ impl FilePicker {
     }
 
     fn enter(&mut self) -> Outcome {
-        let typed = PathBuf::from(self.input.value().trim());
-        if typed.is_file() || (typed.components().count() > 0 && typed.is_dir() && (self.fits)(&typed)) {
-            return Outcome::Choose((self.choose)(std::path::absolute(&typed).unwrap_or(typed)));
-        }
-        if typed.components().count() > 0 && typed.is_dir() {
-            return self.open(typed);
+        let text = self.input.value().trim();
+        // From the folder that is shown, wherever the program was started.
+        let typed = (!text.is_empty()).then(|| self.folder.join(text));
+        if let Some(typed) = typed {
+            if typed.is_file() || (typed.is_dir() && (self.fits)(&typed)) {
+                return Outcome::Choose((self.choose)(typed));
+            }
+            if typed.is_dir() {
+                return self.open(std::fs::canonicalize(&typed).unwrap_or(typed));
+            }
         }
         match self.state.selected().and_then(|at| self.items.get(at)) {
             Some(Item::Known(at)) => Outcome::Choose(self.known[*at].1.clone()),
