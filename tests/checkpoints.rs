@@ -185,6 +185,10 @@ fn held(wanted: impl Fn(&architectures::Architecture) -> bool) -> (usize, usize)
         if logits <= 1e-3 && gradient <= 1e-2 {
             continue;
         }
+        if !(logits.is_finite() && gradient.is_finite()) {
+            wrong.push(format!("{} is not finite", architecture.name));
+            continue;
+        }
         let own: Vec<f64> = own_logits.iter().map(|v| f64::from(*v)).collect();
         let (mut bit_logits, mut bit_gradient) = (0.0_f64, 0.0_f64);
         for off in [1, -1, 2] {

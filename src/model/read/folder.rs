@@ -65,19 +65,20 @@ pub fn read(folder: &Path, options: &ReadOptions, mut asked: onnx::Options) -> R
     asked.size = asked.size.or_else(|| size.map(|size| [size[1] as usize, size[2] as usize]));
     let architecture = config.get("architecture").and_then(Value::as_str).map(str::to_owned);
     let mut found = read_file(&file, options.arch.as_deref(), &Hints { architecture }, &asked).map_err(inside)?;
-    if let (Some(mean), Some(std)) = (numbers(fields, "mean"), numbers(fields, "std")) {
-        let own = &found.usual.preprocessing;
-        let text = |key: &str, usual: &str| fields.get(key).and_then(Value::as_str).unwrap_or(usual).to_owned();
-        let preprocessing = Preprocessing {
+    let Usual { preprocessing: own, whose } = found.usual;
+    let (mean, std) = (numbers(fields, "mean"), numbers(fields, "std"));
+    let text = |key: &str, usual: String| fields.get(key).and_then(Value::as_str).map_or(usual, str::to_owned);
+    found.usual = Usual {
+        whose: whose.filter(|_| mean.is_none() || std.is_none()),
+        preprocessing: Preprocessing {
             size: own.size,
-            mean,
-            std,
+            mean: mean.unwrap_or(own.mean),
+            std: std.unwrap_or(own.std),
             crop_pct: fields.get("crop_pct").and_then(Value::as_f64).map_or(own.crop_pct, |share| share as f32),
-            interpolation: text("interpolation", &own.interpolation),
-            crop_mode: text("crop_mode", &own.crop_mode),
-        };
-        found.usual = Usual { preprocessing, whose: None };
-    }
+            interpolation: text("interpolation", own.interpolation),
+            crop_mode: text("crop_mode", own.crop_mode),
+        },
+    };
     found.labels = of_config(&config).or_else(|| of_config(fields)).or(found.labels);
     Ok(found)
 }

@@ -83,34 +83,18 @@ pub(super) fn read(
     asked: &onnx::Options,
 ) -> std::result::Result<Found, Refusal> {
     let format = format(path)?;
-    let found = match format.read {
-        Reads::Graph(read) => Found {
-            imported: read(path, asked)?,
-            usual: Usual::photos(),
-            architecture: None,
-            labels: None,
-            file: path.to_owned(),
-            format: format.name,
-        },
+    let (imported, usual, architecture) = match format.read {
+        Reads::Graph(read) => (read(path, asked)?, Usual::photos(), None),
         Reads::Tensors(read) => {
             let mut checkpoint = read(path)?;
             checkpoint.architecture = hints.architecture.clone().or(checkpoint.architecture);
             let network = checkpoint::network(&checkpoint, arch, asked)?;
             let own = network.architecture;
-            Found {
-                imported: network.imported,
-                usual: Usual {
-                    preprocessing: own.input.clone(),
-                    whose: Some(format!("{}'s for {}", own.library, own.name)),
-                },
-                architecture: Some(own.name.clone()),
-                labels: None,
-                file: path.to_owned(),
-                format: format.name,
-            }
+            let whose = Some(format!("{}'s for {}", own.library, own.name));
+            (network.imported, Usual { preprocessing: own.input.clone(), whose }, Some(own.name.clone()))
         }
     };
-    Ok(found)
+    Ok(Found { imported, usual, architecture, labels: None, file: path.to_owned(), format: format.name })
 }
 
 /// How names of such files end.

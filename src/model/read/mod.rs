@@ -82,6 +82,10 @@ pub fn open(place: &str, id: &str, options: &ReadOptions, device: &Device) -> Re
     } else {
         read(&path, options.arch.as_deref(), &Hints::default(), &asked).map_err(refused)?
     };
+    if let (Some(arch), None) = (&options.arch, &found.architecture) {
+        let reason = format!("{} holds its network itself; leave --arch out", path.display());
+        return Err(Error::bad_value("--arch", arch, reason));
+    }
     let mut assumed = found.imported.assumptions.clone();
     let input = preprocessing::input(&path, &found.imported.input, &found.usual, options, &mut assumed)?;
     let output = scores::output(&path, &found.imported, found.labels.as_ref(), options, &mut assumed)?;
@@ -109,12 +113,15 @@ pub fn called(place: &str) -> String {
     if hub::is_named(place) {
         return place.to_owned();
     }
-    let file = Path::new(place).file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let path = Path::new(place);
+    // `.` and `..` have no name of their own.
+    let whole = path.file_name().is_none().then(|| path.canonicalize().ok()).flatten();
+    let file = whole.as_deref().unwrap_or(path).file_name().unwrap_or_default().to_string_lossy().into_owned();
     let lower = file.to_ascii_lowercase();
-    let longest = endings().filter(|ending| lower.ends_with(**ending));
-    let ending = longest.map(|ending| ending.len() + 1).max().unwrap_or(0);
-    let stem = file.len().checked_sub(ending).and_then(|end| file.get(..end)).filter(|stem| !stem.is_empty());
-    stem.unwrap_or(&file).to_owned()
+    let stems = endings().filter_map(|ending| lower.strip_suffix(*ending)?.strip_suffix('.'));
+    let stem = stems.map(str::len).min().and_then(|end| file.get(..end)).filter(|stem| !stem.is_empty());
+    let name = stem.unwrap_or(&file);
+    if name.is_empty() { "model".to_owned() } else { name.to_owned() }
 }
 
 /// SHA-256 of a file, in hexadecimal; only a little of it is in memory at a time.
@@ -131,5 +138,17 @@ pub fn sha256(path: &Path) -> Result<String> {
             return Ok(super::weights::hexadecimal(&hasher.finalize()));
         }
         hasher.update(&block[..read]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::called;
+
+    #[test]
+    fn a_file_is_called_by_what_stands_before_its_ending() {
+        let named = ["a/best.onnx", "BEST.PTH", "models/cabin", "x.bin", ".onnx", "/", "hf:timm/x.bin"].map(called);
+        assert_eq!(named, ["best", "BEST", "cabin", "x", ".onnx", "model", "hf:timm/x.bin"]);
+        assert!(!called("./").is_empty() && called("..") != "..");
     }
 }

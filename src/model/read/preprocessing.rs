@@ -118,7 +118,9 @@ pub fn input(
         std: scaled(std, options.std.is_some()),
         resize,
     };
-    input.check()?;
+    // What no option says comes from the file beside the weights.
+    let own = usual.whose.is_none() && options.mean.is_none() && options.std.is_none() && options.crop_pct.is_none();
+    input.check().map_err(|e| if own { Error::bad_model(path, format!("of its config.json: {e}")) } else { e })?;
     Ok(input)
 }
 

@@ -17,6 +17,10 @@ pub struct Fit {
     others: Vec<&'static str>,
     /// The weights in the file that these are the moving average of.
     instead_of: Option<String>,
+    /// Other weights in the file that fit as well, as a teacher's beside a student's.
+    beside: Vec<String>,
+    /// What the file says that it is, where its tensors are not those of that.
+    called: Option<String>,
 }
 
 /// How a checkpoint misses an architecture.
@@ -37,6 +41,17 @@ impl Fit {
                 self.others.join(", ")
             );
             assumptions.push(Assumption { what, option: "--arch".to_owned() });
+        }
+        if let Some(called) = &self.called {
+            let what =
+                format!("architecture {}, by its tensors, though it is called {called}", self.architecture.name);
+            assumptions.push(Assumption { what, option: "--arch".to_owned() });
+        }
+        if !self.beside.is_empty() {
+            let beside: Vec<String> = self.beside.iter().map(|prefix| named(prefix)).collect();
+            let what = format!("of its weights those in {} are meant", named(&self.prefix));
+            let option = format!("to see {}, save them alone", beside.join(" or "));
+            assumptions.push(Assumption { what, option });
         }
         if let Some(plain) = &self.instead_of {
             let what = format!("the averaged weights in {} are meant", named(&self.prefix));
@@ -98,11 +113,14 @@ pub fn find(checkpoint: &Checkpoint, asked: Option<&str>) -> Result<Fit, Refusal
         fits.iter().filter(|(other, _)| other.name == architecture.name).map(|(_, prefix)| prefix).collect();
     prefixes.sort_by_key(|prefix| (!is_averaged(prefix), prefix.len()));
     let instead_of = prefixes.iter().find(|prefix| is_averaged(prefixes[0]) && !is_averaged(prefix));
+    let known_as = |called: &&str| asked.is_none() && !architecture.is_called(called);
     Ok(Fit {
         architecture,
         prefix: prefixes[0].clone(),
         others,
         instead_of: instead_of.map(|prefix| (*prefix).clone()),
+        beside: prefixes[1..].iter().filter(|p| Some(*p) != instead_of).map(|p| (*p).clone()).collect(),
+        called: called.filter(known_as).map(str::to_owned),
     })
 }
 
