@@ -5,7 +5,7 @@ use super::runner::Outcome;
 use crate::engine::{JobSpec, Photo, Snapshot, Source};
 use crate::error::{Error, Result};
 use crate::imaging::{Area, HeatMap, Picture, decode, montage, read_bytes, write_json, write_png};
-use crate::model::{Prediction, read};
+use crate::model::{BUILT_IN, Prediction, read};
 use crate::techniques::rank_correlation;
 use crate::tui::printable;
 use serde::Serialize;
@@ -14,11 +14,17 @@ use std::path::{Path, PathBuf};
 
 /// Pixels of the raster on which maps are compared, along the photo's longer side.
 const RASTER: f64 = 224.0;
+/// The models' pictures of a photo side by side.
+const SIDE_BY_SIDE: &str = "models.png";
+/// What the comparison found.
+const SUMMARY: &str = "models.json";
+/// Characters of a model's name at most, where it is a folder's.
+const LONGEST: usize = 60;
 /// What stands for a run where pictures are put side by side: the first that it has.
 const SHOWN: [&str; 3] = ["overlay.png", "result.png", "perturbation.png"];
 
 impl ModelArgs {
-    /// The same for each model that is named, if there are several. What is said of model files goes to those among them.
+    /// The same for each model that is named, if there are several. What is said of models from outside goes to those among them.
     ///
     /// # Errors
     /// If one is named twice, or weights are given and it is not clear for which.
@@ -34,9 +40,10 @@ impl ModelArgs {
             let reason = "it is not clear which of the models they are for; name one model";
             return Err(Error::bad_value("--weights", weights.display(), reason));
         }
-        let files = self.names.iter().any(|name| read::is_file(name));
+        let built_in = |name: &String| BUILT_IN.iter().any(|entry| entry.id == *name);
+        let files = !self.names.iter().all(built_in);
         let one = |name: &String| {
-            let reading = if files && !read::is_file(name) { ReadArgs::default() } else { self.reading.clone() };
+            let reading = if files && built_in(name) { ReadArgs::default() } else { self.reading.clone() };
             Self { names: vec![name.clone()], weights: None, reading }
         };
         Ok(self.names.iter().map(one).collect())
@@ -71,12 +78,13 @@ impl WhatArgs {
 
 /// What the models are called in tables and folders: short, and each differently.
 pub(super) fn names(models: &[ModelArgs]) -> Vec<String> {
-    let mut taken = HashSet::new();
+    // Files of the comparison itself lie beside the folders.
+    let mut taken: HashSet<String> = [SIDE_BY_SIDE, SUMMARY].map(str::to_owned).into();
     let short = models.iter().map(|model| read::called(model.names.first().map_or("model", String::as_str)));
     let safe = |c: char| if c.is_alphanumeric() || "._-".contains(c) { c } else { '_' };
     short
         .map(|name| {
-            let name: String = name.chars().map(safe).collect();
+            let name: String = name.chars().map(safe).take(LONGEST).collect();
             let name = if name.starts_with('.') { format!("_{name}") } else { name };
             let numbered = (2..).map(|n| format!("{name}-{n}"));
             let free = std::iter::once(name.clone()).chain(numbered).find(|name| taken.insert(name.clone()));
@@ -175,9 +183,10 @@ impl AcrossModels {
             return Ok(());
         }
         let answers = std::mem::take(&mut self.present);
-        let pictures: Vec<Picture> = answers.iter().filter_map(|answer| shown(&answer.path)).collect();
+        let pictures: Vec<Picture> =
+            answers.iter().filter(|a| a.error.is_none()).filter_map(|answer| shown(&answer.path)).collect();
         if let Some(parent) = folder.parent().filter(|_| pictures.len() > 1) {
-            write_png(&parent.join("models.png"), &montage(&pictures))?;
+            write_png(&parent.join(SIDE_BY_SIDE), &montage(&pictures))?;
         }
         let pairs: Vec<Vec<Option<f64>>> =
             answers.iter().map(|a| answers.iter().map(|b| alike(a, b)).collect()).collect();
@@ -200,7 +209,7 @@ impl AcrossModels {
         }
         let apart = |photo: &OnPhoto| photo.rank_correlation.unwrap_or(f64::MAX);
         self.photos.sort_by(|a, b| apart(a).total_cmp(&apart(b)));
-        write_json(&folder.join("models.json"), &*self)?;
+        write_json(&folder.join(SUMMARY), &*self)?;
         if !quiet {
             self.print();
         }
@@ -253,7 +262,10 @@ fn alike(a: &Answer, b: &Answer) -> Option<f64> {
     if columns.is_empty() || rows.is_empty() {
         return None;
     }
+    // A map that is the same everywhere has no order that another's could be like.
+    let flat = |map: &HeatMap| map.values.windows(2).all(|pair| pair[0].total_cmp(&pair[1]).is_eq());
     let pairs = a.maps.iter().filter_map(|(title, ours)| Some((ours, b.maps.get(title)?)));
+    let pairs = pairs.filter(|(ours, theirs)| !flat(ours) && !flat(theirs));
     mean(pairs.map(|(our_map, their_map)| {
         let laid = |map: &HeatMap, area: Area| map.laid_over(area, columns.clone(), rows.clone());
         rank_correlation(&laid(our_map, ours), &laid(their_map, theirs))
@@ -299,6 +311,8 @@ mod tests {
     fn every_model_has_a_folder_of_its_own() {
         let each = model(&["a/best.onnx", "b/best.onnx", "hf:timm/x", "best-2"]).each().expect("four");
         assert_eq!(names(&each), ["best", "best-2", "hf_timm_x", "best-2-2"]);
+        let own = [model(&["./models.png"]), model(&[&"x".repeat(300)])];
+        assert_eq!(names(&own), ["models.png-2".to_owned(), "x".repeat(60)]);
         assert!(model(&["a", "a"]).each().is_err());
         assert!(model(&["a", "b"]).one().is_err());
     }
@@ -336,5 +350,7 @@ mod tests {
         assert!(alike(&whole, &half).expect("a figure") > 0.999);
         let apart = answer(ramp(10, 0.0, 1.0), Area { x: 0.0, y: 0.0, width: 50.0, height: 100.0 });
         assert_eq!(alike(&apart, &half), None);
+        let flat = answer(ramp(20, 1.0, 0.0), Area::whole(200, 100));
+        assert_eq!(alike(&whole, &flat), None);
     }
 }

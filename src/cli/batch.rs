@@ -148,7 +148,9 @@ impl Robustness {
             return None;
         }
         let source = |run: &RunManifest| run.figures.get("source")?.get("index")?.as_u64();
-        let recognised = |run: &&&RunManifest| run.top5_before.first().map(|p| p.index as u64) == source(run);
+        let recognised = |run: &&&RunManifest| {
+            source(run).is_some_and(|class| run.top5_before.first().map(|p| p.index as u64) == Some(class))
+        };
         let known = runs.iter().filter(recognised);
         let robust = known.clone().filter(|run| !run.success).count();
         let lengths =
@@ -220,7 +222,7 @@ impl Batch<'_> {
                 failed += usize::from(outcome.code != exit::DONE);
                 code = match (code, outcome.code) {
                     (code, exit::DONE) => code,
-                    (_, failed) if !self.several => failed,
+                    (_, failed) if !self.several && self.across.is_none() => failed,
                     _ => exit::FAILED,
                 };
             }

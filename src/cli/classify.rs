@@ -5,7 +5,7 @@ use super::args::ClassifyArgs;
 use super::exit;
 use super::resolve;
 use crate::engine::FailureKind;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::imaging::{decode, read_bytes};
 use crate::model::{self, BUILT_IN, Model, Output, Prediction, Purpose};
 use crate::techniques;
@@ -108,10 +108,6 @@ fn as_json(answer: &Answer, asked: &[Asked]) -> serde_json::Value {
 fn top_classes(model: &Model, path: &Path, count: usize) -> Result<Vec<Prediction>> {
     let picture = decode(path, &read_bytes(path)?)?;
     let logits = techniques::classify(model, &picture)?;
-    if logits.iter().any(|z| !z.is_finite()) {
-        let reason = "its scores are no finite numbers; check its weights, and --mean and --std";
-        return Err(Error::bad_value("--model", model.id(), reason));
-    }
     Ok(resolve::classes(model)?.top(&logits, count))
 }
 

@@ -6,6 +6,7 @@ use crate::error::{Error, Result};
 use crate::imaging::Display;
 use crate::model::Provenance;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::collections::HashSet;
 use std::io::IsTerminal;
 use std::path::Path;
 use std::sync::Arc;
@@ -22,7 +23,7 @@ pub(super) struct Runner {
     /// Whether an animation of each run is written.
     record: bool,
     /// What has been said of the models so far.
-    said: Option<String>,
+    said: HashSet<String>,
 }
 
 /// How a job ended.
@@ -40,7 +41,7 @@ pub(super) struct Outcome {
 
 impl Runner {
     pub fn new(engine: &Engine, quiet: bool, display: Display, record: bool) -> Self {
-        Self { link: engine.link(), quiet, display, record, said: None }
+        Self { link: engine.link(), quiet, display, record, said: HashSet::new() }
     }
 
     /// Runs one job to its end and saves it, if there is a folder.
@@ -127,10 +128,9 @@ impl Runner {
     /// Says what was assumed of a model, once.
     fn say_assumptions(&mut self, provenance: &Provenance) {
         if let Some(text) = provenance.assumptions()
-            && self.said.as_ref() != Some(&text)
+            && self.said.insert(text.clone())
         {
             eprintln!("gradlens: {}", crate::tui::printable(&text));
-            self.said = Some(text);
         }
     }
 

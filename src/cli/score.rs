@@ -181,9 +181,20 @@ fn value(scored: &Scored, name: &str) -> Option<f64> {
     scored.scores.get(name).and_then(serde_json::Value::as_f64)
 }
 
+/// The scores that any of the methods has, in the order they are met: one that failed has none.
+fn score_names<'a>(found: impl IntoIterator<Item = &'a Scored>) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for name in found.into_iter().flat_map(|scored| scored.scores.keys()) {
+        if !names.contains(name) {
+            names.push(name.clone());
+        }
+    }
+    names
+}
+
 /// Gives each method the mean of its ranks and puts the best first; equal scores share their mean rank.
 fn rank(found: &mut [Scored]) {
-    let names: Vec<String> = found.first().map(|f| f.scores.keys().cloned().collect()).unwrap_or_default();
+    let names = score_names(&*found);
     let mut ranks = vec![vec![]; found.len()];
     for name in names {
         let Some(more_is_better) = score_called(&name).and_then(|s| s.more_is_better) else { continue };
@@ -223,8 +234,7 @@ fn mean(all: &[&Scores]) -> Vec<Scored> {
         .iter()
         .map(|scored| {
             let mine = of(&scored.technique);
-            let names = mine.first().map(|m| m.scores.keys().cloned().collect::<Vec<_>>()).unwrap_or_default();
-            let scores = names
+            let scores = score_names(mine.iter().copied())
                 .into_iter()
                 .map(|name| {
                     let mean = average(&mine.iter().filter_map(|m| value(m, &name)).collect::<Vec<_>>());
@@ -242,7 +252,7 @@ fn mean(all: &[&Scores]) -> Vec<Scored> {
 /// A table: a row a method, a column a score with an arrow to its better end.
 fn print(title: &str, found: &[Scored]) {
     println!("{}", printable(title));
-    let names: Vec<String> = found.first().map(|f| f.scores.keys().cloned().collect()).unwrap_or_default();
+    let names = score_names(found);
     let arrow = |name: &str| match score_called(name).and_then(|s| s.more_is_better) {
         Some(true) => " ↑",
         Some(false) => " ↓",
@@ -261,5 +271,24 @@ fn print(title: &str, found: &[Scored]) {
             print!("  {:>width$}", number(value(scored, name), 4), width = head.chars().count());
         }
         println!();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_method_that_failed_takes_no_rank_from_the_others() {
+        let scored = |technique: &str, deletion: Option<f64>| Scored {
+            technique: technique.to_owned(),
+            rank: None,
+            scores: deletion.map(|v| ("deletion_auc".to_owned(), v.into())).into_iter().collect(),
+            error: deletion.is_none().then(|| "failed".to_owned()),
+        };
+        let mut found = vec![scored("failed", None), scored("worse", Some(0.5)), scored("better", Some(0.25))];
+        rank(&mut found);
+        let ranks: Vec<(&str, Option<f64>)> = found.iter().map(|f| (f.technique.as_str(), f.rank)).collect();
+        assert_eq!(ranks, [("better", Some(1.0)), ("worse", Some(2.0)), ("failed", None)]);
     }
 }

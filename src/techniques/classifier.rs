@@ -1,6 +1,6 @@
 //! What techniques and the engine ask of a model.
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::graph::LayerName;
 use crate::imaging::Picture;
 use crate::kernels::ReluRule;
@@ -18,10 +18,22 @@ pub(super) fn seen_by(model: &Model, photo: &Picture) -> Result<(Picture, Tensor
 /// The logits a classifier gives a picture of any size.
 ///
 /// # Errors
-/// If the model is no classifier, or the computation fails.
+/// If the model is no classifier, its scores are no finite numbers, or the computation fails.
 pub fn classify(model: &Model, picture: &Picture) -> Result<Vec<f32>> {
     let (_, input) = seen_by(model, picture)?;
-    logits_of(model, &input)
+    finite(model, logits_of(model, &input)?)
+}
+
+/// Logits of a photo as they are: those that are no numbers speak against the model, since all pixels are finite.
+///
+/// # Errors
+/// [`Error::BadModel`].
+pub(super) fn finite(model: &Model, logits: Vec<f32>) -> Result<Vec<f32>> {
+    if logits.iter().all(|z| z.is_finite()) {
+        return Ok(logits);
+    }
+    let reason = "its scores of the photo are no finite numbers; check its weights, and --mean and --std";
+    Err(Error::bad_model(model.id(), reason))
 }
 
 /// The logits of one input `[1, C, H, W]`.

@@ -1,6 +1,6 @@
 //! What an attack works on: a photo in pixels, the model, and when it is fooled.
 
-use super::super::classifier::{classify, logits_and_gradient, logits_of, seen_by};
+use super::super::classifier::{classify, finite, logits_and_gradient, logits_of, seen_by};
 use super::super::optimisation::Seen;
 use super::criterion::Criterion;
 use super::loss::Loss;
@@ -64,7 +64,7 @@ impl Example {
     ) -> Result<Self> {
         let output = model.info.classes()?.clone();
         let (picture, input) = seen_by(&model, photo)?;
-        let logits = logits_of(&model, &input)?;
+        let logits = finite(&model, logits_of(&model, &input)?)?;
         let source = output.labels.check(class.unwrap_or_else(|| top_class(&logits)))?;
         let original = model.input().pixels_from_picture(&picture, model.device())?;
         let criterion = Criterion::new(&output, &logits, source, target);

@@ -1,6 +1,6 @@
 //! One perturbation that fools the model on many photos.
 
-use super::super::classifier::{classify, logits_and_gradient, logits_of, seen_by};
+use super::super::classifier::{classify, finite, logits_and_gradient, logits_of, seen_by};
 use super::super::optimisation::{Course, Look, Optimisation, OptimisationJob};
 use super::super::stopping::{PLATEAU, early};
 use super::budget::{EPSILON, STEP_SIZE};
@@ -68,7 +68,7 @@ impl Technique for Universal {
         let mut photos = vec![];
         for picture in std::iter::once(&first).chain(&context.others) {
             let (seen, input) = seen_by(&model, picture)?;
-            let logits = logits_of(&model, &input)?;
+            let logits = finite(&model, logits_of(&model, &input)?)?;
             let criterion = Criterion::new(&output, &logits, top_class(&logits), target);
             photos.push(Photo { seen, criterion, fooled: false });
         }

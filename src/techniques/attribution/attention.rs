@@ -7,13 +7,14 @@ use crate::kernels::ReluRule;
 use candle_core::{DType, Tensor};
 
 /// Attention weights of every layer over one photo, with what the class score makes of them.
-pub(super) struct Attention {
+pub(super) struct Attention<'a> {
+    subject: &'a Subject,
+    /// The last layer of tokens on the way to the score.
+    last: LayerName,
     /// From the input to the output.
     pub layers: Vec<Heads>,
     /// Share of each token in what the classifier reads, `[1, T]`: the class token alone, or all patches alike.
     read: Tensor,
-    /// Rows and columns of patches.
-    grid: [usize; 2],
 }
 
 /// One layer.
@@ -24,29 +25,32 @@ pub(super) struct Heads {
     pub gradients: Tensor,
 }
 
-impl Attention {
+impl<'a> Attention<'a> {
     /// Of the photo and class of `subject`, whose model has [`crate::model::Roles::attention`].
     ///
     /// # Errors
     /// If the model has none, or not over its patches.
-    pub fn of(subject: &Subject) -> Result<Self> {
+    pub fn of(subject: &'a Subject) -> Result<Self> {
         let info = &subject.model().info;
         let names = &info.roles.attention;
+        let graph = &subject.model().graph;
         // What leaves the last block says which tokens are read after it.
-        let last = info.layers.iter().rev().find_map(|layer| Some((&layer.name, layer.grid?)));
-        let (last, grid) = last.ok_or_else(|| Error::bad_value("model", &info.id, "it has no tokens for patches"))?;
+        let leading = graph.layers_before(&LayerName::LOGITS.into())?;
+        let last = info.layers.iter().rfind(|layer| layer.grid.is_some() && leading.contains(&layer.name));
+        let last =
+            last.ok_or_else(|| Error::bad_value("model", &info.id, "it has no tokens for patches"))?.name.clone();
         let mut wanted = names.clone();
         wanted.push(last.clone());
         let mut taps = wanted.clone();
         taps.push(LayerName::LOGITS.into());
-        let graph = &subject.model().graph;
         let activations = graph.forward(subject.input(), &taps)?;
         let gradients = graph.backward(&activations, &subject.logit_seed()?, &wanted, ReluRule::Standard)?;
         let of = |name: &LayerName| -> Result<Heads> {
             Ok(Heads { weights: heads(&activations, name)?, gradients: by_head(gradients.get(name)?)? })
         };
         let layers = names.iter().map(of).collect::<Result<_>>()?;
-        Ok(Self { layers, read: read(gradients.get(last)?)?, grid })
+        let read = read(gradients.get(&last)?)?;
+        Ok(Self { subject, last, layers, read })
     }
 
     /// What every token has of every token before any attention: itself, `[T, T]`.
@@ -56,10 +60,9 @@ impl Attention {
 
     /// What the tokens that are read have of each patch `[H, W]`, given what every token has of every token `[T, T]`.
     pub fn map(&self, relevance: &Tensor) -> Result<Tensor> {
-        let [rows, columns] = self.grid;
         let of_tokens = self.read.matmul(&relevance.contiguous()?)?;
-        let beside = self.read.dim(1)? - rows * columns;
-        Ok(of_tokens.narrow(1, beside, rows * columns)?.reshape((rows, columns))?)
+        let as_layer = of_tokens.reshape((1, 1, of_tokens.dim(1)?, 1))?;
+        Ok(self.subject.model().at_places(&self.last, as_layer)?.squeeze(0)?.squeeze(0)?)
     }
 }
 

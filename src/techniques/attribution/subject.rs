@@ -6,6 +6,7 @@ use crate::graph::{Activations, Gradients, LayerName, class_seed};
 use crate::imaging::Picture;
 use crate::kernels::ReluRule;
 use crate::model::{Model, Output};
+use crate::techniques::classifier::finite;
 use candle_core::Tensor;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -43,7 +44,7 @@ impl Passes {
         let mut taps = vec![LayerName::LOGITS.into()];
         taps.extend(layers.iter().cloned());
         let activations = model.graph.forward(&input, &taps)?;
-        let logits = activations.logits()?.flatten_all()?.to_vec1::<f32>()?;
+        let logits = finite(&model, activations.logits()?.flatten_all()?.to_vec1::<f32>()?)?;
         Ok(Self {
             model,
             output,
