@@ -1,4 +1,4 @@
-//! How much memory there is to be had.
+//! How much memory there is to be had, and how large arrays are put there.
 
 use std::path::Path;
 
@@ -16,6 +16,32 @@ pub fn free() -> Option<f64> {
         (system, group) => system.or(group),
     }
 }
+
+/// Does `load`, whose large arrays get pages of their own where the C library can be told so: they go back to the system one
+/// by one when they are dropped, while an allocator would keep the gaps between those that stay.
+pub fn in_own_pages<T>(load: impl FnOnce() -> T) -> T {
+    pages_from(OWN_PAGES);
+    let loaded = load();
+    pages_from(USUAL);
+    loaded
+}
+
+/// Bytes from which on an array has pages of its own while weights are loaded.
+const OWN_PAGES: i32 = 256 << 10;
+/// The same otherwise: what the C library comes to by itself in a program that frees large arrays.
+const USUAL: i32 = 32 << 20;
+
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+fn pages_from(bytes: i32) {
+    // SAFETY: both only set a number that later allocations are decided by.
+    unsafe {
+        libc::mallopt(libc::M_MMAP_THRESHOLD, bytes);
+        libc::mallopt(libc::M_TRIM_THRESHOLD, 2 * USUAL);
+    }
+}
+
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+fn pages_from(_: i32) {}
 
 /// `MemAvailable` of `/proc/meminfo`, in bytes.
 fn available(meminfo: &str) -> Option<f64> {

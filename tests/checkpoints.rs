@@ -6,7 +6,7 @@ use gradlens::graph::{Graph, LayerName};
 use gradlens::kernels::ReluRule;
 use gradlens::model::read::checkpoint::{self, Checkpoint};
 use gradlens::model::read::onnx;
-use gradlens::model::read::onnx::source::Source;
+use gradlens::model::read::onnx::source::ByteSource;
 use gradlens::model::read::onnx::stored::Stored;
 use gradlens::model::read::{self, ReadOptions};
 use gradlens::model::{Model, Scores, architectures, formula};
@@ -137,7 +137,7 @@ fn of_formula(architecture: &'static architectures::Architecture) -> checkpoint:
         let values = formula::of_checkpoint(name, k, shape);
         let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
         let (dims, length) = (shape.iter().map(|extent| *extent as i64).collect(), bytes.len() as u64);
-        (name.clone(), Stored::supplied(dims, 1, Arc::new(Source::Memory(bytes)), 0, length))
+        (name.clone(), Stored::supplied(dims, 1, Arc::new(ByteSource::Memory(bytes)), 0, length))
     });
     let checkpoint = Checkpoint { tensors: stored.collect(), architecture: None };
     let options = onnx::Options { size: Some(architecture.figures.size), ..onnx::Options::default() };

@@ -63,6 +63,27 @@ fn input_gradients_agree_under_every_rule() {
 }
 
 #[test]
+fn a_pass_for_some_layers_gives_their_gradients_and_no_others() {
+    let net = model("tf_efficientnet_lite0");
+    let x = net.input().input_from_pixels(&pixels("dog_224.png")).expect("an input");
+    let (input, logits): (LayerName, LayerName) = (LayerName::INPUT.into(), LayerName::LOGITS.into());
+    let seeds = [(logits.clone(), class_seed(1, 1000, 7, x.device()).expect("a seed"))];
+    let whole = net.graph.forward(&x, std::slice::from_ref(&logits)).expect("a pass");
+    let layers = net.graph.layers_before(&logits).expect("layers");
+    assert!(layers.len() > 20);
+    for layer in layers {
+        let wrt = std::slice::from_ref(&layer);
+        let gradient = |acts| net.graph.backward(acts, &seeds, wrt, ReluRule::Standard);
+        let wanted = values(gradient(&whole).expect("a pass back").get(&layer).expect("a gradient"));
+        let part = net.graph.forward_for(&x, std::slice::from_ref(&logits), wrt).expect("a pass");
+        let found = values(gradient(&part).expect("a pass back").get(&layer).expect("a gradient"));
+        assert_eq!(found, wanted, "{layer}");
+        let further = net.graph.backward(&part, &seeds, std::slice::from_ref(&input), ReluRule::Standard);
+        assert!(layer == input || further.is_err(), "{layer}: what was not kept is not made up");
+    }
+}
+
+#[test]
 fn activations_inside_the_networks_agree() {
     let net = model("vgg16_hed");
     let golden = Golden::open("style_dog_village");

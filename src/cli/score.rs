@@ -10,8 +10,8 @@ use super::runner::Runner;
 use crate::engine::{ClassName, Engine, JobSpec, ScoreSpec, Source, Task};
 use crate::error::{Error, Result};
 use crate::imaging::Display;
-use crate::techniques::evaluation::{metric, score as score_called};
-use crate::techniques::spec;
+use crate::techniques::evaluation::metric;
+use crate::techniques::{figure, spec};
 use crate::tui::printable;
 use serde::Serialize;
 use std::path::PathBuf;
@@ -197,7 +197,7 @@ fn rank(found: &mut [Scored]) {
     let names = score_names(&*found);
     let mut ranks = vec![vec![]; found.len()];
     for name in names {
-        let Some(more_is_better) = score_called(&name).and_then(|s| s.more_is_better) else { continue };
+        let Some(more_is_better) = figure(&name).more_is_better else { continue };
         let goodness: Vec<Option<f64>> =
             found.iter().map(|f| value(f, &name).map(|v| if more_is_better { v } else { -v })).collect();
         for (i, own) in goodness.iter().enumerate() {
@@ -253,12 +253,8 @@ fn mean(all: &[&Scores]) -> Vec<Scored> {
 fn print(title: &str, found: &[Scored]) {
     println!("{}", printable(title));
     let names = score_names(found);
-    let arrow = |name: &str| match score_called(name).and_then(|s| s.more_is_better) {
-        Some(true) => " ↑",
-        Some(false) => " ↓",
-        None => "",
-    };
-    let heads: Vec<String> = names.iter().map(|n| format!("{n}{}", arrow(n))).collect();
+    let heads: Vec<String> =
+        names.iter().map(|n| format!("{n} {}", figure(n).arrow()).trim_end().to_owned()).collect();
     print!("  {:<21} {:>6}", "technique", "rank ↓");
     for head in &heads {
         print!("  {head}");

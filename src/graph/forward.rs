@@ -104,6 +104,22 @@ impl Graph {
         self.run(x, taps, Purpose::Gradient, None)
     }
 
+    /// [`Graph::forward`] for gradients at the layers `wrt` alone: what lies before all of them is not kept, and
+    /// [`Graph::backward`] comes no further.
+    ///
+    /// # Errors
+    /// As [`Graph::forward`]; if one of `wrt` does not exist.
+    pub fn forward_for(&self, x: &Tensor, taps: &[LayerName], wrt: &[LayerName]) -> Result<Activations> {
+        let mut after = vec![false; self.nodes.len()];
+        for layer in wrt {
+            after[self.node(layer)?] = true;
+        }
+        for (i, node) in self.nodes.iter().enumerate() {
+            after[i] |= node.inputs.iter().any(|&input| after[input]);
+        }
+        self.run_after(x, taps, Purpose::Gradient, None, &after)
+    }
+
     /// The forward pass that keeps nothing but the taps.
     ///
     /// # Errors
@@ -166,9 +182,21 @@ impl Graph {
         purpose: Purpose,
         replaced: Option<(usize, &Tensor)>,
     ) -> Result<Activations> {
+        self.run_after(x, taps, purpose, replaced, &vec![true; self.nodes.len()])
+    }
+
+    /// [`Graph::run`] that keeps what derivatives need only of nodes whose inputs are `differentiated`.
+    fn run_after(
+        &self,
+        x: &Tensor,
+        taps: &[LayerName],
+        purpose: Purpose,
+        replaced: Option<(usize, &Tensor)>,
+        differentiated: &[bool],
+    ) -> Result<Activations> {
         let named = |name: &LayerName| Ok((name.clone(), self.node(name)?));
         let taps = taps.iter().map(named).collect::<Result<Vec<(LayerName, usize)>>>()?;
-        let schedule = self.schedule(&taps, purpose, replaced.map(|(i, _)| i));
+        let schedule = self.schedule(&taps, purpose, replaced.map(|(i, _)| i), differentiated);
         let pictures = replaced.map_or(x, |(_, value)| value).dims4()?.0;
         in_pool(|| {
             if pictures <= 1 || self.nodes.iter().all(|node| node.any_batch) {
@@ -194,7 +222,13 @@ impl Graph {
         Ok(self.import(&Tensor::cat(&tensors, 0)?)?)
     }
 
-    fn schedule(&self, taps: &[(LayerName, usize)], purpose: Purpose, given: Option<usize>) -> Schedule {
+    fn schedule(
+        &self,
+        taps: &[(LayerName, usize)],
+        purpose: Purpose,
+        given: Option<usize>,
+        differentiated: &[bool],
+    ) -> Schedule {
         let count = self.nodes.len();
         let mut tapped = vec![false; count];
         taps.iter().for_each(|(_, i)| tapped[*i] = true);
@@ -206,7 +240,7 @@ impl Graph {
         }
         for (i, node) in self.nodes.iter().enumerate().filter(|(i, _)| runs[*i]) {
             node.inputs.iter().for_each(|&input| readers[input] += 1);
-            if purpose >= Purpose::Gradient {
+            if purpose >= Purpose::Gradient && node.inputs.iter().any(|&input| differentiated[input]) {
                 let saves = node.op.saves();
                 kept[i] |= saves.output();
                 node.inputs.iter().for_each(|&input| kept[input] |= saves.inputs());

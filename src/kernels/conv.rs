@@ -137,7 +137,7 @@ impl Conv2d {
     #[must_use]
     pub fn macs(&self, input: [usize; 3]) -> usize {
         let pixels = self.output_shape(input).map_or(0, |[_, h, w]| h * w);
-        pixels.saturating_mul(self.filter.weight.elem_count())
+        pixels.saturating_mul(self.filter.weight_count())
     }
 
     /// `[C, H, W]` of the output for an input `[C, H, W]`.

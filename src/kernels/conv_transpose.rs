@@ -122,7 +122,7 @@ impl ConvTranspose2d {
     /// Multiply–accumulates of one forward pass over an input `[C, H, W]`.
     #[must_use]
     pub fn macs(&self, [_, h, w]: [usize; 3]) -> usize {
-        h.saturating_mul(w).saturating_mul(self.filter.weight.elem_count())
+        h.saturating_mul(w).saturating_mul(self.filter.weight_count())
     }
 
     /// `[C, H, W]` of the output for an input `[C, H, W]`.

@@ -7,15 +7,14 @@ use candle_core::{Result, Tensor};
 use rand_distr::{Distribution, StandardNormal};
 use std::sync::OnceLock;
 
-/// Weights `[O, I/groups, kH, kW]` with a scale and a bias `[O]`, and what the kernels make of them.
+/// Weights `[O, I/groups, kH, kW]`, kept as the kernels want them, with a scale and a bias `[O]`.
 #[derive(Debug)]
 pub(super) struct Filter {
-    pub weight: Tensor,
+    packed: cpu::PackedConv,
     /// Multiplies each output channel before the bias is added.
     pub scale: Option<Tensor>,
     pub bias: Option<Tensor>,
     pub groups: usize,
-    packed: OnceLock<cpu::PackedConv>,
     /// Carries gradients back.
     back: OnceLock<Box<Self>>,
 }
@@ -43,52 +42,66 @@ impl Filter {
                 candle_core::bail!("a {name} of shape {:?} does not fit {out} outputs", vector.shape());
             }
         }
-        Ok(Self { weight, scale, bias, groups, packed: OnceLock::new(), back: OnceLock::new() })
+        let packed = cpu::PackedConv::new(weight, scale.as_ref(), bias.as_ref(), groups)?;
+        Ok(Self { packed, scale, bias, groups, back: OnceLock::new() })
+    }
+
+    /// The weights `[O, I/groups, kH, kW]`.
+    fn weight(&self) -> Result<Tensor> {
+        self.packed.weight()
+    }
+
+    /// How many weights there are.
+    pub fn weight_count(&self) -> usize {
+        self.packed.dims().iter().product()
     }
 
     /// Numbers that were learned: weights, scale and bias.
     pub fn parameters(&self) -> usize {
-        let tensors = [Some(&self.weight), self.scale.as_ref(), self.bias.as_ref()];
-        tensors.into_iter().flatten().map(Tensor::elem_count).sum()
+        let vectors = [self.scale.as_ref(), self.bias.as_ref()];
+        self.weight_count() + vectors.into_iter().flatten().map(Tensor::elem_count).sum::<usize>()
     }
 
     /// Channels of the output.
     pub fn outputs(&self) -> usize {
-        self.weight.dims()[0]
+        self.packed.dims()[0]
     }
 
     /// Channels of the input.
     pub fn inputs(&self) -> usize {
-        self.weight.dims()[1] * self.groups
+        self.packed.dims()[1] * self.groups
     }
 
     /// Height and width of the kernel.
     pub fn kernel(&self) -> [usize; 2] {
-        [self.weight.dims()[2], self.weight.dims()[3]]
+        let [_, _, height, width] = self.packed.dims();
+        [height, width]
     }
 
     /// The weights with the scale folded in.
     fn effective(&self) -> Result<Tensor> {
         match &self.scale {
-            Some(scale) => self.weight.broadcast_mul(&scale.reshape(((), 1, 1, 1))?),
-            None => Ok(self.weight.clone()),
+            Some(scale) => self.weight()?.broadcast_mul(&scale.reshape(((), 1, 1, 1))?),
+            None => self.weight(),
         }
     }
 
     /// With each output channel multiplied by `scale` `[O]` before the bias is added.
     pub fn scaled(self, scale: Tensor) -> Result<Self> {
-        Self::new(self.weight, Some(scale), self.bias, self.groups)
+        Self::new(self.weight()?, Some(scale), self.bias, self.groups)
     }
 
     /// With the same bias, and weights drawn from a normal distribution of the same mean and standard deviation.
     pub fn randomised(&self, rng: &mut impl rand::Rng) -> Result<Self> {
-        let old = self.effective()?.flatten_all()?.to_vec1::<f32>()?;
+        let old = self.effective()?;
+        let (shape, device) = (old.shape().clone(), old.device().clone());
+        let old = old.flatten_all()?.to_vec1::<f32>()?;
         let count = old.len() as f64;
         let mean = old.iter().map(|w| f64::from(*w)).sum::<f64>() / count;
         let variance = old.iter().map(|w| (f64::from(*w) - mean).powi(2)).sum::<f64>() / count;
         let normal = StandardNormal.sample_iter(rng).take(old.len());
         let new: Vec<f32> = normal.map(|z: f64| (mean + z * variance.sqrt()) as f32).collect();
-        let weight = Tensor::from_vec(new, self.weight.shape(), self.weight.device())?;
+        let weight = Tensor::from_vec(new, shape, &device)?;
         Self::new(weight, None, self.bias.clone(), self.groups)
     }
 
@@ -104,8 +117,11 @@ impl Filter {
 
     /// The filter that carries gradients back: rotated by 180°, input and output channels swapped within each group.
     pub fn back(&self) -> Result<&Self> {
-        let transposed = || Self::new(transposed_kernel(&self.effective()?, self.groups)?, None, None, self.groups);
-        cached(&self.back, || Ok(Box::new(transposed()?))).map(|back| &**back)
+        if let Some(back) = self.back.get() {
+            return Ok(back);
+        }
+        let back = Self::new(transposed_kernel(&self.effective()?, self.groups)?, None, None, self.groups)?;
+        Ok(self.back.get_or_init(|| Box::new(back)))
     }
 
     /// scale · (x ∗ w) + bias over `window`, finished.
@@ -125,10 +141,10 @@ impl Filter {
                 let add = onto.map(Map::cpu).transpose()?.map(cpu::Nhwc::data);
                 let gate = gate.map(Gate::cpu).transpose()?;
                 let epilogue = cpu::Epilogue { add, activation, gate, ..cpu::Epilogue::default() };
-                Ok(Map::Cpu(self.packed()?.apply(x, window, epilogue)?))
+                Ok(Map::Cpu(self.packed.apply(x, window, epilogue)?))
             }
             Map::Candle(x) => {
-                let y = candle_ops::conv2d(x, &self.weight, window, self.groups)?;
+                let y = candle_ops::conv2d(x, &self.weight()?, window, self.groups)?;
                 let y = Map::Candle(candle_ops::scale_and_shift(y, self.scale.as_ref(), self.bias.as_ref())?);
                 let y = match onto {
                     Some(onto) => y.accumulate(onto)?,
@@ -145,12 +161,6 @@ impl Filter {
             }
         }
     }
-
-    fn packed(&self) -> Result<&cpu::PackedConv> {
-        cached(&self.packed, || {
-            cpu::PackedConv::new(&self.weight, self.scale.as_ref(), self.bias.as_ref(), self.groups)
-        })
-    }
 }
 
 /// Rotated by 180°, input and output channels swapped within each group.
@@ -162,13 +172,4 @@ pub(super) fn transposed_kernel(weight: &Tensor, groups: usize) -> Result<Tensor
         kh,
         kw,
     ))
-}
-
-/// What is in the cell, made first if nothing is.
-fn cached<T>(cell: &OnceLock<T>, make: impl FnOnce() -> Result<T>) -> Result<&T> {
-    if let Some(value) = cell.get() {
-        return Ok(value);
-    }
-    let value = make()?;
-    Ok(cell.get_or_init(|| value))
 }

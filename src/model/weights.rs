@@ -77,7 +77,7 @@ impl Weights {
     /// [`Error::BadWeights`] if the file is no valid safetensors file.
     pub fn tensors(&self, device: &Device) -> Result<Store<'_>> {
         let Some(bytes) = &self.bytes else {
-            let source = Source::Formula { device: device.clone(), next: Cell::new(0) };
+            let source = Backing::Formula { device: device.clone(), next: Cell::new(0) };
             return Ok(Store { source, path: &self.path });
         };
         // safetensors checks the header, offsets, shapes and dtypes against the file's length.
@@ -85,7 +85,7 @@ impl Weights {
             .map_err(|e| Error::bad_weights(&self.path, format!("it is not a whole safetensors file ({e})")))?;
         let builder = VarBuilder::from_slice_safetensors(bytes, DType::F32, device)
             .map_err(|e| Error::bad_weights(&self.path, e))?;
-        Ok(Store { source: Source::File(builder), path: &self.path })
+        Ok(Store { source: Backing::File(builder), path: &self.path })
     }
 }
 
@@ -104,11 +104,11 @@ pub(super) fn hexadecimal(bytes: &[u8]) -> String {
 
 /// Named tensors of a weight file.
 pub struct Store<'a> {
-    source: Source<'a>,
+    source: Backing<'a>,
     path: &'a Path,
 }
 
-enum Source<'a> {
+enum Backing<'a> {
     File(VarBuilder<'a>),
     /// Counts the tensors that were asked for.
     Formula {
@@ -124,8 +124,8 @@ impl Store<'_> {
     /// [`Error::BadWeights`] that names the tensor.
     pub fn get(&self, name: &str, shape: &[usize]) -> Result<Tensor> {
         let builder = match &self.source {
-            Source::File(builder) => builder,
-            Source::Formula { device, next } => {
+            Backing::File(builder) => builder,
+            Backing::Formula { device, next } => {
                 let k = next.replace(next.get() + 1);
                 return Ok(Tensor::from_vec(formula::tensor(k, shape), shape, device)?);
             }

@@ -42,16 +42,17 @@ pub fn compare(context: Context, variations: Vec<Variation>) -> Result<Box<dyn J
     variations.iter().try_for_each(|v| v.method.check(&model))?;
     let layers = variations.iter().map(|v| v.method.layer_of(&model, v.layer.as_ref()));
     let layers = layers.collect::<Result<Vec<_>>>()?;
-    let (mut taps, mut wanted) = (vec![], vec![]);
+    let (mut taps, mut wanted, mut reaches) = (vec![], vec![], vec![]);
     for (variation, layer) in variations.iter().zip(&layers) {
         push_new(&mut taps, layer.clone());
+        push_new(&mut reaches, variation.method.reaches(layer));
         variation.method.wanted(layer).into_iter().for_each(|layer| push_new(&mut wanted, layer));
     }
     let several = |differs: &dyn Fn(usize) -> bool| (1..variations.len()).any(differs);
     let methods = several(&|i| !std::ptr::eq(variations[i].method, variations[0].method));
     let many_classes = several(&|i| variations[i].class != variations[0].class);
     let many_layers = several(&|i| layers[i] != layers[0]);
-    let passes = Arc::new(Passes::new(model, picture, input, &taps, wanted)?);
+    let passes = Arc::new(Passes::new(model, picture, input, &taps, wanted, reaches)?);
     let mut panels = vec![];
     for (variation, layer) in variations.into_iter().zip(layers) {
         let subject = Subject::of(passes.clone(), variation.class, layer, context.seed)?;

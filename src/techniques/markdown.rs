@@ -2,7 +2,7 @@
 
 use super::evaluation::METRICS;
 use super::registry::TECHNIQUES;
-use crate::techniques::api::Group;
+use crate::techniques::api::{Group, figure};
 use std::fmt::Write;
 
 /// Every technique and metric with its definition.
@@ -24,13 +24,7 @@ pub fn markdown() -> String {
     }
     text += "### Metrics\n\n| metric | shows | definition | scores | reference |\n|---|---|---|---|---|\n";
     for m in METRICS {
-        let arrow = |more| match more {
-            Some(true) => " ↑",
-            Some(false) => " ↓",
-            None => "",
-        };
-        let scores: Vec<String> =
-            m.scores.iter().map(|s| format!("`{}`{}", s.name, arrow(s.more_is_better))).collect();
+        let scores: Vec<String> = m.scores.iter().map(|s| format!("`{s}` {}", figure(s).arrow())).collect();
         let row = [&format!("`{}`", m.id), m.about, m.definition, &scores.join(", "), m.reference];
         let _ = writeln!(text, "| {} |", row.map(cell).join(" | "));
     }

@@ -23,17 +23,17 @@ pub(super) trait Optimisation: Send {
     }
 
     /// Looks at where it is.
-    fn look(&mut self, course: &Course) -> Result<Look<Self::Seen>>;
+    fn look(&mut self, iteration: &Iteration) -> Result<Look<Self::Seen>>;
 
-    /// Makes the update that `course` has just counted; the answer is what happened in it and is worth a mark.
-    fn update(&mut self, seen: Self::Seen, course: &mut Course) -> Result<Vec<String>>;
+    /// Makes the update that `iteration` has just counted; the answer is what happened in it and is worth a mark.
+    fn update(&mut self, seen: Self::Seen, iteration: &mut Iteration) -> Result<Vec<String>>;
 
     /// Why it ends after this look, if it does.
-    fn verdict(&mut self, course: &Course, look: &Look<Self::Seen>) -> Option<&'static str> {
-        if course.step >= self.total() {
+    fn verdict(&mut self, iteration: &Iteration, look: &Look<Self::Seen>) -> Option<&'static str> {
+        if iteration.step >= self.total() {
             Some("steps")
         } else {
-            early(self.params(), course.step, &course.watch, look.probability)
+            early(self.params(), iteration.step, &iteration.watch, look.probability)
         }
     }
 
@@ -43,7 +43,13 @@ pub(super) trait Optimisation: Send {
     }
 
     /// Turns to new parameters and a new aim; `seen` is what the next update will have, if there was a look.
-    fn set(&mut self, params: &Params, aim: &Aim, course: &mut Course, seen: &mut Option<Self::Seen>) -> Result<()>;
+    fn set(
+        &mut self,
+        params: &Params,
+        aim: &Aim,
+        iteration: &mut Iteration,
+        seen: &mut Option<Self::Seen>,
+    ) -> Result<()>;
 
     /// What there is to see.
     fn view(&self) -> Result<View>;
@@ -92,7 +98,7 @@ impl Seen for Tensor {
 
 /// How far an optimisation is.
 #[derive(Default)]
-pub(super) struct Course {
+pub(super) struct Iteration {
     /// Updates made.
     pub step: usize,
     pub watch: Watch,
@@ -102,38 +108,38 @@ pub(super) struct Course {
 pub(super) struct OptimisationJob<O: Optimisation> {
     inner: O,
     seen: Option<O::Seen>,
-    course: Course,
+    iteration: Iteration,
     stopped: Option<&'static str>,
 }
 
 impl<O: Optimisation> OptimisationJob<O> {
     pub fn new(inner: O) -> Self {
-        Self { inner, seen: None, course: Course::default(), stopped: None }
+        Self { inner, seen: None, iteration: Iteration::default(), stopped: None }
     }
 }
 
 impl<O: Optimisation> Job for OptimisationJob<O> {
     fn step(&mut self) -> Result<Progress> {
-        let Self { inner, seen, course, stopped } = self;
+        let Self { inner, seen, iteration, stopped } = self;
         let mut notes = vec![];
         if let Some(seen) = seen.take() {
-            course.step += 1;
-            notes = inner.update(seen, course)?;
+            iteration.step += 1;
+            notes = inner.update(seen, iteration)?;
         }
-        let mut look = inner.look(course)?;
+        let mut look = inner.look(iteration)?;
         if O::IS_LOSS {
-            course.watch.see_loss(course.step, look.objective)?;
+            iteration.watch.see_loss(iteration.step, look.objective)?;
         } else {
-            course.watch.see(course.step, look.objective);
+            iteration.watch.see(iteration.step, look.objective);
         }
-        *stopped = inner.verdict(course, &look);
+        *stopped = inner.verdict(iteration, &look);
         if stopped.is_some() {
             inner.finish(&mut look)?;
         }
         notes.append(&mut look.notes);
         *seen = Some(look.seen);
         Ok(Progress {
-            step: course.step,
+            step: iteration.step,
             total: inner.total(),
             figures: look.figures,
             logits: look.logits,
@@ -143,7 +149,7 @@ impl<O: Optimisation> Job for OptimisationJob<O> {
     }
 
     fn set(&mut self, params: &Params, aim: &Aim) -> Result<()> {
-        self.inner.set(params, aim, &mut self.course, &mut self.seen)
+        self.inner.set(params, aim, &mut self.iteration, &mut self.seen)
     }
 
     fn view(&self) -> Result<View> {
@@ -157,7 +163,8 @@ impl<O: Optimisation> Job for OptimisationJob<O> {
     }
 
     fn save_state(&self) -> Option<State> {
-        let state = self.inner.save().with_value("step", self.course.step).with_value("watch", &self.course.watch);
+        let state =
+            self.inner.save().with_value("step", self.iteration.step).with_value("watch", &self.iteration.watch);
         Some(match &self.seen {
             Some(seen) => seen.save(state),
             None => state,
@@ -166,7 +173,7 @@ impl<O: Optimisation> Job for OptimisationJob<O> {
 
     fn load_state(&mut self, state: &State) -> Result<()> {
         self.inner.load(state)?;
-        self.course = Course { step: state.value("step")?, watch: state.value("watch")? };
+        self.iteration = Iteration { step: state.value("step")?, watch: state.value("watch")? };
         self.seen = O::Seen::load(state)?;
         Ok(())
     }

@@ -7,7 +7,7 @@ mod reading;
 mod reference;
 mod writer;
 
-use gradlens::model::read::onnx::source::Source;
+use gradlens::model::read::onnx::source::ByteSource;
 use gradlens::model::read::onnx::{Imported, Options, import};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -30,8 +30,8 @@ const FILES: [&str; 10] = [
     "light_bvlc_alexnet.onnx",
 ];
 
-fn source(bytes: Vec<u8>) -> Arc<Source> {
-    Arc::new(Source::Memory(bytes))
+fn source(bytes: Vec<u8>) -> Arc<ByteSource> {
+    Arc::new(ByteSource::Memory(bytes))
 }
 
 /// Imports a file that has to be understood.

@@ -4,7 +4,7 @@ use crate::writer::{self, Graph, bytes, number};
 use crate::{FILES, data, source};
 use gradlens::model::read::onnx::constant::{Constant, Element};
 use gradlens::model::read::onnx::proto::{self, AttributeValue};
-use gradlens::model::read::onnx::source::Source;
+use gradlens::model::read::onnx::source::ByteSource;
 use gradlens::model::read::onnx::{Options, read};
 use std::path::Path;
 use std::sync::Arc;
@@ -41,7 +41,7 @@ fn owned(names: &[&str]) -> Vec<String> {
     names.iter().map(|name| (*name).to_owned()).collect()
 }
 
-fn same_attribute(source: &Arc<Source>, a: &proto::Attribute, b: &onnx_rs::ast::Attribute) {
+fn same_attribute(source: &Arc<ByteSource>, a: &proto::Attribute, b: &onnx_rs::ast::Attribute) {
     assert_eq!(a.name, b.name);
     match &a.value {
         AttributeValue::Int(v) => assert_eq!(*v, b.i),
@@ -56,7 +56,7 @@ fn same_attribute(source: &Arc<Source>, a: &proto::Attribute, b: &onnx_rs::ast::
     }
 }
 
-fn same_tensor(source: &Arc<Source>, a: &proto::Tensor, b: &onnx_rs::ast::TensorProto) {
+fn same_tensor(source: &Arc<ByteSource>, a: &proto::Tensor, b: &onnx_rs::ast::TensorProto) {
     assert_eq!((a.name.as_str(), &a.stored.dims[..]), (b.name(), b.dims()));
     let constant = placed(source, a);
     if let Some(numbers) = b.as_f32() {
@@ -68,7 +68,7 @@ fn same_tensor(source: &Arc<Source>, a: &proto::Tensor, b: &onnx_rs::ast::Tensor
     }
 }
 
-fn placed(source: &Arc<Source>, tensor: &proto::Tensor) -> Constant {
+fn placed(source: &Arc<ByteSource>, tensor: &proto::Tensor) -> Constant {
     let shape = tensor.stored.shape().expect("a shape");
     Constant::placed(shape, tensor.stored.place(Arc::clone(source)).expect("its numbers"))
 }

@@ -12,6 +12,8 @@ use std::sync::{Mutex, PoisonError};
 const LINE: usize = 64;
 /// Bytes of a huge page.
 const HUGE: usize = 2 << 20;
+/// Bytes of the largest page that is not huge.
+const PAGE: usize = 64 << 10;
 /// Floats from which on buffers are kept: the allocator is quick about smaller ones.
 const SMALLEST: usize = 4 * 1024;
 
@@ -38,8 +40,9 @@ impl Memory {
     fn layout(capacity: usize) -> Layout {
         let bytes = capacity.checked_mul(size_of::<f32>());
         let layout = bytes.and_then(|bytes| {
-            let align = if bytes >= HUGE / 2 { HUGE } else { LINE };
-            Layout::from_size_align(bytes.max(1).checked_next_multiple_of(align)?, align).ok()
+            // Huge pages as far as there are whole ones: what is left over would be memory that nobody uses.
+            let (align, unit) = if bytes >= HUGE / 2 { (HUGE, PAGE) } else { (LINE, LINE) };
+            Layout::from_size_align(bytes.max(1).checked_next_multiple_of(unit)?, align).ok()
         });
         layout.expect("a buffer fits the address space")
     }

@@ -1,9 +1,9 @@
 //! Rectifiers and sums over whole maps.
 
 use super::buffer::Buffer;
-use super::epilogue::{Epilogue, Mask, Tile};
+use super::epilogue::{Epilogue, Mask, OutputTile};
 use super::nhwc::{Elements, Nhwc};
-use super::output::Output;
+use super::output::SharedOutput;
 use super::simd::{place, vectorised};
 use crate::kernels::rectifier::{Activation, ReluRule};
 use candle_core::Result;
@@ -29,7 +29,7 @@ impl Elements<'_> {
         epilogue.check(self.0.len(), 0);
         let len = self.0.len();
         // SAFETY: each chunk is one task's.
-        let values = unsafe { Output::new(self.0) };
+        let values = unsafe { SharedOutput::new(self.0) };
         (0..len.div_ceil(CHUNK)).into_par_iter().for_each(|chunk| {
             finish(values, [chunk * CHUNK, ((chunk + 1) * CHUNK).min(len)], &epilogue);
         });
@@ -49,7 +49,7 @@ impl Nhwc {
         let (a, b) = (self.data(), other.data());
         let mut difference = Buffer::any(a.len());
         // SAFETY: each chunk is one task's.
-        let to = unsafe { Output::new(&mut difference) };
+        let to = unsafe { SharedOutput::new(&mut difference) };
         let sums: Vec<f64> = (0..a.len().div_ceil(CHUNK))
             .into_par_iter()
             .map(|chunk| {
@@ -64,7 +64,7 @@ impl Nhwc {
 
 vectorised! {
     /// The part of [`Nhwc::squared_difference`] in `range`.
-    fn subtract<S>(s: S, a: &[f32], b: &[f32], scale: f32, to: Output, range: [usize; 2], sum: &mut f64) {
+    fn subtract<S>(s: S, a: &[f32], b: &[f32], scale: f32, to: SharedOutput, range: [usize; 2], sum: &mut f64) {
         let [from, end] = range;
         let mut squares = [0.0; 16];
         let (mut total, scale) = (s.splat(0.0), s.splat(scale));
@@ -84,14 +84,14 @@ vectorised! {
 }
 
 vectorised! {
-    fn finish<S>(s: S, values: Output, range: [usize; 2], epilogue: &Epilogue<'_>) {
+    fn finish<S>(s: S, values: SharedOutput, range: [usize; 2], epilogue: &Epilogue<'_>) {
         let [from, to] = range;
         for at in (from..to).step_by(S::LANES) {
             let n = (to - at).min(S::LANES);
             // SAFETY: the range lies in the values, which `Elements::finish` has checked the epilogue against.
             unsafe {
                 let v = s.load_up_to(values.at(at, n), n);
-                epilogue.write::<S, 1, 1>(s, [[v]], values, Tile::one(0, at, n));
+                epilogue.write::<S, 1, 1>(s, [[v]], values, OutputTile::one(0, at, n));
             }
         }
     }

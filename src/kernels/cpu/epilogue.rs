@@ -1,6 +1,6 @@
 //! What happens to a value between its sum and its place in the output, in registers.
 
-use super::output::Output;
+use super::output::SharedOutput;
 use super::simd::{Simd, place};
 use crate::kernels::rectifier::{Activation, ReluRule};
 
@@ -85,8 +85,8 @@ impl Epilogue<'_> {
         &self,
         s: S,
         sums: [[S::V; N]; R],
-        to: Output,
-        tile: Tile,
+        to: SharedOutput,
+        tile: OutputTile,
     ) {
         // SAFETY: the caller's promise.
         unsafe {
@@ -107,8 +107,8 @@ impl Epilogue<'_> {
         &self,
         s: S,
         mut sums: [[S::V; N]; R],
-        to: Output,
-        tile: Tile,
+        to: SharedOutput,
+        tile: OutputTile,
     ) {
         // SAFETY: the affine part has a margin of vectors; the rest is as long as the output.
         unsafe {
@@ -160,7 +160,7 @@ impl Epilogue<'_> {
 
 /// Where a tile of sums lies in the output.
 #[derive(Clone, Copy)]
-pub(super) struct Tile {
+pub(super) struct OutputTile {
     /// Of the first vector.
     pub channel: usize,
     /// Of the first row's first float, and floats between rows.
@@ -171,7 +171,7 @@ pub(super) struct Tile {
     pub n: usize,
 }
 
-impl Tile {
+impl OutputTile {
     /// `n` floats of one vector.
     pub fn one(channel: usize, at: usize, n: usize) -> Self {
         Self { channel, at, apart: 0, rows: 1, n }

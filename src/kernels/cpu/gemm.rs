@@ -5,8 +5,8 @@
 //! every output is summed in one order, whatever the tile, the block or the number of threads.
 
 use super::buffer::Buffer;
-use super::epilogue::{Epilogue, Tile};
-use super::output::Output;
+use super::epilogue::{Epilogue, OutputTile};
+use super::output::SharedOutput;
 use super::simd::{Simd, lanes, place, vectorised};
 use rayon::prelude::*;
 
@@ -32,7 +32,7 @@ impl Panels {
         let padded = o.next_multiple_of(lanes);
         let mut memory = Buffer::zeros(matrices * k * padded);
         // SAFETY: each panel is one task's.
-        let to = unsafe { Output::new(&mut memory) };
+        let to = unsafe { SharedOutput::new(&mut memory) };
         let panels = Self { values: memory, k, o, matrices, padded, lanes };
         let starts = (0..padded).into_par_iter().step_by(2 * lanes);
         starts.for_each_init(
@@ -51,6 +51,12 @@ impl Panels {
             },
         );
         panels
+    }
+
+    /// Row `r`, column `column` of a matrix.
+    pub fn value(&self, matrix: usize, r: usize, column: usize) -> f32 {
+        let first = column / self.panel() * self.panel();
+        self.values[self.at(matrix, first) + r * self.width(first) + column - first]
     }
 
     pub fn columns(&self) -> usize {
@@ -101,7 +107,7 @@ impl Product<'_> {
     ///
     /// # Panics
     /// If a matrix does not lie inside its slice.
-    pub fn run(&self, c: Output) {
+    pub fn run(&self, c: SharedOutput) {
         let [from, to] = self.columns;
         if self.rows == 0 || from >= to {
             return;
@@ -118,7 +124,7 @@ impl Product<'_> {
 }
 
 vectorised! {
-    fn product<S>(s: S, p: &Product<'_>, c: Output) {
+    fn product<S>(s: S, p: &Product<'_>, c: SharedOutput) {
         let [from, to] = p.columns;
         let block = (ROWS_IN_CACHE / p.lda.max(1) / S::ROWS).max(1) * S::ROWS;
         for first in (0..p.rows).step_by(block) {
@@ -142,7 +148,7 @@ vectorised! {
 /// Some rows of the product with one panel, a tile of sums after the other.
 struct Microkernel<'a> {
     p: &'a Product<'a>,
-    c: Output,
+    c: SharedOutput,
     column: usize,
     /// Columns that are written.
     n: usize,
@@ -219,7 +225,7 @@ impl Microkernel<'_> {
                 }
             }
         }
-        let tile = Tile {
+        let tile = OutputTile {
             channel: p.channel + self.column,
             at: p.at + first * p.ldc + self.column,
             apart: p.ldc,

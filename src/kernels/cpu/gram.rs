@@ -4,7 +4,7 @@ use super::buffer::Buffer;
 use super::epilogue::Epilogue;
 use super::gemm::{Panels, Product};
 use super::nhwc::Nhwc;
-use super::output::Output;
+use super::output::SharedOutput;
 use super::simd::{Simd, place, vectorised};
 use rayon::prelude::*;
 
@@ -25,7 +25,7 @@ impl Nhwc {
         let band = c.div_ceil(bands).max(1);
         let mut sums = Buffer::zeros(shares * c * c);
         // SAFETY: each task has its own rows of its own share.
-        let to = unsafe { Output::new(&mut sums) };
+        let to = unsafe { SharedOutput::new(&mut sums) };
         (0..shares * bands).into_par_iter().for_each(|task| {
             let (s, rows) = (task / bands, task % bands * band);
             let pixels = [s * share, ((s + 1) * share).min(pixels)];
@@ -52,7 +52,7 @@ impl Nhwc {
         let pixels = self.n * self.h * self.w;
         let mut y = Buffer::any(self.data().len());
         // SAFETY: each task has its own pixels.
-        let to = unsafe { Output::new(&mut y) };
+        let to = unsafe { SharedOutput::new(&mut y) };
         let block = (IN_CACHE / c.max(1)).max(12);
         (0..pixels.div_ceil(block)).into_par_iter().for_each(|b| {
             let (first, rows) = (b * block, block.min(pixels - b * block));
@@ -79,7 +79,7 @@ impl Nhwc {
 
 vectorised! {
     /// Adds the products of rows `rows` with the columns from the same place on to `to[at..]`, row by row.
-    fn sum<S>(s: S, data: &[f32], c: usize, pixels: [usize; 2], rows: [usize; 2], to: Output, at: usize) {
+    fn sum<S>(s: S, data: &[f32], c: usize, pixels: [usize; 2], rows: [usize; 2], to: SharedOutput, at: usize) {
         let block = (IN_CACHE / c).max(1);
         for first in (pixels[0]..pixels[1]).step_by(block) {
             let last = (first + block).min(pixels[1]);
@@ -109,7 +109,14 @@ vectorised! {
 /// # Safety
 /// `row + R` ≤ `c`, `data` is whole pixels, `to` has `c`² sums from `at` on.
 #[inline(always)]
-unsafe fn columns<S: Simd, const R: usize>(s: S, data: &[f32], c: usize, row: usize, to: Output, at: usize) -> usize {
+unsafe fn columns<S: Simd, const R: usize>(
+    s: S,
+    data: &[f32],
+    c: usize,
+    row: usize,
+    to: SharedOutput,
+    at: usize,
+) -> usize {
     let mut column = row / S::LANES * S::LANES;
     // SAFETY: the caller's promise; N vectors or what is left of them lie below c.
     unsafe {
@@ -138,7 +145,7 @@ unsafe fn tile<S: Simd, const R: usize, const N: usize, const FULL: bool>(
     data: &[f32],
     c: usize,
     [row, column]: [usize; 2],
-    to: Output,
+    to: SharedOutput,
     at: usize,
     n: usize,
 ) {

@@ -4,17 +4,17 @@ use super::simd::Simd;
 
 /// An output that several tasks write, each its own part.
 #[derive(Clone, Copy)]
-pub(super) struct Output {
+pub(super) struct SharedOutput {
     start: *mut f32,
     len: usize,
 }
 
-// SAFETY: tasks write parts that do not overlap, as `Output::new` asks.
-unsafe impl Send for Output {}
+// SAFETY: tasks write parts that do not overlap, as `SharedOutput::new` asks.
+unsafe impl Send for SharedOutput {}
 // SAFETY: as above.
-unsafe impl Sync for Output {}
+unsafe impl Sync for SharedOutput {}
 
-impl Output {
+impl SharedOutput {
     /// # Safety
     /// While the output is used nothing else touches `to`, and no two threads write one element.
     pub unsafe fn new(to: &mut [f32]) -> Self {

@@ -14,6 +14,7 @@ pub use options::ReadOptions;
 
 use super::{ChannelOrder, Model, Provenance, Roles};
 use crate::error::{Error, Result};
+use crate::memory::in_own_pages;
 use candle_core::Device;
 use format::{Hints, endings, read};
 use onnx::Refusal;
@@ -90,7 +91,7 @@ pub fn open(place: &str, id: &str, options: &ReadOptions, device: &Device) -> Re
     let input = preprocessing::input(&path, &found.imported.input, &found.usual, options, &mut assumed)?;
     let output = scores::output(&path, &found.imported, found.labels.as_ref(), options, &mut assumed)?;
     let scores = output.as_ref().map(|output| output.scores);
-    let graph = onnx::network(&found.imported, scores, device).map_err(refused)?;
+    let graph = in_own_pages(|| onnx::network(&found.imported, scores, device)).map_err(refused)?;
     let graph_file = found.format == "onnx";
     let provenance = Provenance {
         file: found.file.file_name().unwrap_or_default().to_string_lossy().into_owned(),

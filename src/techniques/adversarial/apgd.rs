@@ -19,11 +19,11 @@ pub(super) struct Apgd {
     before: Option<Tensor>,
     best: Option<Tensor>,
     best_gradient: Option<Tensor>,
-    course: Course,
+    schedule: StepSchedule,
 }
 
 #[derive(Clone, Serialize, Deserialize)]
-struct Course {
+struct StepSchedule {
     steps: usize,
     made: usize,
     step_size: f64,
@@ -41,7 +41,7 @@ struct Course {
 impl Apgd {
     pub fn new(norm: Norm, epsilon: f64, steps: usize) -> Self {
         let stretch = share(steps, 0.22);
-        let course = Course {
+        let schedule = StepSchedule {
             steps,
             made: 0,
             step_size: 2.0 * epsilon,
@@ -53,7 +53,7 @@ impl Apgd {
             best_at_checkpoint: f64::MIN,
             halved: true,
         };
-        Self { norm, before: None, best: None, best_gradient: None, course }
+        Self { norm, before: None, best: None, best_gradient: None, schedule }
     }
 
     /// A random picture at distance ε.
@@ -70,38 +70,39 @@ impl Apgd {
     }
 
     pub fn is_over(&self) -> bool {
-        self.course.made >= self.course.steps
+        self.schedule.made >= self.schedule.steps
     }
 
     /// The next picture.
     pub fn next(&mut self, example: &Example, epsilon: f64, x: &Tensor, at: &LossAt) -> Result<Tensor> {
-        let course = &mut self.course;
-        if course.made > 0 && at.value > course.last {
-            course.raised += 1;
+        let schedule = &mut self.schedule;
+        if schedule.made > 0 && at.value > schedule.last {
+            schedule.raised += 1;
         }
-        course.last = at.value;
-        if at.value > course.best {
-            course.best = at.value;
+        schedule.last = at.value;
+        if at.value > schedule.best {
+            schedule.best = at.value;
             (self.best, self.best_gradient) = (Some(x.clone()), Some(at.gradient.clone()));
         }
         let (mut x, mut gradient) = (x.clone(), at.gradient.clone());
-        if course.made >= course.checkpoint {
-            let few = (course.raised as f64) < ENOUGH * course.stretch as f64;
-            let stuck = !course.halved && course.best <= course.best_at_checkpoint;
-            course.halved = few || stuck;
-            if course.halved {
-                course.step_size /= 2.0;
+        if schedule.made >= schedule.checkpoint {
+            let few = (schedule.raised as f64) < ENOUGH * schedule.stretch as f64;
+            let stuck = !schedule.halved && schedule.best <= schedule.best_at_checkpoint;
+            schedule.halved = few || stuck;
+            if schedule.halved {
+                schedule.step_size /= 2.0;
                 if let (Some(best), Some(best_gradient)) = (&self.best, &self.best_gradient) {
                     (x, gradient) = (best.clone(), best_gradient.clone());
                 }
             }
-            course.stretch = course.stretch.saturating_sub(share(course.steps, 0.03)).max(share(course.steps, 0.06));
-            course.checkpoint += course.stretch;
-            course.best_at_checkpoint = course.best;
-            course.raised = 0;
+            schedule.stretch =
+                schedule.stretch.saturating_sub(share(schedule.steps, 0.03)).max(share(schedule.steps, 0.06));
+            schedule.checkpoint += schedule.stretch;
+            schedule.best_at_checkpoint = schedule.best;
+            schedule.raised = 0;
         }
-        course.made += 1;
-        let step = (self.norm.direction(&gradient)? * course.step_size)?;
+        schedule.made += 1;
+        let step = (self.norm.direction(&gradient)? * schedule.step_size)?;
         let straight = self.norm.project(&(&x + step)?, &example.original, epsilon)?;
         let next = match &self.before {
             Some(before) => {
@@ -117,7 +118,7 @@ impl Apgd {
 
     pub fn save(&self) -> State {
         let state = State::default().with_some("before", self.before.as_ref()).with_some("best", self.best.as_ref());
-        state.with_some("best_gradient", self.best_gradient.as_ref()).with_value("course", &self.course)
+        state.with_some("best_gradient", self.best_gradient.as_ref()).with_value("schedule", &self.schedule)
     }
 
     pub fn load(norm: Norm, state: &State) -> Result<Self> {
@@ -127,7 +128,7 @@ impl Apgd {
             before: tensor("before"),
             best: tensor("best"),
             best_gradient: tensor("best_gradient"),
-            course: state.value("course")?,
+            schedule: state.value("schedule")?,
         })
     }
 }

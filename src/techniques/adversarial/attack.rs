@@ -1,6 +1,6 @@
 //! What attacks have in common: the technique around a [`Rule`], and the optimisation that follows it.
 
-use super::super::optimisation::{Course, Look, Optimisation, OptimisationJob};
+use super::super::optimisation::{Iteration, Look, Optimisation, OptimisationJob};
 use super::super::stopping;
 use super::change::{Norms, magnified};
 use super::criterion::Criterion;
@@ -243,17 +243,17 @@ impl Optimisation for RunningAttack {
         self.rule.total(&self.example, &self.params)
     }
 
-    fn update(&mut self, seen: LossAt, _: &mut Course) -> Result<Vec<String>> {
+    fn update(&mut self, seen: LossAt, _: &mut Iteration) -> Result<Vec<String>> {
         self.x = self.rule.next(&self.example, &self.params, &self.x, &seen)?;
         Ok(self.rule.note().into_iter().collect())
     }
 
-    fn look(&mut self, course: &Course) -> Result<Look<LossAt>> {
+    fn look(&mut self, iteration: &Iteration) -> Result<Look<LossAt>> {
         let seen = self.loss()?;
         let mut notes = vec![];
         if self.example.is_met(&seen.logits) {
             if self.iterations.is_none() {
-                self.iterations = Some(course.step);
+                self.iterations = Some(iteration.step);
                 notes.push(self.flip(&seen.logits));
             }
             self.consider()?;
@@ -271,16 +271,16 @@ impl Optimisation for RunningAttack {
         })
     }
 
-    fn verdict(&mut self, course: &Course, look: &Look<LossAt>) -> Option<&'static str> {
+    fn verdict(&mut self, iteration: &Iteration, look: &Look<LossAt>) -> Option<&'static str> {
         let enough = self.rule.pick() == Pick::First && self.kept.is_some();
         if enough || self.rule.is_finished() {
             Some(if self.kept.is_some() { "success" } else { "exhausted" })
-        } else if course.step >= self.total() {
+        } else if iteration.step >= self.total() {
             Some("steps")
-        } else if course.step == 0 {
+        } else if iteration.step == 0 {
             None
         } else {
-            stopping::early(&self.params, course.step, &course.watch, look.probability)
+            stopping::early(&self.params, iteration.step, &iteration.watch, look.probability)
         }
     }
 
@@ -289,14 +289,20 @@ impl Optimisation for RunningAttack {
         Ok(())
     }
 
-    fn set(&mut self, params: &Params, aim: &Aim, course: &mut Course, seen: &mut Option<LossAt>) -> Result<()> {
+    fn set(
+        &mut self,
+        params: &Params,
+        aim: &Aim,
+        iteration: &mut Iteration,
+        seen: &mut Option<LossAt>,
+    ) -> Result<()> {
         if aim.target != self.example.criterion.target {
             self.example.check_target("target", aim.target)?;
             self.example.criterion.target = aim.target;
             // What was reached and seen was another goal.
             (self.iterations, self.kept) = (None, None);
             *seen = seen.take().map(|_| self.loss()).transpose()?;
-            course.watch.forget();
+            iteration.watch.forget();
         }
         self.params = params.clone();
         Ok(())

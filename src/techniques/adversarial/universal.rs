@@ -1,7 +1,7 @@
 //! One perturbation that fools the model on many photos.
 
 use super::super::classifier::{classify, finite, logits_and_gradient, logits_of, seen_by};
-use super::super::optimisation::{Course, Look, Optimisation, OptimisationJob};
+use super::super::optimisation::{Iteration, Look, Optimisation, OptimisationJob};
 use super::super::stopping::{PLATEAU, early};
 use super::budget::{EPSILON, STEP_SIZE};
 use super::change::{Norms, magnified};
@@ -171,8 +171,8 @@ impl Optimisation for UniversalPerturbation {
         self.params.count("passes") * self.batches()
     }
 
-    fn look(&mut self, course: &Course) -> Result<Look<Tensor>> {
-        let (margin, gradient) = self.margins(course.step)?;
+    fn look(&mut self, iteration: &Iteration) -> Result<Look<Tensor>> {
+        let (margin, gradient) = self.margins(iteration.step)?;
         let fooled = self.fooled();
         let note = || format!("{:.0} % fooled", 100.0 * fooled);
         Ok(Look {
@@ -181,11 +181,11 @@ impl Optimisation for UniversalPerturbation {
             figures: vec![("fooled", fooled), ("margin", margin)],
             logits: None,
             probability: None,
-            notes: self.pass_ends(course.step).then(note).into_iter().collect(),
+            notes: self.pass_ends(iteration.step).then(note).into_iter().collect(),
         })
     }
 
-    fn update(&mut self, gradient: Tensor, _: &mut Course) -> Result<Vec<String>> {
+    fn update(&mut self, gradient: Tensor, _: &mut Iteration) -> Result<Vec<String>> {
         let epsilon = self.params.float("epsilon") as f32;
         self.momentum = ((&self.momentum * MOMENTUM)? + gradient)?;
         let moved = (&self.change + (Norm::Linf.direction(&self.momentum)? * self.params.float("step_size"))?)?;
@@ -193,13 +193,13 @@ impl Optimisation for UniversalPerturbation {
         Ok(vec![])
     }
 
-    fn verdict(&mut self, course: &Course, _: &Look<Tensor>) -> Option<&'static str> {
-        if self.pass_ends(course.step) && self.fooled_enough() {
+    fn verdict(&mut self, iteration: &Iteration, _: &Look<Tensor>) -> Option<&'static str> {
+        if self.pass_ends(iteration.step) && self.fooled_enough() {
             Some("enough are fooled")
-        } else if course.step >= self.total() {
+        } else if iteration.step >= self.total() {
             Some("steps")
         } else {
-            early(&self.params, course.step, &course.watch, None)
+            early(&self.params, iteration.step, &iteration.watch, None)
         }
     }
 
@@ -214,7 +214,7 @@ impl Optimisation for UniversalPerturbation {
         Ok(())
     }
 
-    fn set(&mut self, params: &Params, _: &Aim, _: &mut Course, _: &mut Option<Tensor>) -> Result<()> {
+    fn set(&mut self, params: &Params, _: &Aim, _: &mut Iteration, _: &mut Option<Tensor>) -> Result<()> {
         self.params = params.clone();
         Ok(())
     }

@@ -34,7 +34,8 @@ impl Estimation {
         method.check(&model)?;
         let layer = method.layer_of(&model, context.layer.as_ref())?;
         let (picture, input) = seen_by(&model, &photo)?;
-        let passes = Passes::new(model, picture, input, std::slice::from_ref(&layer), method.wanted(&layer))?;
+        let (wanted, reaches) = (method.wanted(&layer), vec![method.reaches(&layer)]);
+        let passes = Passes::new(model, picture, input, std::slice::from_ref(&layer), wanted, reaches)?;
         let subject = Subject::of(Arc::new(passes), context.class, layer, context.seed)?;
         Self::new(method, subject, params)
     }

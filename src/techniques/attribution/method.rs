@@ -154,6 +154,11 @@ impl Method {
         }
     }
 
+    /// The layers before which it differentiates nothing, given its own.
+    pub(in crate::techniques) fn reaches(&self, layer: &LayerName) -> LayerName {
+        if self.is_cam() { layer.clone() } else { LayerName::INPUT.into() }
+    }
+
     /// Whether it is nothing but a formula over a layer's activations and gradient.
     #[must_use]
     pub fn is_cam(&self) -> bool {

@@ -27,23 +27,26 @@ pub(in crate::techniques) struct Passes {
     activations: Activations,
     /// Where ∂z is wanted, besides what is asked for later: one backward pass serves them all.
     wanted: Vec<LayerName>,
+    /// The layers before which no ∂z will be asked for.
+    reaches: Vec<LayerName>,
     gradients: Mutex<HashMap<usize, Arc<Gradients>>>,
     planes: Mutex<HashMap<(usize, LayerName), Arc<Planes>>>,
 }
 
 impl Passes {
-    /// The forward pass over `input`, with `layers` tapped; gradients at `wanted` come together.
+    /// The forward pass over `input`, with `layers` tapped; gradients at `wanted` come together, and none is asked for before `reaches`.
     pub fn new(
         model: Arc<Model>,
         picture: Picture,
         input: Tensor,
         layers: &[LayerName],
         wanted: Vec<LayerName>,
+        reaches: Vec<LayerName>,
     ) -> Result<Self> {
         let output = model.info.classes()?.clone();
         let mut taps = vec![LayerName::LOGITS.into()];
         taps.extend(layers.iter().cloned());
-        let activations = model.graph.forward(&input, &taps)?;
+        let activations = model.graph.forward_for(&input, &taps, &reaches)?;
         let logits = finite(&model, activations.logits()?.flatten_all()?.to_vec1::<f32>()?)?;
         Ok(Self {
             model,
@@ -53,6 +56,7 @@ impl Passes {
             logits,
             activations,
             wanted,
+            reaches,
             gradients: Mutex::default(),
             planes: Mutex::default(),
         })
@@ -101,8 +105,9 @@ impl Subject {
     /// The same question about another input, or to another model.
     pub fn asked_of(&self, model: &Arc<Model>, input: &Tensor) -> Result<Self> {
         let layers = std::slice::from_ref(&self.layer);
-        let wanted = self.passes.wanted.clone();
-        let passes = Passes::new(model.clone(), self.passes.picture.clone(), input.clone(), layers, wanted)?;
+        let (wanted, reaches) = (self.passes.wanted.clone(), self.passes.reaches.clone());
+        let picture = self.passes.picture.clone();
+        let passes = Passes::new(model.clone(), picture, input.clone(), layers, wanted, reaches)?;
         Ok(Self { passes: Arc::new(passes), ..self.clone() })
     }
 
@@ -183,9 +188,9 @@ impl Subject {
     /// ∂z_c/∂ at the layers `wrt` for each input of a batch `[N, C, H, W]`, with the layer's activations.
     pub fn gradients_of(&self, batch: &Tensor, wrt: &LayerName) -> Result<(Activations, Tensor)> {
         let output: LayerName = LayerName::LOGITS.into();
-        let activations = self.model().graph.forward(batch, &[output.clone(), wrt.clone()])?;
-        let seed = class_seed(batch.dim(0)?, self.passes.logits.len(), self.class, self.model().device())?;
         let wanted = std::slice::from_ref(wrt);
+        let activations = self.model().graph.forward_for(batch, &[output.clone(), wrt.clone()], wanted)?;
+        let seed = class_seed(batch.dim(0)?, self.passes.logits.len(), self.class, self.model().device())?;
         let gradients = self.model().graph.backward(&activations, &[(output, seed)], wanted, ReluRule::Standard)?;
         let gradient = gradients.get(wrt)?.clone();
         Ok((activations, gradient))

@@ -1,7 +1,7 @@
 //! Infidelity: whether the map foretells what removing a patch costs.
 
 use super::super::attribution::BATCH;
-use super::metric::{Case, Measure, Metric, Score};
+use super::metric::{Case, Measure, Metric};
 use crate::error::Result;
 use crate::optim::step_rng;
 use candle_core::Tensor;
@@ -19,7 +19,7 @@ pub(super) static METRIC: Metric = Metric {
     about: "how badly the map foretells what removing a random square costs",
     definition: "min over β ≥ 0 of E[(β·Σ_square map − Δz_c)²]/E[Δz_c²] over 80 random squares set to 0; 0 foretells all, 1 nothing",
     reference: "Yeh et al. 2019, arXiv:1901.09392",
-    scores: &[Score { name: "infidelity", more_is_better: Some(false) }],
+    scores: &["infidelity"],
     start: |_| Ok(Some(Box::new(Infidelity::default()))),
 };
 

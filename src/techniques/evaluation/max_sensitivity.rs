@@ -1,6 +1,6 @@
 //! Max-sensitivity: how much the map changes when the photo hardly does.
 
-use super::metric::{Case, Measure, Metric, Score};
+use super::metric::{Case, Measure, Metric};
 use crate::error::Result;
 use crate::imaging::HeatMap;
 use crate::optim::step_rng;
@@ -18,7 +18,7 @@ pub(super) static METRIC: Metric = Metric {
     about: "how much the map changes when the photo hardly does",
     definition: "max over 10 δ uniform in ± 0.02 of ‖map(x + δ) − map(x)‖/‖map(x)‖",
     reference: "Yeh et al. 2019, arXiv:1901.09392",
-    scores: &[Score { name: "max_sensitivity", more_is_better: Some(false) }],
+    scores: &["max_sensitivity"],
     start: |_| Ok(Some(Box::new(MaxSensitivity::default()))),
 };
 

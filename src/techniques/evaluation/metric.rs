@@ -19,22 +19,13 @@ pub struct Metric {
     pub definition: &'static str,
     /// Where it comes from.
     pub reference: &'static str,
-    /// The scores it gives.
-    pub scores: &'static [Score],
+    /// The names of the scores it gives, each declared in [`crate::techniques::figure`].
+    pub scores: &'static [&'static str],
     pub(super) start: fn(&Case) -> Started,
 }
 
 /// A metric ready for its first update, or nothing where it has nothing to measure.
 pub(super) type Started = Result<Option<Box<dyn Measure>>>;
-
-/// A number that a metric gives.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Score {
-    /// Its name in `run.json`.
-    pub name: &'static str,
-    /// Whether more is better; `None` where neither is.
-    pub more_is_better: Option<bool>,
-}
 
 /// A map and what it came from.
 pub(super) struct Case {

@@ -12,5 +12,5 @@ mod road;
 mod sparseness;
 
 pub use job::{Evaluation, evaluate};
-pub use metric::{Metric, Score};
-pub use registry::{METRICS, metric, score};
+pub use metric::Metric;
+pub use registry::{METRICS, metric};

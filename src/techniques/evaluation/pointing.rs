@@ -1,6 +1,6 @@
 //! Pointing: whether the map points at the thing.
 
-use super::metric::{Case, Measure, Metric, Score};
+use super::metric::{Case, Measure, Metric};
 use crate::error::Result;
 
 /// Against a box around the thing: `pointing` is 1 if the map's maximum lies inside it (within 15 pixels, as in the
@@ -11,10 +11,7 @@ pub(super) static METRIC: Metric = Metric {
     about: "whether the map points into the box given for the thing",
     definition: "1 if argmax of the map lies in the box (± 15 px), else 0; and the share of its positive values inside",
     reference: "Zhang et al. 2016, arXiv:1608.00507",
-    scores: &[
-        Score { name: "pointing", more_is_better: Some(true) },
-        Score { name: "energy_inside", more_is_better: Some(true) },
-    ],
+    scores: &["pointing", "energy_inside"],
     start: |case| Ok(case.target.map(|_| Box::new(Pointing::default()) as Box<dyn Measure>)),
 };
 

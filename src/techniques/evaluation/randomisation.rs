@@ -1,7 +1,7 @@
 //! Layer randomisation: whether the map depends on what the model has learned.
 
 use super::super::similarity::rank_correlation;
-use super::metric::{Case, Measure, Metric, Score};
+use super::metric::{Case, Measure, Metric};
 use crate::error::Result;
 use crate::graph::LayerName;
 use crate::imaging::HeatMap;
@@ -16,7 +16,7 @@ pub(super) static METRIC: Metric = Metric {
     about: "how much the map stays the same when the model's layers are randomised, from the output down",
     definition: "mean rank correlation of the map with that of the model with its last 1, 2, … layers drawn anew",
     reference: "Adebayo et al. 2018, arXiv:1810.03292",
-    scores: &[Score { name: "randomisation", more_is_better: Some(false) }],
+    scores: &["randomisation"],
     start: |case| {
         let mut layers = case.subject.model().graph.parametric_layers();
         layers.reverse();

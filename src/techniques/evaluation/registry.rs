@@ -1,6 +1,6 @@
 //! Every metric there is.
 
-use super::metric::{Metric, Score};
+use super::metric::Metric;
 use super::{infidelity, max_sensitivity, pointing, randomisation, removal, road, sparseness};
 use crate::error::{Error, Result, did_you_mean};
 
@@ -27,8 +27,15 @@ pub fn metric(id: &str) -> Result<&'static Metric> {
     })
 }
 
-/// The score called `name`.
-#[must_use]
-pub fn score(name: &str) -> Option<Score> {
-    METRICS.iter().flat_map(|m| m.scores).find(|s| s.name == name).copied()
+#[cfg(test)]
+mod tests {
+    use super::METRICS;
+    use crate::techniques::figure;
+
+    #[test]
+    fn scores_are_declared_with_their_better_end() {
+        for name in METRICS.iter().flat_map(|metric| metric.scores) {
+            assert!(figure(name).name == *name && figure(name).more_is_better.is_some(), "{name}");
+        }
+    }
 }

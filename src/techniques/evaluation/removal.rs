@@ -1,7 +1,7 @@
 //! Deletion and insertion: what becomes of the class when the important pixels go, or come.
 
 use super::super::attribution::BATCH;
-use super::metric::{Case, Measure, Metric, Score, area};
+use super::metric::{Case, Measure, Metric, area};
 use crate::error::Result;
 use crate::optim::gaussian_blur;
 use candle_core::Tensor;
@@ -18,10 +18,7 @@ pub(super) static METRIC: Metric = Metric {
     definition: "area under p(c) over as many steps of equal area as the input has rows: pixels set to 0 by falling importance (deletion, less is \
                  better); brought into the photo blurred by σ = 5 px (insertion, more is better)",
     reference: "Petsiuk, Das & Saenko 2018, arXiv:1806.07421",
-    scores: &[
-        Score { name: "deletion_auc", more_is_better: Some(false) },
-        Score { name: "insertion_auc", more_is_better: Some(true) },
-    ],
+    scores: &["deletion_auc", "insertion_auc"],
     start: |case| {
         let nothing = case.subject.input().zeros_like()?;
         let blurred = gaussian_blur(case.subject.input(), BLUR)?;

@@ -1,6 +1,6 @@
 //! ROAD: removal that leaves no hole to see.
 
-use super::metric::{Case, Measure, Metric, Score};
+use super::metric::{Case, Measure, Metric};
 use crate::error::Result;
 use crate::optim::{noise, step_rng};
 use candle_core::{Device, Tensor};
@@ -33,7 +33,7 @@ pub(super) static METRIC: Metric = Metric {
     definition: "mean over 10…90 % of (p(c | least important removed) − p(c | most important removed))/2, removed pixels \
                  imputed linearly from their neighbours with noise",
     reference: "Rong et al. 2022, arXiv:2202.00449",
-    scores: &[Score { name: "road", more_is_better: Some(true) }],
+    scores: &["road"],
     start: |case| Ok(Some(Box::new(Road { order: case.order(), sum: 0.0 }))),
 };
 

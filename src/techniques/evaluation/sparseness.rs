@@ -1,6 +1,6 @@
 //! Sparseness: whether few pixels carry the map.
 
-use super::metric::{Case, Measure, Metric, Score};
+use super::metric::{Case, Measure, Metric};
 use crate::error::Result;
 
 /// The Gini index of the map's magnitudes at its own resolution: 0 where all are alike, towards 1 where one is all.
@@ -9,7 +9,7 @@ pub(super) static METRIC: Metric = Metric {
     about: "whether few places carry the map",
     definition: "Gini index of |map|",
     reference: "Chalasani et al. 2020, arXiv:1810.06583",
-    scores: &[Score { name: "sparseness", more_is_better: Some(true) }],
+    scores: &["sparseness"],
     start: |_| Ok(Some(Box::new(Sparseness(0.0)))),
 };
 

@@ -1,6 +1,6 @@
 //! The optimisation that paints: from small to full size, by Adam or L-BFGS, with averaged iterates.
 
-use super::super::optimisation::{Course, Look, Optimisation, Seen};
+use super::super::optimisation::{Iteration, Look, Optimisation, Seen};
 use super::colours::coloured_as;
 use super::objective::{Losses, Objective, Recipe, Weights};
 use crate::error::Result;
@@ -133,10 +133,10 @@ impl Transfer {
     }
 
     /// Goes on at the next size, with everything that was learned.
-    fn grow(&mut self, course: &mut Course) -> Result<()> {
+    fn grow(&mut self, iteration: &mut Iteration) -> Result<()> {
         let shown = self.shown()?;
         self.scale += 1;
-        self.began = course.step;
+        self.began = iteration.step;
         let size = self.enter()?;
         self.x = self.masked(bilinear(&shown, size, Corners::Centred)?.clamp(0f32, 1f32)?)?;
         self.average = (self.x.zeros_like()?, 0.0);
@@ -150,7 +150,7 @@ impl Transfer {
             Optimiser::Lbfgs(_) => Optimiser::Lbfgs(Lbfgs::default()),
         };
         self.ahead = None;
-        course.watch.forget();
+        iteration.watch.forget();
         Ok(())
     }
 
@@ -242,7 +242,7 @@ impl Optimisation for Transfer {
         &self.setup.params
     }
 
-    fn look(&mut self, _: &Course) -> Result<Look<Losses>> {
+    fn look(&mut self, _: &Iteration) -> Result<Look<Losses>> {
         let found = match self.ahead.take() {
             Some(found) => found,
             None => self.objective.evaluate(&self.x, &self.weights())?,
@@ -253,27 +253,31 @@ impl Optimisation for Transfer {
         Ok(Look { seen: found, objective, figures, logits: None, probability: None, notes: vec![] })
     }
 
-    fn update(&mut self, found: Losses, course: &mut Course) -> Result<Vec<String>> {
+    fn update(&mut self, found: Losses, iteration: &mut Iteration) -> Result<Vec<String>> {
         self.step(found)?;
-        let flat = course.watch.is_flat(&self.setup.params, course.step);
-        if self.is_last_size() || (course.step - self.began < self.share() && !flat) {
+        let flat = iteration.watch.is_flat(&self.setup.params, iteration.step);
+        if self.is_last_size() || (iteration.step - self.began < self.share() && !flat) {
             return Ok(vec![]);
         }
-        self.grow(course)?;
+        self.grow(iteration)?;
         Ok(vec![format!("{}×{}", self.photo.width, self.photo.height)])
     }
 
-    fn verdict(&mut self, course: &Course, _: &Look<Losses>) -> Option<&'static str> {
-        let flat = course.watch.is_flat(&self.setup.params, course.step);
-        if course.step >= self.total() { Some("steps") } else { (flat && self.is_last_size()).then_some("plateau") }
+    fn verdict(&mut self, iteration: &Iteration, _: &Look<Losses>) -> Option<&'static str> {
+        let flat = iteration.watch.is_flat(&self.setup.params, iteration.step);
+        if iteration.step >= self.total() {
+            Some("steps")
+        } else {
+            (flat && self.is_last_size()).then_some("plateau")
+        }
     }
 
-    fn set(&mut self, params: &Params, _: &Aim, course: &mut Course, seen: &mut Option<Losses>) -> Result<()> {
+    fn set(&mut self, params: &Params, _: &Aim, iteration: &mut Iteration, seen: &mut Option<Losses>) -> Result<()> {
         let before = self.weights();
         self.setup.params = params.clone();
         if self.weights() != before {
             // Losses and curvature of the old weights say nothing of the new ones.
-            course.watch.forget();
+            iteration.watch.forget();
             if let Optimiser::Lbfgs(lbfgs) = &mut self.optimiser {
                 *lbfgs = Lbfgs::default();
                 *seen = seen.take().map(|_| self.objective.evaluate(&self.x, &self.weights())).transpose()?;

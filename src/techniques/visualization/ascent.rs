@@ -1,7 +1,7 @@
 //! Normalised ascent on pixels: class visualization as in Stanford's CS231n.
 
 use super::super::classifier::logits_and_gradient;
-use super::super::optimisation::{Course, Look, Optimisation};
+use super::super::optimisation::{Iteration, Look, Optimisation};
 use crate::error::Result;
 use crate::model::{Model, Output};
 use crate::optim::{gaussian_blur, jitter, noise, step_rng, unit};
@@ -64,8 +64,8 @@ impl Optimisation for Ascent {
         &self.params
     }
 
-    fn look(&mut self, course: &Course) -> Result<Look<Tensor>> {
-        let (logits, gradient) = self.gradient(course.step)?;
+    fn look(&mut self, iteration: &Iteration) -> Result<Look<Tensor>> {
+        let (logits, gradient) = self.gradient(iteration.step)?;
         let penalty = self.params.float("l2") * f64::from(self.x.sqr()?.sum_all()?.to_scalar::<f32>()?);
         let score = f64::from(logits[self.class]);
         let probability = self.output.has_probabilities().then(|| self.output.probability(&logits, self.class));
@@ -79,20 +79,20 @@ impl Optimisation for Ascent {
         })
     }
 
-    fn update(&mut self, gradient: Tensor, course: &mut Course) -> Result<Vec<String>> {
+    fn update(&mut self, gradient: Tensor, iteration: &mut Iteration) -> Result<Vec<String>> {
         let moved = (&self.x + (unit(&gradient)? * self.params.float("step_size"))?)?;
         self.x = self.model.input().clamp_input(&moved)?;
         let (every, sigma) = (self.params.count("blur_every"), self.params.float("blur_sigma"));
-        if every > 0 && course.step.is_multiple_of(every) && sigma > 0.0 {
+        if every > 0 && iteration.step.is_multiple_of(every) && sigma > 0.0 {
             self.x = gaussian_blur(&self.x, sigma)?;
         }
         Ok(vec![])
     }
 
-    fn set(&mut self, params: &Params, aim: &Aim, course: &mut Course, _: &mut Option<Tensor>) -> Result<()> {
+    fn set(&mut self, params: &Params, aim: &Aim, iteration: &mut Iteration, _: &mut Option<Tensor>) -> Result<()> {
         if let Some(class) = aim.class.filter(|class| *class != self.class) {
             self.class = self.output.labels.check(class)?;
-            course.watch.forget();
+            iteration.watch.forget();
         }
         self.params = params.clone();
         Ok(())

@@ -1,6 +1,6 @@
 //! DeepDream: a photo in which the model finds more and more of what a layer knows.
 
-use super::super::optimisation::{Course, Look, Optimisation, OptimisationJob};
+use super::super::optimisation::{Iteration, Look, Optimisation, OptimisationJob};
 use super::super::stopping::PLATEAU;
 use super::response::{Response, Unit, look};
 use crate::error::{Error, Result};
@@ -149,9 +149,9 @@ impl Optimisation for Dream {
         self.octaves.count * self.params.count("octave_steps")
     }
 
-    fn look(&mut self, course: &Course) -> Result<Look<Tensor>> {
+    fn look(&mut self, iteration: &Iteration) -> Result<Look<Tensor>> {
         let reach = (self.params.count("jitter") as i32).min(self.x.dim(2)?.min(self.x.dim(3)?) as i32 / 2);
-        let mut rng = step_rng(self.seed, course.step + 1);
+        let mut rng = step_rng(self.seed, iteration.step + 1);
         let (dy, dx) = (rng.random_range(-reach..=reach), rng.random_range(-reach..=reach));
         let input = self.model.input();
         let shifted = input.input_from_pixels(&jitter(&self.x, dy, dx)?)?;
@@ -159,32 +159,32 @@ impl Optimisation for Dream {
         let gradient = jitter(&input.gradient_at_pixels(&found.gradient)?, -dy, -dx)?;
         let score = found.scores[0];
         let figures = vec![("score", score)];
-        let alone = course.step == 0 && self.octaves.count < self.params.count("octaves");
+        let alone = iteration.step == 0 && self.octaves.count < self.params.count("octaves");
         let notes = alone.then(|| "one octave: this model takes one size only".to_owned()).into_iter().collect();
         Ok(Look { seen: gradient, objective: -score, figures, logits: None, probability: None, notes })
     }
 
-    fn update(&mut self, gradient: Tensor, course: &mut Course) -> Result<Vec<String>> {
+    fn update(&mut self, gradient: Tensor, iteration: &mut Iteration) -> Result<Vec<String>> {
         let mean = f64::from(gradient.abs()?.mean_all()?.to_scalar::<f32>()?).max(1e-20);
         let moved = (&self.x + (gradient * (self.params.float("step_size") / mean))?)?;
         self.x = moved.clamp(0f32, 1f32)?;
-        let due = course.step / self.params.count("octave_steps");
-        if due <= self.octave || course.step >= self.total() {
+        let due = iteration.step / self.params.count("octave_steps");
+        if due <= self.octave || iteration.step >= self.total() {
             return Ok(vec![]);
         }
         self.grow()?;
-        course.watch.forget();
+        iteration.watch.forget();
         let (height, width) = self.octaves.size(self.octave);
         Ok(vec![format!("octave {width}×{height}")])
     }
 
-    fn set(&mut self, params: &Params, aim: &Aim, course: &mut Course, _: &mut Option<Tensor>) -> Result<()> {
+    fn set(&mut self, params: &Params, aim: &Aim, iteration: &mut Iteration, _: &mut Option<Tensor>) -> Result<()> {
         let response = response(&self.model, params, aim)?;
         response.check(&self.model, self.octaves.size(self.octave))?;
         self.params = params.clone();
         if response.layer != self.response.layer || response.unit != self.response.unit {
             self.response = response;
-            course.watch.forget();
+            iteration.watch.forget();
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! Pictures optimised by Adam on their parameterisation, seen through random transformations.
 
-use super::super::optimisation::{Course, Look, Optimisation};
+use super::super::optimisation::{Iteration, Look, Optimisation};
 use super::response::{Found, Response, Unit, look};
 use crate::error::Result;
 use crate::imaging::montage;
@@ -124,8 +124,8 @@ impl Optimisation for ImageOptimisation {
         &self.params
     }
 
-    fn look(&mut self, course: &Course) -> Result<Look<Tensor>> {
-        let (found, tv, gradient) = self.responses_at(course.step)?;
+    fn look(&mut self, iteration: &Iteration) -> Result<Look<Tensor>> {
+        let (found, tv, gradient) = self.responses_at(iteration.step)?;
         let score = found.scores.iter().sum::<f64>() / found.scores.len() as f64;
         let mut figures = vec![("score", score), ("tv", tv)];
         if self.params.get("diversity").is_some() && self.responses.len() > 1 {
@@ -139,12 +139,12 @@ impl Optimisation for ImageOptimisation {
         Ok(Look { seen: gradient, objective: -score, figures, logits, probability: p, notes })
     }
 
-    fn update(&mut self, gradient: Tensor, _: &mut Course) -> Result<Vec<String>> {
+    fn update(&mut self, gradient: Tensor, _: &mut Iteration) -> Result<Vec<String>> {
         self.x = self.adam.step(&self.x, &gradient.neg()?, self.params.float("step_size"))?;
         Ok(vec![])
     }
 
-    fn set(&mut self, params: &Params, aim: &Aim, course: &mut Course, _: &mut Option<Tensor>) -> Result<()> {
+    fn set(&mut self, params: &Params, aim: &Aim, iteration: &mut Iteration, _: &mut Option<Tensor>) -> Result<()> {
         if *aim != self.aim {
             let responses = (self.make_responses)(params, aim)?;
             for response in &responses {
@@ -152,7 +152,7 @@ impl Optimisation for ImageOptimisation {
             }
             self.responses = responses;
             self.aim = aim.clone();
-            course.watch.forget();
+            iteration.watch.forget();
         }
         self.params = params.clone();
         Ok(())

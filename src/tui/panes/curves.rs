@@ -37,7 +37,7 @@ impl Pane for Curves {
             .take(3)
             .map(|m| Span::styled(printable(&format!(" ┆ {}: {} ", m.step, m.kind)), theme.changed()))
             .collect();
-        let title = if log { " curves (log) " } else { " curves " };
+        let title = format!(" curves{}{} ", unit(&drawn), if log { " (log)" } else { "" });
         let inside = framed(frame, area, app, false, title, Line::from(marks).right_aligned());
         let columns = LEGEND[usize::from(inside.width > 70)];
         let [plot, legend] =
@@ -111,6 +111,17 @@ fn is_probability(series: &Series) -> bool {
 fn together(series: &[Series]) -> Vec<&Series> {
     let probabilities: Vec<&Series> = series.iter().filter(|s| is_probability(s)).collect();
     if probabilities.is_empty() { series.iter().collect() } else { probabilities }
+}
+
+/// What all of them are measured in, to stand behind a title; nothing where they are not of one kind.
+fn unit(series: &[&Series]) -> String {
+    let units: Vec<&str> = series.iter().map(|s| figure(&s.name).unit).collect();
+    match units.split_first() {
+        Some((first, others)) if !first.is_empty() && others.iter().all(|unit| unit == first) => {
+            format!(" · {first}")
+        }
+        _ => String::new(),
+    }
 }
 
 fn wants_log(series: &[&Series]) -> bool {

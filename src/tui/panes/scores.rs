@@ -1,7 +1,7 @@
 //! What the metrics found so far, where the parameters stand otherwise.
 
 use super::pane::framed;
-use crate::techniques::evaluation::score;
+use crate::techniques::figure;
 use crate::tui::app::App;
 use crate::tui::text::{cut, short};
 use ratatui::Frame;
@@ -20,11 +20,7 @@ pub(super) fn render(frame: &mut Frame<'_>, area: Rect, app: &App) {
     );
     let width = inside.width as usize;
     let lines = app.snapshot().view.scores.iter().map(|(name, value)| {
-        let better = match score(name).and_then(|s| s.more_is_better) {
-            Some(true) => "↑",
-            Some(false) => "↓",
-            None => " ",
-        };
+        let better = figure(name).arrow();
         let value = short(*value);
         let name = cut(&name.replace('_', " "), width.saturating_sub(value.len() + 3));
         let gap = width.saturating_sub(name.chars().count() + value.chars().count() + 2);

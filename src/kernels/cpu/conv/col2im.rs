@@ -4,10 +4,10 @@
 //! every vector empty.
 
 use crate::kernels::cpu::buffer::Buffer;
-use crate::kernels::cpu::epilogue::{Epilogue, Tile};
+use crate::kernels::cpu::epilogue::{Epilogue, OutputTile};
 use crate::kernels::cpu::gemm::{Panels, Product};
 use crate::kernels::cpu::nhwc::Nhwc;
-use crate::kernels::cpu::output::Output;
+use crate::kernels::cpu::output::SharedOutput;
 use crate::kernels::cpu::simd::lanes;
 use crate::kernels::cpu::simd::{place, vectorised};
 use crate::kernels::geometry::Window;
@@ -67,7 +67,7 @@ pub(super) fn apply(
     let mut y = Buffer::any(x.n * out_h * out_w * groups * o);
     epilogue.check(y.len(), groups * o);
     // SAFETY: each line of each group is one task's.
-    let to = unsafe { Output::new(&mut y) };
+    let to = unsafe { SharedOutput::new(&mut y) };
     let sources = Sources::of(window, o, weights.columns());
     // What reaches into the neighbouring blocks is multiplied for each of them.
     let most = (x.n * out_h).div_ceil(2 * rayon::current_num_threads()).max(4 * window.y.extent());
@@ -109,7 +109,7 @@ struct Layer<'a> {
     o: usize,
     sources: Sources,
     epilogue: Epilogue<'a>,
-    to: Output,
+    to: SharedOutput,
 }
 
 impl Layer<'_> {
@@ -160,7 +160,7 @@ impl Layer<'_> {
         let a = &x.data()[(image * x.h + iy) * x.row()..][..x.row()];
         let a = &a[group * self.weights.rows()..];
         // SAFETY: the buffer is this task's.
-        let into = unsafe { Output::new(products) };
+        let into = unsafe { SharedOutput::new(products) };
         let (weights, matrix, epilogue) = (self.weights, group, Epilogue::default());
         let (lda, parts, rows, ldc) = (x.c, &[0], x.w, columns);
         Product { a, lda, rows, parts, weights, matrix, columns: range, channel: 0, at: 0, ldc, epilogue }.run(into);
@@ -194,13 +194,13 @@ vectorised! {
 
 vectorised! {
     /// Finishes a line of sums and writes it from `start` on.
-    fn finish<S>(s: S, sums: &[f32], to: Output, start: usize, epilogue: &Epilogue<'_>) {
+    fn finish<S>(s: S, sums: &[f32], to: SharedOutput, start: usize, epilogue: &Epilogue<'_>) {
         for from in (0..sums.len()).step_by(S::LANES) {
             let (n, at) = ((sums.len() - from).min(S::LANES), start + from);
             // SAFETY: the line lies in the output, which `apply` has checked the epilogue against.
             unsafe {
                 let v = s.load_up_to(place(sums, from, n), n);
-                epilogue.write::<S, 1, 1>(s, [[v]], to, Tile::one(0, at, n));
+                epilogue.write::<S, 1, 1>(s, [[v]], to, OutputTile::one(0, at, n));
             }
         }
     }
@@ -213,7 +213,7 @@ vectorised! {
         for (pixel, sums) in (pixel..).zip(sums.chunks(o)) {
             for channel in (0..o).step_by(S::LANES) {
                 let n = (o - channel).min(S::LANES);
-                let tile = Tile::one(first + channel, pixel * apart + first + channel, n);
+                let tile = OutputTile::one(first + channel, pixel * apart + first + channel, n);
                 // SAFETY: the pixel lies in the output, which `apply` has checked the epilogue against.
                 unsafe {
                     let v = s.load_up_to(place(sums, channel, n), n);

@@ -5,9 +5,9 @@
 //! registers. A gradient of a stride is done in phases: outputs that are `spread` apart read the same taps.
 
 use crate::kernels::cpu::buffer::Buffer;
-use crate::kernels::cpu::epilogue::{Epilogue, Tile};
+use crate::kernels::cpu::epilogue::{Epilogue, OutputTile};
 use crate::kernels::cpu::nhwc::Nhwc;
-use crate::kernels::cpu::output::Output;
+use crate::kernels::cpu::output::SharedOutput;
 use crate::kernels::cpu::simd::lanes;
 use crate::kernels::cpu::simd::{Simd, place, vectorised};
 use crate::kernels::geometry::{Axis, Window, gcd};
@@ -37,6 +37,12 @@ pub(super) fn pack(taps: usize, c: usize, weight: impl Fn(usize, usize) -> f32) 
     (0..c.next_multiple_of(lanes) * taps).map(|i| value(one(i))).collect()
 }
 
+/// What [`pack`] was given: the weight of a tap and channel.
+pub(super) fn unpack(packed: &[f32], taps: usize) -> impl Fn(usize, usize) -> f32 {
+    let lanes = lanes();
+    move |tap, channel| packed[(channel / lanes * taps + tap) * lanes + channel % lanes]
+}
+
 /// The same loops serve the forward pass and, with the kernel rotated, the gradient.
 pub(super) fn apply(x: &Nhwc, weights: &[f32], epilogue: Epilogue<'_>, window: &Window) -> Nhwc {
     let (out_h, out_w, c) = (window.y.output, window.x.output, x.c);
@@ -46,7 +52,7 @@ pub(super) fn apply(x: &Nhwc, weights: &[f32], epilogue: Epilogue<'_>, window: &
     let mut y = Buffer::any(x.n * out_h * out_w * c);
     epilogue.check(y.len(), c);
     // SAFETY: each task has its own lines and channels.
-    let to = unsafe { Output::new(&mut y) };
+    let to = unsafe { SharedOutput::new(&mut y) };
     let zeros = Buffer::zeros(c);
     let layer = Layer { x, weights, window, epilogue, zeros: &zeros, to };
     let lines = x.n * out_h;
@@ -73,7 +79,7 @@ struct Layer<'a> {
     epilogue: Epilogue<'a>,
     /// A pixel of the padding.
     zeros: &'a [f32],
-    to: Output,
+    to: SharedOutput,
 }
 
 /// The taps that output `phase` and those `spread` after it read.
@@ -150,7 +156,7 @@ vectorised! {
                     }
                 }
                 let pixel = line * ax.output + phase + first * ax.spread;
-                let tile = Tile {
+                let tile = OutputTile {
                     channel: 0,
                     at: pixel * l.x.c,
                     apart: ax.spread * l.x.c,
@@ -185,18 +191,18 @@ unsafe fn all_channels<S: Simd, const K: usize, const STEP: usize>(
     l: &Layer<'_>,
     inputs: &Inputs,
     taps: Taps,
-    tile: Tile,
+    tile: OutputTile,
     [from, to]: [usize; 2],
 ) {
     let mut channel = from;
     // SAFETY: the caller's promise; channels from..to are there.
     unsafe {
         while channel + S::LANES <= to {
-            one_vector::<S, K, STEP, true>(s, l, inputs, taps, Tile { channel, n: S::LANES, ..tile });
+            one_vector::<S, K, STEP, true>(s, l, inputs, taps, OutputTile { channel, n: S::LANES, ..tile });
             channel += S::LANES;
         }
         if channel < to {
-            one_vector::<S, K, STEP, false>(s, l, inputs, taps, Tile { channel, n: to - channel, ..tile });
+            one_vector::<S, K, STEP, false>(s, l, inputs, taps, OutputTile { channel, n: to - channel, ..tile });
         }
     }
 }
@@ -209,9 +215,9 @@ unsafe fn one_vector<S: Simd, const K: usize, const STEP: usize, const FULL: boo
     l: &Layer<'_>,
     inputs: &Inputs,
     taps: Taps,
-    tile: Tile,
+    tile: OutputTile,
 ) {
-    let Tile { channel, n, .. } = tile;
+    let OutputTile { channel, n, .. } = tile;
     let mut sums = [s.splat(0.0); TILE];
     let kernel = l.window.x.kernel;
     let weights = channel * l.window.y.kernel * kernel;
@@ -256,6 +262,6 @@ unsafe fn one_vector<S: Simd, const K: usize, const STEP: usize, const FULL: boo
                 }
             }
         }
-        l.epilogue.write::<S, TILE, 1>(s, sums.map(|v| [v]), l.to, Tile { at: tile.at + channel, ..tile });
+        l.epilogue.write::<S, TILE, 1>(s, sums.map(|v| [v]), l.to, OutputTile { at: tile.at + channel, ..tile });
     }
 }

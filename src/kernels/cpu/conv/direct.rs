@@ -5,7 +5,7 @@ use crate::kernels::cpu::buffer::Buffer;
 use crate::kernels::cpu::epilogue::Epilogue;
 use crate::kernels::cpu::gemm::{Panels, Product};
 use crate::kernels::cpu::nhwc::Nhwc;
-use crate::kernels::cpu::output::Output;
+use crate::kernels::cpu::output::SharedOutput;
 use crate::kernels::geometry::Window;
 use rayon::prelude::*;
 
@@ -29,6 +29,11 @@ pub(super) fn pack(
     })
 }
 
+/// What [`pack`] was given: the weight of a group's output, input and tap.
+pub(super) fn unpack(packed: &Panels, inputs: usize) -> impl Fn(usize, usize, usize, usize) -> f32 {
+    move |group, o, i, tap| packed.value(group, tap * inputs + i, o)
+}
+
 /// The layer over every image of `x`, with weights of [`pack`] for `groups` groups. The window does not spread.
 pub(super) fn apply(x: &Nhwc, weights: &Panels, groups: usize, epilogue: Epilogue<'_>, window: &Window) -> Nhwc {
     let (out_h, out_w, o) = (window.y.output, window.x.output, groups * weights.columns());
@@ -37,7 +42,7 @@ pub(super) fn apply(x: &Nhwc, weights: &Panels, groups: usize, epilogue: Epilogu
     assert_eq!(weights.rows(), window.y.kernel * window.x.kernel * (x.c / groups), "the weights fit the channels");
     assert!(window.y.spread == 1 && window.x.spread == 1, "the window does not spread");
     // SAFETY: tasks write different rows or columns.
-    let to = unsafe { Output::new(&mut y) };
+    let to = unsafe { SharedOutput::new(&mut y) };
     let layer = Layer { x, weights, groups, epilogue, window, to };
     if window.is_pointwise() || out_w < WIDE {
         layer.by_blocks();
@@ -53,7 +58,7 @@ struct Layer<'a> {
     groups: usize,
     epilogue: Epilogue<'a>,
     window: &'a Window,
-    to: Output,
+    to: SharedOutput,
 }
 
 impl Layer<'_> {

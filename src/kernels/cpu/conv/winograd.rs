@@ -6,10 +6,10 @@
 //! 0, ±1, ±2 and ∞. On activations of VGG16 a layer's relative error is about 1e-6 (docs/performance.md).
 
 use crate::kernels::cpu::buffer::Buffer;
-use crate::kernels::cpu::epilogue::{Epilogue, Tile};
+use crate::kernels::cpu::epilogue::{Epilogue, OutputTile};
 use crate::kernels::cpu::gemm::{Panels, Product};
 use crate::kernels::cpu::nhwc::Nhwc;
-use crate::kernels::cpu::output::Output;
+use crate::kernels::cpu::output::SharedOutput;
 use crate::kernels::cpu::simd::{Simd, place, vectorised};
 use crate::kernels::geometry::{Axis, Window};
 use rayon::prelude::*;
@@ -68,7 +68,7 @@ pub(super) fn apply(x: &Nhwc, weights: &Panels, epilogue: Epilogue<'_>, window: 
     epilogue.check(y.len(), o);
     assert_eq!(weights.rows(), x.c, "the weights fit the channels");
     // SAFETY: every pixel belongs to one tile, and every tile to one task at a time.
-    let to = unsafe { Output::new(&mut y) };
+    let to = unsafe { SharedOutput::new(&mut y) };
     let grid = [out_h.div_ceil(SIDE), out_w.div_ceil(SIDE)];
     let layer = Layer { x, weights, epilogue, window, grid, to };
     let tiles = x.n * grid[0] * grid[1];
@@ -92,7 +92,7 @@ struct Layer<'a> {
     window: &'a Window,
     /// Tiles down and across an image.
     grid: [usize; 2],
-    to: Output,
+    to: SharedOutput,
 }
 
 impl Layer<'_> {
@@ -103,7 +103,7 @@ impl Layer<'_> {
         let mut spread = Buffer::any(PARTS * before);
         let mut products = Buffer::any(PARTS * after);
         // SAFETY: these buffers are this task's own.
-        let (into, sums) = unsafe { (Output::new(&mut spread), Output::new(&mut products)) };
+        let (into, sums) = unsafe { (SharedOutput::new(&mut spread), SharedOutput::new(&mut products)) };
         for tile in from..to {
             transform(self, tile, into, (tile - from) * self.x.c, before);
         }
@@ -122,7 +122,7 @@ impl Layer<'_> {
         let mut spread = Buffer::any(PARTS * before);
         let mut products = Buffer::any(PARTS * after);
         // SAFETY: each tile's values are one task's, then each part and range of columns is one task's.
-        let (into, sums) = unsafe { (Output::new(&mut spread), Output::new(&mut products)) };
+        let (into, sums) = unsafe { (SharedOutput::new(&mut spread), SharedOutput::new(&mut products)) };
         (from..to).into_par_iter().with_min_len(4).for_each(|tile| {
             transform(self, tile, into, (tile - from) * self.x.c, before);
         });
@@ -148,7 +148,7 @@ impl Layer<'_> {
         count: usize,
         [before, after]: [usize; 2],
         columns: [usize; 2],
-        sums: Output,
+        sums: SharedOutput,
     ) {
         let c = self.x.c;
         let product = Product {
@@ -177,7 +177,7 @@ impl Layer<'_> {
 
 vectorised! {
     /// Bᵀ d B of one tile, into `into[at + part · step..]`.
-    fn transform<S>(s: S, layer: &Layer<'_>, tile: usize, into: Output, at: usize, step: usize) {
+    fn transform<S>(s: S, layer: &Layer<'_>, tile: usize, into: SharedOutput, at: usize, step: usize) {
         let (x, c) = (layer.x, layer.x.c);
         let [image, oy, ox] = layer.place(tile);
         let (iy, ix) = (oy.cast_signed() - layer.window.y.pad, ox.cast_signed() - layer.window.x.pad);
@@ -237,7 +237,7 @@ unsafe fn spread_tile<S: Simd, const ALL: bool, const FULL: bool>(
     from: &[f32],
     places: &[usize; PARTS],
     channel: usize,
-    to: Output,
+    to: SharedOutput,
     [at, step]: [usize; 2],
     n: usize,
 ) {
@@ -298,7 +298,7 @@ unsafe fn gather_tile<S: Simd, const FULL: bool>(
     for i in 0..rows {
         let row = gathered(s, half[i]).map(|v| [v]);
         let first = (((image * out_h + oy + i) * out_w) + ox) * o + channel;
-        let pixels = Tile { channel, at: first, apart: o, rows: columns, n };
+        let pixels = OutputTile { channel, at: first, apart: o, rows: columns, n };
         // SAFETY: row and columns lie inside the output, which `apply` has checked the epilogue against.
         unsafe { layer.epilogue.write::<S, SIDE, 1>(s, row, layer.to, pixels) };
     }

@@ -2,9 +2,9 @@
 
 use super::Links;
 use crate::kernels::cpu::buffer::Buffer;
-use crate::kernels::cpu::epilogue::{Epilogue, Tile};
+use crate::kernels::cpu::epilogue::{Epilogue, OutputTile};
 use crate::kernels::cpu::nhwc::Nhwc;
-use crate::kernels::cpu::output::Output;
+use crate::kernels::cpu::output::SharedOutput;
 use crate::kernels::cpu::simd::{place, vectorised};
 use crate::kernels::geometry::Window;
 use rayon::prelude::*;
@@ -44,7 +44,7 @@ impl Nhwc {
         let mut y = Buffer::any(self.n * h * w * c);
         epilogue.check(y.len(), c);
         // SAFETY: each line is one task's.
-        let to = unsafe { Output::new(&mut y) };
+        let to = unsafe { SharedOutput::new(&mut y) };
         (0..self.n * h).into_par_iter().for_each(|line| {
             let sum = Sum { from: self, image: line / h, down: &down[line % h], across, line };
             weighted_line(&sum, &epilogue, to);
@@ -63,7 +63,7 @@ struct Sum<'a> {
 }
 
 vectorised! {
-    fn weighted_line<S>(s: S, sum: &Sum<'_>, epilogue: &Epilogue<'_>, to: Output) {
+    fn weighted_line<S>(s: S, sum: &Sum<'_>, epilogue: &Epilogue<'_>, to: SharedOutput) {
         let (from, c) = (sum.from, sum.from.c);
         // Where each pixel that is summed lies, and its weight.
         let mut terms: Vec<(usize, f32)> = vec![];
@@ -83,7 +83,7 @@ vectorised! {
                 }
                 let at = (sum.line * sum.across.len() + x) * c + channel;
                 // SAFETY: the pixel lies in the output, which the epilogue has been checked against.
-                unsafe { epilogue.write::<S, 1, 1>(s, [[total]], to, Tile::one(channel, at, n)) }
+                unsafe { epilogue.write::<S, 1, 1>(s, [[total]], to, OutputTile::one(channel, at, n)) }
             }
         }
     }

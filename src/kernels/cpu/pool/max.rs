@@ -2,9 +2,9 @@
 
 use super::Links;
 use crate::kernels::cpu::buffer::Buffer;
-use crate::kernels::cpu::epilogue::{Epilogue, Tile};
+use crate::kernels::cpu::epilogue::{Epilogue, OutputTile};
 use crate::kernels::cpu::nhwc::Nhwc;
-use crate::kernels::cpu::output::Output;
+use crate::kernels::cpu::output::SharedOutput;
 use crate::kernels::cpu::simd::{place, vectorised};
 use crate::kernels::geometry::{Axis, Window};
 use rayon::prelude::*;
@@ -32,7 +32,7 @@ impl Nhwc {
         let mut dx = Buffer::any(self.data().len());
         epilogue.check(dx.len(), self.c);
         // SAFETY: each line is one task's.
-        let to = unsafe { Output::new(&mut dx) };
+        let to = unsafe { SharedOutput::new(&mut dx) };
         let (down, across) = (Links::readers(&window.y), Links::readers(&window.x));
         (0..self.n * self.h).into_par_iter().for_each(|line| {
             let (down, across) = (down.at(line % self.h), &across);
@@ -47,7 +47,7 @@ impl Nhwc {
         let mut dx = if all { Buffer::any(len) } else { Buffer::zeros(len) };
         epilogue.check(len, self.c);
         // SAFETY: each line of windows is one task's.
-        let to = unsafe { Output::new(&mut dx) };
+        let to = unsafe { SharedOutput::new(&mut dx) };
         (0..self.n * window.y.output)
             .into_par_iter()
             .for_each(|line| pass_line(self, dy, window, line, &epilogue, to));
@@ -55,11 +55,11 @@ impl Nhwc {
     }
 
     /// A map of the pooled size whose lines `fill` writes.
-    fn pooled(&self, window: &Window, fill: impl Fn(Output, usize) + Sync) -> Self {
+    fn pooled(&self, window: &Window, fill: impl Fn(SharedOutput, usize) + Sync) -> Self {
         let (out_h, out_w, c) = (window.y.output, window.x.output, self.c);
         let mut y = Buffer::any(self.n * out_h * out_w * c);
         // SAFETY: each line is one task's.
-        let to = unsafe { Output::new(&mut y) };
+        let to = unsafe { SharedOutput::new(&mut y) };
         (0..self.n * out_h).into_par_iter().for_each(|line| fill(to, line));
         Self::new([self.n, out_h, out_w, c], y)
     }
@@ -80,7 +80,7 @@ impl Nhwc {
 }
 
 vectorised! {
-    fn largest_of_line<S>(s: S, x: &Nhwc, window: &Window, line: usize, to: Output) {
+    fn largest_of_line<S>(s: S, x: &Nhwc, window: &Window, line: usize, to: SharedOutput) {
         for ox in 0..window.x.output {
             for channel in (0..x.c).step_by(S::LANES) {
                 let n = (x.c - channel).min(S::LANES);
@@ -97,7 +97,7 @@ vectorised! {
 }
 
 vectorised! {
-    fn taps_of_line<S>(s: S, x: &Nhwc, window: &Window, line: usize, to: Output) {
+    fn taps_of_line<S>(s: S, x: &Nhwc, window: &Window, line: usize, to: SharedOutput) {
         for ox in 0..window.x.output {
             for channel in (0..x.c).step_by(S::LANES) {
                 let n = (x.c - channel).min(S::LANES);
@@ -128,7 +128,7 @@ struct Collected<'a> {
 }
 
 vectorised! {
-    fn collect_line<S>(s: S, l: &Collected<'_>, to: Output) {
+    fn collect_line<S>(s: S, l: &Collected<'_>, to: SharedOutput) {
         let (y, x, c) = (&l.window.y, &l.window.x, l.dy.c);
         let image = l.line / y.input;
         // Where each window that reads a pixel lies, and the tap by which it does.
@@ -154,7 +154,7 @@ vectorised! {
                 }
                 let at = (l.line * x.input + ix) * c + channel;
                 // SAFETY: the pixel lies in ∂x, which the epilogue has been checked against.
-                unsafe { l.epilogue.write::<S, 1, 1>(s, [[sum]], to, Tile::one(channel, at, n)) }
+                unsafe { l.epilogue.write::<S, 1, 1>(s, [[sum]], to, OutputTile::one(channel, at, n)) }
             }
         }
     }
@@ -162,7 +162,7 @@ vectorised! {
 
 vectorised! {
     /// Passes a line of ∂y on to the pixels of its windows, which no other line has.
-    fn pass_line<S>(s: S, x: &Nhwc, dy: &Nhwc, window: &Window, line: usize, epilogue: &Epilogue<'_>, to: Output) {
+    fn pass_line<S>(s: S, x: &Nhwc, dy: &Nhwc, window: &Window, line: usize, epilogue: &Epilogue<'_>, to: SharedOutput) {
         let c = x.c;
         for ox in 0..window.x.output {
             for channel in (0..c).step_by(S::LANES) {
@@ -190,7 +190,7 @@ vectorised! {
                         let this = s.splat((ky * window.x.kernel + kx) as f32);
                         let v = s.where_equal(tap, this, g, s.splat(0.0));
                         // SAFETY: the tap lies in ∂x, which the epilogue has been checked against.
-                        unsafe { epilogue.write::<S, 1, 1>(s, [[v]], to, Tile::one(channel, at, n)) }
+                        unsafe { epilogue.write::<S, 1, 1>(s, [[v]], to, OutputTile::one(channel, at, n)) }
                     }
                 }
             }

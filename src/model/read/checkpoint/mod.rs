@@ -10,7 +10,7 @@ mod tensors;
 pub use tensors::Checkpoint;
 
 use super::onnx::proto::Tensor;
-use super::onnx::source::Source;
+use super::onnx::source::ByteSource;
 use super::onnx::{self, Imported, Options, Refusal};
 use crate::model::zoo::architectures::Architecture;
 use std::sync::Arc;
@@ -43,7 +43,7 @@ pub fn network(checkpoint: &Checkpoint, asked: Option<&str>, options: &Options) 
         channels: options.channels.or(channels),
         output: options.output.clone(),
     };
-    let mut imported = onnx::import_with(Arc::new(Source::Memory(own.graph())), weights, &options)?;
+    let mut imported = onnx::import_with(Arc::new(ByteSource::Memory(own.graph())), weights, &options)?;
     imported.assumptions.extend(fit.assumptions());
     Ok(Network { imported, architecture: own })
 }

@@ -2,7 +2,7 @@
 
 use super::tensors::Checkpoint;
 use crate::model::read::onnx::Refusal;
-use crate::model::read::onnx::source::Source;
+use crate::model::read::onnx::source::ByteSource;
 use crate::model::read::onnx::stored::{MOST_ELEMENTS, Stored};
 use candle_core::DType;
 use candle_core::npy::NpzTensors;
@@ -40,7 +40,7 @@ pub fn read(path: &Path) -> Result<Checkpoint, Refusal> {
             array.to_dtype(DType::F32).and_then(|array| array.flatten_all()?.to_vec1()).map_err(refused)?;
         let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
         let length = bytes.len() as u64;
-        let stored = Stored::supplied(dims, 1, Arc::new(Source::Memory(bytes)), 0, length);
+        let stored = Stored::supplied(dims, 1, Arc::new(ByteSource::Memory(bytes)), 0, length);
         checkpoint.tensors.insert(name.clone(), stored);
     }
     Ok(checkpoint)

@@ -3,7 +3,7 @@
 
 use super::tensors::Checkpoint;
 use crate::model::read::onnx::Refusal;
-use crate::model::read::onnx::source::Source;
+use crate::model::read::onnx::source::ByteSource;
 use crate::model::read::onnx::stored::Stored;
 use pytorch_reader::{DType, PickleValue, PytorchReader};
 use std::fs::File;
@@ -81,7 +81,7 @@ pub fn read(path: &Path) -> Result<Checkpoint, Refusal> {
     for (name, tensor) in reader.into_tensors() {
         let dims = tensor.shape().iter().map(|extent| *extent as i64).collect();
         let (element, bytes) = (element(tensor.dtype()), tensor.byte_len() as u64);
-        let source = Arc::new(Source::Tensor(tensor));
+        let source = Arc::new(ByteSource::Tensor(tensor));
         checkpoint.tensors.insert(name, Stored::supplied(dims, element, source, 0, bytes));
     }
     if checkpoint.tensors.is_empty() {

@@ -3,7 +3,7 @@
 
 use super::tensors::Checkpoint;
 use crate::model::read::onnx::Refusal;
-use crate::model::read::onnx::source::Source;
+use crate::model::read::onnx::source::ByteSource;
 use crate::model::read::onnx::stored::Stored;
 use safetensors::Dtype;
 use safetensors::tensor::Metadata;
@@ -29,7 +29,7 @@ fn header(head: &[u8]) -> Option<u64> {
 /// # Errors
 /// A [`Refusal`] for a file that is cut off or holds something else than its header says.
 pub fn read(path: &Path) -> Result<Checkpoint, Refusal> {
-    let source = Arc::new(Source::open(path)?);
+    let source = Arc::new(ByteSource::open(path)?);
     let broken = |reason: String| Refusal(format!("it is not a whole safetensors file ({reason}); copy it again"));
     let mut head = [0; 8];
     source.read_at(0, &mut head)?;

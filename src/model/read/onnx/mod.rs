@@ -33,7 +33,7 @@ pub use refusal::Refusal;
 
 use crate::model::{Assumption, Scores};
 use ir::Graph;
-use source::Source;
+use source::ByteSource;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -78,14 +78,14 @@ impl Imported {
 /// # Errors
 /// A [`Refusal`] with what stands in the way and what would help.
 pub fn read(path: &Path, options: &Options) -> std::result::Result<Imported, Refusal> {
-    Source::open(path).and_then(|source| import(Arc::new(source), options))
+    ByteSource::open(path).and_then(|source| import(Arc::new(source), options))
 }
 
 /// Reads a model from a source.
 ///
 /// # Errors
 /// A [`Refusal`] with what stands in the way and what would help.
-pub fn import(source: Arc<Source>, options: &Options) -> std::result::Result<Imported, Refusal> {
+pub fn import(source: Arc<ByteSource>, options: &Options) -> std::result::Result<Imported, Refusal> {
     import_with(source, Vec::new(), options)
 }
 
@@ -94,7 +94,7 @@ pub fn import(source: Arc<Source>, options: &Options) -> std::result::Result<Imp
 /// # Errors
 /// A [`Refusal`] with what stands in the way and what would help.
 pub fn import_with(
-    source: Arc<Source>,
+    source: Arc<ByteSource>,
     weights: Vec<proto::Tensor>,
     options: &Options,
 ) -> std::result::Result<Imported, Refusal> {

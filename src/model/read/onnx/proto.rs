@@ -4,7 +4,7 @@
 //! not the numbers.
 
 use super::Refusal;
-use super::source::Source;
+use super::source::ByteSource;
 use super::stored::{self, Stored};
 use super::wire::{Cursor, Span, Wire};
 
@@ -147,7 +147,7 @@ pub struct Function {
 ///
 /// # Errors
 /// A [`Refusal`] for bytes that are no ONNX model.
-pub fn read(source: &Source) -> Result<Model, Refusal> {
+pub fn read(source: &ByteSource) -> Result<Model, Refusal> {
     let mut model = Model::default();
     let mut cursor = Cursor::new(source);
     let c = &mut cursor;

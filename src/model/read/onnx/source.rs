@@ -7,7 +7,7 @@ use std::path::{Component, Path, PathBuf};
 /// What a model is read from. Files are read by position and never mapped: one that shrinks while it is read gives an
 /// error, not a signal.
 #[derive(Debug)]
-pub enum Source {
+pub enum ByteSource {
     /// Bytes in memory, for tests and for models inside the program.
     Memory(Vec<u8>),
     /// An open file and its length when it was opened.
@@ -23,7 +23,7 @@ pub enum Source {
     Tensor(pytorch_reader::Tensor),
 }
 
-impl Source {
+impl ByteSource {
     /// Opens a regular file.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! Where a tensor's numbers are in a file, and how they are read from there.
 
 use super::Refusal;
-use super::source::Source;
+use super::source::ByteSource;
 use super::wire::{Cursor, Span, Wire};
 use half::{bf16, f16};
 use std::sync::Arc;
@@ -29,7 +29,7 @@ pub struct Stored {
     offset: u64,
     length: Option<u64>,
     /// What holds the numbers, where that is not for the model to say.
-    supplied: Option<Arc<Source>>,
+    supplied: Option<Arc<ByteSource>>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -42,7 +42,7 @@ struct Typed {
 /// Numbers that stay in a file until they are wanted.
 #[derive(Debug, Clone)]
 pub struct Placed {
-    source: Arc<Source>,
+    source: Arc<ByteSource>,
     span: Span,
     kind: Kind,
     form: Form,
@@ -79,14 +79,14 @@ enum Form {
 impl Stored {
     /// A tensor whose numbers, of ONNX's type `element`, are little-endian bytes of `source` from `offset` on.
     #[must_use]
-    pub fn supplied(dims: Vec<i64>, element: i32, source: Arc<Source>, offset: u64, length: u64) -> Self {
+    pub fn supplied(dims: Vec<i64>, element: i32, source: Arc<ByteSource>, offset: u64, length: u64) -> Self {
         let (length, supplied) = (Some(length), Some(source));
         Self { dims, element, outside: true, offset, length, supplied, ..Self::default() }
     }
 
     /// What holds the numbers of a supplied tensor, and how many bytes they are.
     #[must_use]
-    pub fn supply(&self) -> Option<(&Arc<Source>, u64)> {
+    pub fn supply(&self) -> Option<(&Arc<ByteSource>, u64)> {
         Some((self.supplied.as_ref()?, self.length.unwrap_or(0)))
     }
 
@@ -139,7 +139,7 @@ impl Stored {
     ///
     /// # Errors
     /// A [`Refusal`] if there are not as many numbers as the shape says, or they are of a type that is not read.
-    pub fn place(&self, source: Arc<Source>) -> Result<Placed, Refusal> {
+    pub fn place(&self, source: Arc<ByteSource>) -> Result<Placed, Refusal> {
         let kind = Kind::of(self.element)?;
         let len = count(&self.shape()?)?;
         let dense = (len * kind.size()) as u64;

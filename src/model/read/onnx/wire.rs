@@ -4,7 +4,7 @@
 //! against the message around it, and messages are entered by their reader, never by recursion here.
 
 use super::Refusal;
-use super::source::Source;
+use super::source::ByteSource;
 
 /// How much is read ahead, in bytes.
 const AHEAD: usize = 1 << 16;
@@ -47,7 +47,7 @@ impl Span {
 
 /// Reads fields of one message of a source.
 pub struct Cursor<'a> {
-    source: &'a Source,
+    source: &'a ByteSource,
     start: u64,
     at: u64,
     end: u64,
@@ -60,13 +60,13 @@ pub struct Cursor<'a> {
 impl<'a> Cursor<'a> {
     /// A cursor over a whole source.
     #[must_use]
-    pub fn new(source: &'a Source) -> Self {
+    pub fn new(source: &'a ByteSource) -> Self {
         Self::over(source, Span { at: 0, len: source.len() })
     }
 
     /// A cursor over a part of a source.
     #[must_use]
-    pub fn over(source: &'a Source, span: Span) -> Self {
+    pub fn over(source: &'a ByteSource, span: Span) -> Self {
         let end = span.end().min(source.len());
         Self {
             source,

@@ -29,7 +29,7 @@ use super::input::Input;
 use super::ir::{Graph, Node, Origin, Value, ValueId};
 use super::op::Op;
 use super::proto::{self, Model, Tensor};
-use super::source::Source;
+use super::source::ByteSource;
 use super::stored::count;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -67,7 +67,7 @@ fn is_standard(domain: &str) -> bool {
 ///
 /// # Errors
 /// A [`Refusal`] that names the node, its operator and what would help.
-pub fn lower(source: Arc<Source>, model: &Model, input: &Input, target: &str) -> Result<Lowered, Refusal> {
+pub fn lower(source: Arc<ByteSource>, model: &Model, input: &Input, target: &str) -> Result<Lowered, Refusal> {
     let Some(main) = &model.graph else { return Err(Refusal::new("it has no graph")) };
     let picture =
         Value { name: input.name.clone(), shape: input.file_shape.clone(), element: Element::Float, constant: None };
@@ -97,7 +97,7 @@ pub fn lower(source: Arc<Source>, model: &Model, input: &Input, target: &str) ->
 }
 
 /// Bytes of the model, of what lies beside it and of what it was supplied with.
-fn files_size(source: &Source, graph: &proto::Graph) -> Result<u64, Refusal> {
+fn files_size(source: &ByteSource, graph: &proto::Graph) -> Result<u64, Refusal> {
     let supplied = graph.initializers.iter().filter_map(|t| t.stored.supply());
     // Architectures standardise the weights of their convolutions in several steps.
     let own = supplied.fold(source.len(), |sum, (_, bytes)| sum.saturating_add(bytes.saturating_mul(4)));
@@ -111,9 +111,9 @@ fn files_size(source: &Source, graph: &proto::Graph) -> Result<u64, Refusal> {
 struct Lowering<'m> {
     graph: Graph,
     model: &'m Model,
-    source: Arc<Source>,
+    source: Arc<ByteSource>,
     /// Files of weights beside the model.
-    beside: HashMap<String, Arc<Source>>,
+    beside: HashMap<String, Arc<ByteSource>>,
     /// Weights that cannot be read, and why.
     unreadable: HashMap<String, Refusal>,
     /// Bytes that folded constants may still take.
