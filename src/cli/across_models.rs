@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
 /// Pixels of the raster on which maps are compared, along the photo's longer side.
-const RASTER: f64 = 224.0;
+const RASTER: f64 = 256.0;
 /// The models' pictures of a photo side by side.
 const SIDE_BY_SIDE: &str = "models.png";
 /// What the comparison found.

@@ -59,6 +59,47 @@ fn only_layers_remain() {
 }
 
 #[test]
+fn a_batch_norm_is_its_convolutions_scale_and_bias() {
+    let conv = |out: &str| {
+        let graph = Graph::new(&[1, 2, 4, 4]).weights("w", &[3, 2, 1, 1]).weights("b", &[3]);
+        graph.push(writer::named_node("stem", "Conv", &["x", "w", "b"], &[out], &[]))
+    };
+    let row = |values: [f32; 3]| move |graph: Graph, name: &str| graph.floats(name, &[3, 1, 1], &values);
+    let (gamma, beta, mean, variance) = ([2.0, -1.0, 0.5], [0.1, 0.2, 0.3], [1.0, 2.0, -3.0], [0.25f32, 4.0, 1.0]);
+    let named = [("gamma", gamma), ("beta", beta), ("mean", mean), ("variance", variance)];
+    let normed = |graph: Graph, from: &str, out: &str| {
+        let graph = named.iter().fold(graph, |graph, (name, values)| graph.floats(name, &[3], values));
+        graph.node("BatchNormalization", &[from, "gamma", "beta", "mean", "variance"], out, &[float("epsilon", 0.0)])
+    };
+    let plain = reference::output(&imported(conv("y").file(17)).graph, false);
+    let expected = |z: f64, c: usize| {
+        let [g, b, m, v] = [gamma[c], beta[c], mean[c], variance[c]].map(f64::from);
+        (z - m) / v.sqrt() * g + b
+    };
+    let check = |graph: Graph, then: &dyn Fn(f64, usize) -> f64, wanted: &str| {
+        let model = imported(graph.file(17));
+        assert_eq!(operators(&model), wanted);
+        assert_eq!(model.graph.nodes[0].name, "stem");
+        let found = reference::output(&model.graph, false);
+        for (i, (found, z)) in found.data.iter().zip(&plain.data).enumerate() {
+            let wanted = then(*z, i / 16);
+            assert!((found - wanted).abs() < 1e-5, "{found}, not {wanted}");
+        }
+    };
+    check(normed(conv("c"), "c", "y"), &expected, "Conv 1");
+    // Caffe's own scale behind it, and Keras' arithmetic.
+    let scale = row([3.0, 2.0, -1.0])(row([-0.5, 0.25, 1.0])(conv("c"), "more"), "by");
+    let arithmetic =
+        |from: &str, graph: Graph| graph.node("Mul", &[from, "by"], "m", &[]).node("Add", &["m", "more"], "y", &[]);
+    let twice = |z: f64, c: usize| z * [3.0, 2.0, -1.0][c] + [-0.5, 0.25, 1.0][c];
+    check(arithmetic("c", scale.clone()), &twice, "Conv 1");
+    check(arithmetic("n", normed(scale, "c", "n")), &|z, c| twice(expected(z, c), c), "Conv 1");
+    // What somebody else reads stays as it is.
+    let shared = normed(conv("c"), "c", "n").node("Sub", &["n", "c"], "y", &[]);
+    check(shared, &|z, c| expected(z, c) - z, "BatchNormalization 1, Conv 1, Sub 1");
+}
+
+#[test]
 fn layers_have_the_names_that_a_person_looks_for() {
     let names = |file: &str| {
         let model = read(&data(file), &Options::default()).expect(file);

@@ -211,14 +211,14 @@ fn convolve(conv: &Convolution, inputs: &[Array], shape: &[usize]) -> Array {
     let [channels, kh, kw] = [w.shape[1], w.shape[2], w.shape[3]];
     Array::filled(shape, |p| {
         let first = p[1] / (shape[1] / conv.groups) * channels;
-        let mut sum = inputs.get(2).map_or(0.0, |b| b.data[p[1]]);
+        let mut sum = 0.0;
         for (i, j) in (0..kh).flat_map(|i| (0..kw).map(move |j| (i, j))) {
             let y = inside(p[2], conv.strides[0], i, conv.dilations[0], conv.pads[0], x.shape[2]);
             let z = inside(p[3], conv.strides[1], j, conv.dilations[1], conv.pads[1], x.shape[3]);
             let Some((y, z)) = y.zip(z) else { continue };
             sum += (0..channels).map(|c| x.at(&[0, first + c, y, z]) * w.at(&[p[1], c, i, j])).sum::<f64>();
         }
-        sum
+        inputs.get(3).map_or(1.0, |scale| scale.data[p[1]]) * sum + inputs.get(2).map_or(0.0, |b| b.data[p[1]])
     })
 }
 

@@ -146,3 +146,12 @@ impl Constant {
         self.to_floats().ok()?.first().copied()
     }
 }
+
+/// Scale and shift of each channel that a batch norm is in evaluation mode, in PyTorch's own arithmetic.
+#[must_use]
+pub fn batch_norm(gamma: &[f32], beta: &[f32], mean: &[f32], variance: &[f32], epsilon: f32) -> [Vec<f32>; 2] {
+    let deviation = |v: f32| (1.0 / (f64::from(v) + f64::from(epsilon)).sqrt()) as f32;
+    let scale: Vec<f32> = gamma.iter().zip(variance).map(|(g, v)| deviation(*v) * g).collect();
+    let shift = beta.iter().zip(mean).zip(&scale).map(|((beta, mean), scale)| beta - mean * scale).collect();
+    [scale, shift]
+}

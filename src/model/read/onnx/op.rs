@@ -8,9 +8,9 @@ pub use super::pointwise::{Binary, Unary};
 /// A canonical operator. Inputs are listed as `x`, `y` (computed, or constants) and names in brackets (constants).
 #[derive(Debug, Clone, PartialEq)]
 pub enum Op {
-    /// x, \[kernel `[O, I/groups, kH, kW]`\], optional \[bias `[O]`\].
+    /// x, \[kernel `[O, I/groups, kH, kW]`\], optional \[bias `[O]`\] and \[scale `[O]`\] of what is added up before the bias.
     Conv(Convolution),
-    /// x, \[kernel `[I, O/groups, kH, kW]`\], optional \[bias `[O]`\]; the output's shape says how much is padded below and
+    /// x, \[kernel `[I, O/groups, kH, kW]`\], optional \[bias `[O]`\] and \[scale `[O]`\]; the output's shape says how much is padded below and
     /// to the right.
     ConvTranspose(Convolution),
     /// x, \[matrix\], optional \[bias `[N]`\]: a product over one axis, which the result has in the same place.

@@ -18,13 +18,14 @@ fn conv_shape(shape: &Convolution) -> ConvShape {
 
 impl Emitter<'_> {
     pub(super) fn convolution(&mut self, node: &Node, shape: &Convolution) -> Result<NodeId, Refusal> {
-        let (weight, bias) = (self.due(node, 1)?, self.weight(node, 2)?);
-        let conv = Conv2d::new(weight, bias, conv_shape(shape)).map_err(Refusal::new)?;
+        let (weight, bias, scale) = (self.due(node, 1)?, self.weight(node, 2)?, self.weight(node, 3)?);
+        let conv = Conv2d::new(weight, bias, conv_shape(shape));
+        let conv = conv.and_then(|conv| scale.into_iter().try_fold(conv, Conv2d::scaled)).map_err(Refusal::new)?;
         self.put_on_first(ops::Convolution::new(conv), node)
     }
 
     pub(super) fn transposed_convolution(&mut self, node: &Node, shape: &Convolution) -> Result<NodeId, Refusal> {
-        let (weight, bias) = (self.due(node, 1)?, self.weight(node, 2)?);
+        let (weight, bias, scale) = (self.due(node, 1)?, self.weight(node, 2)?, self.weight(node, 3)?);
         let (input, output) = (self.input_shape(node), self.shape(node));
         let kernel = weight.dims().to_vec();
         // What the output is longer than strides, kernel and pads make it.
@@ -36,7 +37,9 @@ impl Emitter<'_> {
         let [Some(below), Some(right)] = [more(0), more(1)] else {
             return Err(Refusal::new("its output is smaller than its strides, kernel and pads make it"));
         };
-        let conv = ConvTranspose2d::new(&weight, bias, conv_shape(shape), [below, right]).map_err(Refusal::new)?;
+        let conv = ConvTranspose2d::new(&weight, bias, conv_shape(shape), [below, right]);
+        let conv =
+            conv.and_then(|conv| scale.into_iter().try_fold(conv, ConvTranspose2d::scaled)).map_err(Refusal::new)?;
         self.put_on_first(ops::TransposedConvolution::new(conv), node)
     }
 

@@ -1,6 +1,7 @@
 //! Normalisation.
 
 use super::super::Refusal;
+use super::super::constant::batch_norm;
 use super::super::ir::Node;
 use super::Emitter;
 use crate::graph::{NodeId, ops};
@@ -8,16 +9,13 @@ use crate::kernels::{Binary, LocalResponseNorm, Norm, Side};
 use candle_core::Tensor;
 
 impl Emitter<'_> {
-    /// In evaluation mode a scale and a shift of each channel, in PyTorch's own arithmetic.
+    /// In evaluation mode a scale and a shift of each channel.
     pub(super) fn batch_norm(&mut self, node: &Node, epsilon: f32) -> Result<NodeId, Refusal> {
         let row = |place: usize| -> Result<Vec<f32>, Refusal> {
             self.due(node, place)?.flatten_all().and_then(|t| t.to_vec1()).map_err(Refusal::new)
         };
         let (gamma, beta, mean, variance) = (row(1)?, row(2)?, row(3)?, row(4)?);
-        let deviation = |v: f32| (1.0 / (f64::from(v) + f64::from(epsilon)).sqrt()) as f32;
-        let scale: Vec<f32> = gamma.iter().zip(&variance).map(|(g, v)| deviation(*v) * g).collect();
-        let shifts = beta.iter().zip(&mean).zip(&scale);
-        let shift: Vec<f32> = shifts.map(|((beta, mean), scale)| beta - mean * scale).collect();
+        let [scale, shift] = batch_norm(&gamma, &beta, &mean, &variance, epsilon);
         let vector = |v: Vec<f32>| Tensor::new(v.as_slice(), self.device).map_err(Refusal::new);
         let affine = ops::Affine::new(Some(vector(scale)?), Some(vector(shift)?), 1).map_err(Refusal::new)?;
         self.put_on_first(affine, node)

@@ -18,7 +18,7 @@ use rewriting::Rewriting;
 /// What may be made of a node; whether something was.
 type Rule = fn(&mut Rewriting, usize) -> bool;
 
-const RULES: [Rule; 19] = [
+const RULES: [Rule; 20] = [
     moves::reshape,
     moves::transpose,
     moves::narrow,
@@ -31,6 +31,7 @@ const RULES: [Rule; 19] = [
     norms::affine,
     norms::batch_affine,
     arithmetic::affine,
+    norms::of_convolution,
     linear::bias,
     linear::map_matrix,
     activations::recognise,

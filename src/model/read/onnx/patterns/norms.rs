@@ -1,7 +1,7 @@
 //! Normalisations that the file writes as arithmetic.
 
 use super::rewriting::Rewriting;
-use crate::model::read::onnx::constant::Constant;
+use crate::model::read::onnx::constant::{Constant, batch_norm};
 use crate::model::read::onnx::ir::ValueId;
 use crate::model::read::onnx::op::{Binary, Op, Reduction, Unary};
 
@@ -127,6 +127,44 @@ pub fn batch_affine(graph: &mut Rewriting, i: usize) -> bool {
     inputs[2] = graph.graph.add_constant(Constant::floats(vec![bias.len()], bias));
     let op = graph.op(j).clone();
     graph.replace(i, op, inputs)
+}
+
+/// A batch norm, or a factor and an addend a channel, behind a convolution: its scale and its bias. They are not multiplied
+/// into the weights, whose rounding would be that of another network.
+pub fn of_convolution(graph: &mut Rewriting, i: usize) -> bool {
+    let own = graph.inputs(i);
+    let row =
+        |id: Option<&ValueId>| -> Option<Vec<f32>> { Some(graph.constant(*id?)?.to_floats().ok()?.into_owned()) };
+    let found = || {
+        let [scale, shift] = match graph.op(i) {
+            Op::BatchNorm { epsilon } => {
+                let [gamma, beta, mean, variance] = [1, 2, 3, 4].map(|place| row(own.get(place)));
+                batch_norm(&gamma?, &beta?, &mean?, &variance?, *epsilon)
+            }
+            Op::Affine { axis: 1 } => [row(own.get(1))?, row(own.get(2))?],
+            _ => return None,
+        };
+        let j = graph.made_by(own[0], |op| matches!(op, Op::Conv(_) | Op::ConvTranspose(_)))?;
+        let inputs = graph.inputs(j);
+        let channels = graph.shape(own[0])[1];
+        let (bias, before) = (row(inputs.get(2)), row(inputs.get(3)));
+        let bias = bias.unwrap_or_else(|| vec![0.0; channels]);
+        let before = before.unwrap_or_else(|| vec![1.0; channels]);
+        let fits = [&scale, &shift, &bias, &before].iter().all(|row| row.len() == channels);
+        if !fits || graph.index.uses(own[0]) != 1 || graph.shape(own[0]) != graph.shape(graph.output(i)) {
+            return None;
+        }
+        let shift: Vec<f32> = shift.iter().zip(&bias).zip(&scale).map(|((t, b), s)| b * s + t).collect();
+        let scale: Vec<f32> = scale.iter().zip(&before).map(|(s, c)| s * c).collect();
+        Some((j, vec![inputs[0], inputs[1]], [shift, scale]))
+    };
+    let Some((j, mut inputs, rows)) = found() else { return false };
+    inputs.extend(rows.map(|row| graph.graph.add_constant(Constant::floats(vec![row.len()], row))));
+    // It goes by the convolution's name.
+    let conv = graph.graph.nodes[j].clone();
+    let node = &mut graph.graph.nodes[i];
+    (node.name, node.origin) = (conv.name, conv.origin);
+    graph.replace(i, conv.op, inputs)
 }
 
 /// A constant that differs along some axes only, with their extents.
