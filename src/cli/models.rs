@@ -4,6 +4,7 @@ use super::args::{ModelArgs, ModelsAction, ModelsArgs};
 use super::{exit, listing, resolve};
 use crate::error::{Error, Result};
 use crate::graph::LayerTotals;
+use crate::model::read::checkpoint::npy;
 use crate::model::{self, Added, BUILT_IN, Model, Purpose, architectures};
 use crate::tui::printable;
 use candle_core::{Device, Tensor};
@@ -190,42 +191,10 @@ fn show(model: &Model, json: bool) -> anyhow::Result<u8> {
     Ok(exit::DONE)
 }
 
-/// How many numbers a .npy file's header claims that it holds; none if that is no number. Each takes a byte at least.
-fn claimed_numbers(path: &std::path::Path) -> std::io::Result<Option<u64>> {
-    use std::io::Read;
-    // Asked before it is opened: opening a pipe would wait for its other end.
-    if !std::fs::metadata(path)?.is_file() {
-        return Err(std::io::Error::other("it is not a file"));
-    }
-    let mut head = vec![];
-    std::fs::File::open(path)?.take(1 << 16).read_to_end(&mut head)?;
-    let head = String::from_utf8_lossy(&head);
-    let shape = head
-        .split_once("shape")
-        .and_then(|(_, rest)| rest.split_once('('))
-        .and_then(|(_, rest)| rest.split_once(')'));
-    let sizes = shape.map_or("", |(sizes, _)| sizes).split(',').map(str::trim).filter(|size| !size.is_empty());
-    Ok(shape.and_then(|_| {
-        sizes.map(|size| size.parse().ok()).try_fold(1u64, |all, size: Option<u64>| all.checked_mul(size?))
-    }))
-}
-
 /// An array of numbers from a .npy file.
 fn array(path: &std::path::Path) -> Result<Tensor> {
-    let unreadable = |e: candle_core::Error| {
-        let reason = e.to_string();
-        Error::bad_value(
-            "array",
-            path.display(),
-            format!("it takes a .npy file ({})", reason.lines().next().unwrap_or_default()),
-        )
-    };
-    let (claimed, held) =
-        (claimed_numbers(path).map_err(|e| unreadable(e.into()))?, std::fs::metadata(path).map_or(0, |m| m.len()));
-    if claimed.is_none_or(|claimed| claimed > held) {
-        return Err(unreadable(candle_core::Error::Msg("its header does not fit its size".to_owned())));
-    }
-    Tensor::read_npy(path).and_then(|array| array.to_dtype(candle_core::DType::F32)).map_err(unreadable)
+    npy::read(path)
+        .map_err(|refusal| Error::bad_value("array", path.display(), format!("it takes a .npy file ({refusal})")))
 }
 
 /// A network input as the model takes it: `[1, C, H, W]` of its usual size.

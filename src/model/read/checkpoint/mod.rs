@@ -2,6 +2,7 @@
 //! found by the tensors' names and shapes.
 
 mod fit;
+pub mod npy;
 pub mod npz;
 pub mod pytorch;
 pub mod safetensors;

@@ -1,13 +1,14 @@
-//! NumPy's archives of arrays, read by candle.
+//! NumPy's archives of arrays: a ZIP of `.npy` files, whose numbers stay in it until they are used.
 
+use super::npy;
 use super::tensors::Checkpoint;
 use crate::model::read::onnx::Refusal;
 use crate::model::read::onnx::source::ByteSource;
-use crate::model::read::onnx::stored::{MOST_ELEMENTS, Stored};
-use candle_core::DType;
-use candle_core::npy::NpzTensors;
+use std::fs::File;
+use std::io::BufReader;
 use std::path::Path;
 use std::sync::Arc;
+use zip::{CompressionMethod, ZipArchive};
 
 /// Whether a file begins like one: an archive with arrays in it.
 #[must_use]
@@ -16,32 +17,31 @@ pub fn is(path: &Path, head: &[u8]) -> bool {
         && super::pytorch::entries(path).iter().any(|entry| Path::new(entry).extension().is_some_and(|e| e == "npy"))
 }
 
-/// Reads the arrays.
+/// Reads where the arrays are.
 ///
 /// # Errors
-/// A [`Refusal`] if one is broken or too large.
+/// A [`Refusal`] if the archive is broken or compressed, or an array is none that is read.
 pub fn read(path: &Path) -> Result<Checkpoint, Refusal> {
-    let refused = |e: candle_core::Error| {
-        let reason = e.to_string();
-        Refusal(format!("it is no whole .npz file ({})", reason.lines().next().unwrap_or_default()))
-    };
-    let arrays = NpzTensors::new(path).map_err(refused)?;
+    let source = Arc::new(ByteSource::open(path)?);
+    let broken = |e: &dyn std::fmt::Display| Refusal(format!("it is no whole .npz file ({e})"));
+    let file = File::open(path).map_err(Refusal::new)?;
+    let mut archive = ZipArchive::new(BufReader::new(file)).map_err(|e| broken(&e))?;
     let mut checkpoint = Checkpoint::default();
-    for name in arrays.names() {
-        // Checked before anything is allocated.
-        let Ok((shape, _)) = arrays.get_shape_and_dtype(name) else { continue };
-        let count = shape.dims().iter().try_fold(1_usize, |product, extent| product.checked_mul(*extent));
-        if count.is_none_or(|count| count > MOST_ELEMENTS) {
-            return Err(Refusal(format!("its array \"{}\" is too large", name.escape_debug())));
+    for index in 0..archive.len() {
+        let entry = archive.by_index_raw(index).map_err(|e| broken(&e))?;
+        let name = entry.name().map_err(|e| broken(&e))?;
+        let Some(name) = name.strip_suffix(".npy").map(str::to_owned) else { continue };
+        if entry.compression() != CompressionMethod::Stored {
+            return Err(Refusal::new("its arrays are compressed; save them with numpy.savez"));
         }
-        let Some(array) = arrays.get(name).map_err(refused)? else { continue };
-        let dims = array.dims().iter().map(|extent| *extent as i64).collect();
-        let values: Vec<f32> =
-            array.to_dtype(DType::F32).and_then(|array| array.flatten_all()?.to_vec1()).map_err(refused)?;
-        let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-        let length = bytes.len() as u64;
-        let stored = Stored::supplied(dims, 1, Arc::new(ByteSource::Memory(bytes)), 0, length);
-        checkpoint.tensors.insert(name.clone(), stored);
+        let place = entry.data_start().zip(Some(entry.size()));
+        let (at, size) = place.ok_or_else(|| broken(&"an array is nowhere"))?;
+        if at.checked_add(size).is_none_or(|end| end > source.len()) {
+            return Err(broken(&"its arrays end before"));
+        }
+        let stored = npy::find(&source, at, size)
+            .map_err(|refusal| Refusal(format!("of its array \"{}\": {refusal}", name.escape_debug())))?;
+        checkpoint.tensors.insert(name, stored);
     }
     Ok(checkpoint)
 }

@@ -65,6 +65,7 @@ fn is_exported(entry: &str) -> bool {
 pub fn read(path: &Path) -> Result<Checkpoint, Refusal> {
     let entries = entries(path);
     let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let name = name.escape_debug();
     if entries.iter().any(|entry| is_exported(entry)) {
         return Err(program(
             "a program of torch.export",

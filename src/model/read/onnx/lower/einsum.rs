@@ -23,7 +23,10 @@ pub fn einsum(call: &mut Call) -> Lowers {
     let mut extent: HashMap<char, usize> = HashMap::new();
     for (letter, n) in a.iter().zip(&xs).chain(b.iter().zip(&ys)) {
         if extent.insert(*letter, *n).is_some_and(|before| before != *n) {
-            return Err(Refusal(format!("{xs:?} and {ys:?} do not fit the equation \"{equation}\"")));
+            return Err(Refusal(format!(
+                "{xs:?} and {ys:?} do not fit the equation \"{}\"",
+                equation.escape_debug()
+            )));
         }
     }
     let pick =

@@ -85,7 +85,10 @@ pub fn lower(source: Arc<ByteSource>, model: &Model, input: &Input, target: &str
     };
     let mut names = Names::from([(input.name.clone(), ValueId(0))]);
     lowering.run(main, &[target], standard_opset(&model.opsets)?, &mut names, 0)?;
-    let output = names.get(target).copied().ok_or_else(|| Refusal(format!("nothing computes \"{target}\"")))?;
+    let output = names
+        .get(target)
+        .copied()
+        .ok_or_else(|| Refusal(format!("nothing computes \"{}\"", target.escape_debug())))?;
     let mut graph = lowering.graph;
     if graph.constant(output).is_some() || output == graph.input {
         return Err(Refusal(format!("its output \"{}\" does not depend on the picture", target.escape_debug())));
