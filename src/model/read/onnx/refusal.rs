@@ -1,8 +1,9 @@
 //! Why a file cannot be used.
 
-use std::fmt::Display;
+use std::fmt::{Display, Write};
 
-/// Why a file cannot be used: the second half of a sentence, without the file's name.
+/// Why a file cannot be used: the second half of a sentence, without the file's name; shown as
+/// one line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal(pub String);
 
@@ -15,6 +16,18 @@ impl Refusal {
 
 impl Display for Refusal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
+        // What a file calls its things, and what libraries say of them, may have lines.
+        self.0.chars().try_for_each(|c| f.write_char(if c.is_control() { ' ' } else { c }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_refusal_is_one_line() {
+        assert_eq!(
+            super::Refusal::new("its entry \"\n\x1b[2J\u{9b}b\" is none").to_string(),
+            "its entry \"  [2J b\" is none"
+        );
     }
 }

@@ -14,9 +14,12 @@ use super::constant::{Constant, Element};
 use super::op::Op;
 
 /// What a folded result costs, in bytes that are kept or touched on the way.
-pub fn cost(op: &Op, inputs: &[&Constant], len: usize) -> u64 {
+pub fn cost(op: &Op, inputs: &[&Constant], len: usize, element: Element) -> u64 {
     let len = len as u64;
+    let bytes = |element: Element| if element == Element::Float { 4 } else { 8 };
     let read: u64 = inputs.iter().map(|c| c.len() as u64).sum();
+    // One number everywhere is in no memory until it is read.
+    let filled = inputs.iter().filter(|c| c.filling().is_some()).map(|c| c.len() as u64 * bytes(c.element)).sum();
     match op {
         Op::Reshape => 0,
         _ if inputs.iter().all(|c| c.filling().is_some()) && moves_or_is_pointwise(op) => 0,
@@ -25,7 +28,7 @@ pub fn cost(op: &Op, inputs: &[&Constant], len: usize) -> u64 {
             len.saturating_mul(4 + summed / 4)
         }
         Op::Reduce { .. } | Op::InstanceNorm { .. } => len.saturating_mul(4).saturating_add(read),
-        _ => len.saturating_mul(if inputs.iter().any(|c| c.element == Element::Float) { 4 } else { 8 }),
+        _ => len.saturating_mul(bytes(element)).saturating_add(filled),
     }
 }
 

@@ -37,7 +37,7 @@ use std::sync::Arc;
 /// The most nodes that functions and branches may grow to.
 const MOST_NODES: usize = 100_000;
 /// How much more than four times the file's size folded constants may take together, in bytes.
-const FOLDING: u64 = 64 << 20;
+const FOLDING: u64 = 32 << 20;
 
 /// Values by name.
 type Names = HashMap<String, ValueId>;
@@ -203,7 +203,7 @@ impl Lowering<'_> {
         let len = count(&shape)?;
         let constants: Option<Vec<&Constant>> = inputs.iter().map(|id| self.graph.constant(*id)).collect();
         if let Some(constants) = constants {
-            let cost = fold::cost(&op, &constants, len);
+            let cost = fold::cost(&op, &constants, len, element);
             let folded = if cost <= self.budget { fold::evaluate(&op, &constants, &shape, element)? } else { None };
             self.spend(cost)?;
             if let Some(constant) = folded {

@@ -78,7 +78,7 @@ pub fn quantize(call: &mut Call) -> Lowers {
     let ([scale], [zero]) = (scale.as_slice(), zero.as_slice()) else {
         return Err(Refusal::new("it has a scale a channel on computed values, which is not supported"));
     };
-    let bound = |n: i64| (n - zero) as f32 * scale;
+    let bound = |n: i64| n.saturating_sub(*zero) as f32 * scale;
     let clip = Unary::Clip { min: bound(low), max: bound(high) };
     // The result is a number, not an integer: what reads it has to be a DequantizeLinear.
     Ok(vec![call.emit_as(Op::Unary(clip), vec![x], shape, Element::Float)?])
