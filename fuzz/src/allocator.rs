@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 static LIVE: AtomicI64 = AtomicI64::new(0);
 static MOST: AtomicI64 = AtomicI64::new(0);
 
-/// Bytes that a reader may have besides four times the file: its buffers and tables, and what the readers allow by design.
-pub const ALLOWANCE: i64 = 32 << 20;
+/// Bytes that a reader may have besides four times the file: 16 MB of structure and 32 MB of computed constants, as they allow
+/// by design, their buffers and tables.
+pub const ALLOWANCE: i64 = 64 << 20;
 
 /// The system's allocator, counted.
 pub struct Counted;

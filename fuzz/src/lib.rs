@@ -12,6 +12,9 @@ use std::sync::Arc;
 /// The most numbers of one tensor that are read: what is asked for, not what may be allocated.
 const NUMBERS: usize = 1 << 16;
 
+/// Reads where the tensors of a file are.
+type Reads = fn(&Path) -> Result<Checkpoint, Refusal>;
+
 /// A name of a fuzzer, and what it does with bytes.
 pub type Target = (&'static str, fn(&[u8], &Path));
 
@@ -40,8 +43,7 @@ pub fn importer(bytes: &[u8], _: &Path) {
 /// is at `path`: its readers want one.
 pub fn checkpoint(bytes: &[u8], path: &Path) {
     std::fs::write(path, bytes).expect("a file to read");
-    let kinds: [fn(&Path) -> Result<Checkpoint, Refusal>; 3] =
-        [checkpoint::safetensors::read, checkpoint::pytorch::read, checkpoint::npz::read];
+    let kinds: [Reads; 3] = [checkpoint::safetensors::read, checkpoint::pytorch::read, checkpoint::npz::read];
     for read in kinds {
         let found = match read(path) {
             Ok(found) => found,
