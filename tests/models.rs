@@ -186,6 +186,29 @@ fn said(done: &Output) -> String {
 }
 
 #[test]
+fn a_damaged_list_removes_no_folder_but_its_own() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (own, precious) = (folder.path().join("gradlens"), folder.path().join("precious"));
+    std::fs::create_dir_all(own.join("models")).and_then(|()| std::fs::create_dir(&precious)).expect("folders");
+    for name in [precious.to_string_lossy().as_ref(), "../../precious"] {
+        let list = serde_json::json!([{ "name": name, "place": "x.onnx", "reading": {} }]).to_string();
+        std::fs::write(own.join("models.json"), list).expect("a list");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_gradlens"));
+        let done = command.args(["models", "remove", name]).env("XDG_DATA_HOME", folder.path()).output();
+        assert!(done.expect("the program").status.success() && precious.is_dir(), "{name}");
+    }
+}
+
+#[test]
+fn a_photo_is_not_blown_up_to_see_a_speck_of_it() {
+    let model = data("cnn_ts17.onnx");
+    for share in ["1e-9", "0.001", "0", "nan", "1.5"] {
+        let done = gradlens(&["models", "show", &model, "--crop-pct", share]);
+        assert!(done.status.code() == Some(2) && said(&done).lines().count() == 1, "{share}: {}", said(&done));
+    }
+}
+
+#[test]
 fn names_that_were_given_are_never_lost() {
     let folder = tempfile::tempdir().expect("a folder");
     let add = |name: &str, more: &[&str]| {

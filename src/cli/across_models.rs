@@ -17,7 +17,7 @@ const RASTER: f64 = 256.0;
 /// The models' pictures of a photo side by side.
 const SIDE_BY_SIDE: &str = "models.png";
 /// What the comparison found.
-const SUMMARY: &str = "models.json";
+pub(super) const SUMMARY: &str = "models.json";
 /// Characters of a model's name at most, where it is a folder's.
 const LONGEST: usize = 60;
 /// What stands for a run where pictures are put side by side: the first that it has.

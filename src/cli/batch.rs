@@ -1,6 +1,6 @@
 //! Many photos in one go.
 
-use super::across_models::{AcrossModels, photo_of};
+use super::across_models::{self, AcrossModels, photo_of};
 use super::args::HowArgs;
 use super::exit;
 use super::resolve;
@@ -17,6 +17,9 @@ use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
+
+/// What was found over all photos.
+const SUMMARY: &str = "summary.json";
 
 /// The photos that were named, folders replaced by the pictures in them, in the order of their names.
 pub(super) fn pictures(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
@@ -48,11 +51,14 @@ pub(super) fn several(paths: &[PathBuf]) -> bool {
 
 /// One job a picture; of several each has a folder named after it.
 pub(super) fn jobs(pictures: &[PathBuf], job: &JobSpec, several: bool, out: &Path) -> Vec<(JobSpec, PathBuf)> {
-    let mut taken = HashSet::new();
+    // Files of the whole batch lie beside the folders.
+    let mut taken: HashSet<String> = [SUMMARY, across_models::SUMMARY].map(str::to_owned).into();
     pictures
         .iter()
         .map(|picture| {
             let stem = picture.file_stem().map_or_else(|| "picture".into(), |s| s.to_string_lossy().into_owned());
+            // `..` of a photo called `...jpg` is another folder.
+            let stem = if stem.chars().all(|c| c == '.') { format!("_{stem}") } else { stem };
             let mut name = stem.clone();
             let mut n = 2;
             while !taken.insert(name.clone()) {
@@ -231,7 +237,7 @@ impl Batch<'_> {
             if self.several && !self.json {
                 say_throughput(reports.len(), failed, began, self.across.is_some());
             }
-            let summary = self.out.join("summary.json");
+            let summary = self.out.join(SUMMARY);
             if let (true, Some(across)) = (self.several, &self.across) {
                 let each = across.by_model(&reports);
                 let found: BTreeMap<&str, Robustness> =
@@ -282,4 +288,19 @@ fn say_throughput(count: usize, failed: usize, began: Instant, of_models: bool) 
     let rate = count as f64 / seconds.max(1e-9);
     let failures = if failed > 0 { format!("; {failed} failed") } else { String::new() };
     eprintln!("{count} {what} in {seconds:.1} s, {rate:.2} a second{failures}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn photos_have_folders_of_their_own_inside_the_outs() {
+        let names = ["...jpg", "a/hen.jpg", "b/hen.png", "models.json.jpg", "summary.json.png", "..png"];
+        let folders: Vec<String> = jobs(&names.map(PathBuf::from), &JobSpec::default(), true, Path::new("o"))
+            .into_iter()
+            .map(|(_, folder)| folder.display().to_string())
+            .collect();
+        assert_eq!(folders, ["o/_..", "o/hen", "o/hen-2", "o/models.json-2", "o/summary.json-2", "o/_."]);
+    }
 }

@@ -66,13 +66,18 @@ fn locked(folder: &Path) -> Result<std::fs::File> {
     Ok(file)
 }
 
+/// Whether a model may be called so: a folder of that name holds its copy.
+fn is_name(name: &str) -> bool {
+    let odd = |c: char| !(c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | '+'));
+    !(name.is_empty() || name.starts_with(['-', '.']) || name.contains(odd) || read::is_file(name))
+}
+
 /// Names a model; a copy of its files is kept with `copy`. It must be there; nothing is read of it.
 ///
 /// # Errors
 /// [`Error::BadValue`] for a name that means something already, [`Error::BadModel`] if there is no such file.
 pub fn add(name: &str, place: &str, mut reading: ReadOptions, copy: bool) -> Result<Added> {
-    let odd = |c: char| !(c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | '+'));
-    if name.is_empty() || name.starts_with(['-', '.']) || name.contains(odd) || read::is_file(name) {
+    if !is_name(name) {
         let reason = "a name takes letters, digits, - _ . and +, and does not end like a file";
         return Err(Error::bad_value("name", name, reason));
     }
@@ -129,7 +134,8 @@ pub fn remove(name: &str) -> Result<()> {
     }
     store(&folder, &all)?;
     let copy = folder.join("models").join(name);
-    if copy.is_dir() {
+    // The list may hold what nobody has added here: only what a copy may be called is removed.
+    if is_name(name) && copy.is_dir() {
         std::fs::remove_dir_all(&copy).map_err(|e| Error::bad_model(copy, e))?;
     }
     Ok(())

@@ -5,6 +5,9 @@ use crate::imaging::{Picture, Resize};
 use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
+/// The smallest share of a photo's shorter side that may be seen: the photo is resized to what that is a share of.
+pub const LEAST_SHARE: f32 = 0.05;
+
 /// The channels of a network's input, in its order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -228,8 +231,9 @@ impl Input {
             return Err(Error::bad_value("input size", format!("{height}x{width}"), "both sides need a pixel"));
         }
         let share = self.resize.crop_share;
-        if !(share > 0.0 && share <= 1.0) {
-            return Err(Error::bad_value("crop share", share, "it takes a number above 0 and up to 1"));
+        if !(LEAST_SHARE..=1.0).contains(&share) {
+            let reason = format!("it takes a number from {LEAST_SHARE} to 1");
+            return Err(Error::bad_value("crop share", share, reason));
         }
         Ok(())
     }

@@ -254,3 +254,20 @@ proptest! {
         survives(graph.file(opset));
     }
 }
+
+#[test]
+fn one_number_everywhere_is_not_written_out() {
+    let filled = |graph: Graph| graph.ints("s", &[1 << 28]).node("ConstantOfShape", &["s"], "many", &[]);
+    for op in ["Gather", "NonZero", "Where"] {
+        let graph = filled(Graph::new(&[1, 1]).floats("o", &[1], &[1.0]));
+        let graph = match op {
+            "Gather" => graph.node("Cast", &["many"], "i", &[int("to", 7)]).node(op, &["o", "i"], "big", &[]),
+            "NonZero" => graph.node(op, &["many"], "n", &[]).node("Cast", &["n"], "big", &[int("to", 1)]),
+            _ => graph.node("Cast", &["many"], "c", &[int("to", 9)]).node(op, &["c", "o", "o"], "big", &[]),
+        };
+        refused_soon(
+            graph.node("ReduceMax", &["big"], "m", &[]).node("Add", &["x", "m"], "y", &[]).file(13),
+            "constants",
+        );
+    }
+}

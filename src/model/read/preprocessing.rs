@@ -3,6 +3,7 @@
 use super::onnx;
 use super::options::ReadOptions;
 use crate::error::{Error, Result};
+use crate::model::input::LEAST_SHARE;
 use crate::model::zoo::architectures::Preprocessing;
 use crate::model::{Assumption, ChannelOrder, CropMode, Input, Interpolation, Resize};
 use std::path::Path;
@@ -60,8 +61,8 @@ pub fn input(
             return Err(Error::bad_value(option, given.len(), expected));
         }
     }
-    if let Some(share) = options.crop_pct.filter(|share| !(*share > 0.0 && *share <= 1.0)) {
-        return Err(Error::bad_value("--crop-pct", share, "it takes a share above 0 and up to 1"));
+    if let Some(share) = options.crop_pct.filter(|share| !(LEAST_SHARE..=1.0).contains(share)) {
+        return Err(Error::bad_value("--crop-pct", share, format!("it takes a share from {LEAST_SHARE} to 1")));
     }
     let range = options.range.unwrap_or(if file.bytes { 255.0 } else { 1.0 });
     let count = channels.count();

@@ -6,6 +6,9 @@ use super::stored::{Placed, count};
 use std::borrow::Cow;
 use std::sync::Arc;
 
+/// The most elements of a constant that is one number everywhere, where its elements are looked at one by one.
+const MOST_FILLED: usize = 1 << 20;
+
 /// A typed n-dimensional array in row-major order, shared.
 #[derive(Debug, Clone)]
 pub struct Constant {
@@ -107,6 +110,18 @@ impl Constant {
             Data::Int(value) => Some(*value as f32),
             _ => None,
         }
+    }
+
+    /// Itself, to be read while a file is looked through.
+    ///
+    /// # Errors
+    /// A [`Refusal`] if it is one number everywhere, in no memory so far, and would take more than files have use for.
+    pub fn affordable(&self) -> Result<&Self, Refusal> {
+        if self.filling().is_some() && self.len() > MOST_FILLED {
+            let reason = "it computes far more constants than the file is large; simplify it before exporting";
+            return Err(Refusal::new(reason));
+        }
+        Ok(self)
     }
 
     /// The elements as numbers; integers are converted. Reads the file if they are there.

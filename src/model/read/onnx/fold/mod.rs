@@ -19,15 +19,18 @@ pub fn cost(op: &Op, inputs: &[&Constant], len: usize, element: Element) -> u64 
     let bytes = |element: Element| if element == Element::Float { 4 } else { 8 };
     let read: u64 = inputs.iter().map(|c| c.len() as u64).sum();
     // One number everywhere is in no memory until it is read.
-    let filled = inputs.iter().filter(|c| c.filling().is_some()).map(|c| c.len() as u64 * bytes(c.element)).sum();
+    let filled: u64 =
+        inputs.iter().filter(|c| c.filling().is_some()).map(|c| c.len() as u64 * bytes(c.element)).sum();
     match op {
         Op::Reshape => 0,
         _ if inputs.iter().all(|c| c.filling().is_some()) && moves_or_is_pointwise(op) => 0,
         Op::Linear { .. } | Op::MatMul => {
             let summed = inputs[1].shape.iter().copied().max().unwrap_or(1) as u64;
-            len.saturating_mul(4 + summed / 4)
+            len.saturating_mul(4 + summed / 4).saturating_add(filled)
         }
-        Op::Reduce { .. } | Op::InstanceNorm { .. } => len.saturating_mul(4).saturating_add(read),
+        Op::Reduce { .. } | Op::InstanceNorm { .. } => {
+            len.saturating_mul(4).saturating_add(read).saturating_add(filled)
+        }
         _ => len.saturating_mul(bytes(element)).saturating_add(filled),
     }
 }

@@ -85,13 +85,13 @@ impl Call<'_, '_> {
     /// Numbers that must not depend on the picture.
     pub fn known_floats(&self, id: ValueId, what: &str) -> Result<Vec<f32>, Refusal> {
         let constant = self.constant(id).ok_or_else(|| depends(what))?;
-        Ok(constant.to_floats()?.into_owned())
+        Ok(constant.affordable()?.to_floats()?.into_owned())
     }
 
     /// Integers that must not depend on the picture.
     pub fn known_ints(&self, id: ValueId, what: &str) -> Result<Vec<i64>, Refusal> {
         let constant = self.constant(id).ok_or_else(|| depends(what))?;
-        Ok(constant.to_ints()?.into_owned())
+        Ok(constant.affordable()?.to_ints()?.into_owned())
     }
 
     /// Integers that older versions give as an attribute and newer ones as an input.

@@ -113,7 +113,7 @@ pub fn cumulative(call: &mut Call) -> Lowers {
 pub fn non_zero(call: &mut Call) -> Lowers {
     let x = call.input(0)?;
     let Some(constant) = call.constant(x) else { return Err(depends("places")) };
-    let values = constant.to_floats()?;
+    let values = constant.affordable()?.to_floats()?;
     let found: Vec<usize> = (0..values.len()).filter(|i| values[*i] != 0.0).collect();
     let rank = constant.shape.len();
     count(&[rank, found.len()])?;

@@ -153,7 +153,7 @@ pub fn choose(call: &mut Call) -> Lowers {
     let Some(known) = call.constant(condition) else { return Err(super::call::depends("choices")) };
     let element = call.element(x);
     let shape = broadcast(&broadcast(&call.shape(condition), &call.shape(x))?, &call.shape(y))?;
-    let choices = known.to_ints()?;
+    let choices = known.affordable()?.to_ints()?;
     let first = choices.first().copied().unwrap_or(0) != 0;
     let chosen = if first { x } else { y };
     if choices.iter().all(|v| (*v != 0) == first) && call.shape(chosen) == shape {

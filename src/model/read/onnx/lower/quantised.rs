@@ -21,7 +21,7 @@ pub fn dequantize(call: &mut Call) -> Lowers {
     };
     let inner = inner(call, &shape, scale.len())?;
     call.lowering.spend(4 * constant.len() as u64)?;
-    let integers = constant.to_ints()?;
+    let integers = constant.affordable()?.to_ints()?;
     let number = |(i, v): (usize, &i64)| {
         let c = i / inner.max(1) % scale.len();
         (*v - zero[c % zero.len()]) as f32 * scale[c]
@@ -72,7 +72,7 @@ pub fn quantize(call: &mut Call) -> Lowers {
             let c = i / inner.max(1) % scale.len();
             ((v / scale[c]).round_ties_even() as i64).saturating_add(zero[c % zero.len()]).clamp(low, high)
         };
-        let integers: Vec<i64> = constant.to_floats()?.iter().enumerate().map(integer).collect();
+        let integers: Vec<i64> = constant.affordable()?.to_floats()?.iter().enumerate().map(integer).collect();
         return Ok(vec![call.add(Constant::ints(shape, Element::Int, integers))]);
     }
     let ([scale], [zero]) = (scale.as_slice(), zero.as_slice()) else {
