@@ -6,16 +6,27 @@ use crate::graph::LayerName;
 use crate::kernels::ReluRule;
 use candle_core::Tensor;
 
-/// How far it is to either side, as a share of the input's own size: far enough for float32, near enough for a slope.
-const STEP: f64 = 2e-3;
+/// How far it is to either side, as shares of the input's own size. Short steps cross few kinks of rectifiers, long ones stand
+/// out from float32's rounding; a gradient that is wrong is so at each of them.
+const STEPS: [f64; 5] = [2e-2, 6e-3, 2e-3, 6e-4, 2e-4];
 
-/// Central differences of the largest score along directions of a formula beside the gradient's own slope there: the root of the
-/// mean squared gap, as a share of that of the slopes; `None` if the score does not change and so shows nothing.
+/// How far a gradient is from differences.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct GradientGap {
+    /// The root of the mean squared gap, as a share of that of the slopes, at the step where it is least.
+    pub gap: f64,
+    /// By how much differences at neighbouring steps differ among themselves at least, in the same unit: a gap that is not far
+    /// above it shows nothing.
+    pub unsure: f64,
+}
+
+/// Central differences of the largest score along directions of a formula beside the gradient's own slope there; `None` if
+/// the score does not change and so shows nothing.
 /// `x` `[1, C, H, W]` is a network input.
 ///
 /// # Errors
 /// If the network has no output, or the computation fails.
-pub fn gradient_gap(model: &Model, x: &Tensor, directions: usize) -> Result<Option<f64>> {
+pub fn gradient_gap(model: &Model, x: &Tensor, directions: usize) -> Result<Option<GradientGap>> {
     let graph = &model.graph;
     let output: LayerName = LayerName::LOGITS.into();
     let activations = graph.forward(x, std::slice::from_ref(&output))?;
@@ -29,18 +40,27 @@ pub fn gradient_gap(model: &Model, x: &Tensor, directions: usize) -> Result<Opti
     let score =
         |x: &Tensor| -> Result<f64> { Ok(f64::from(graph.logits(x)?.flatten_all()?.get(top)?.to_scalar::<f32>()?)) };
     let size = f64::from(x.sqr()?.mean_all()?.sqrt()?.to_scalar::<f32>()?).max(1e-3);
-    let (mut gaps, mut slopes, mut differences) = (0.0, 0.0, 0.0);
+    let (mut gaps, mut apart) = ([0.0; STEPS.len()], [0.0; STEPS.len() - 1]);
+    let (mut slopes, mut moved) = (0.0, 0.0);
     for k in 1..=directions {
         let direction = (formula::picture(k, x.dims(), x.device())? * size)?;
         let slope = f64::from((gradient * &direction)?.sum_all()?.to_scalar::<f32>()?);
-        let step = (&direction * STEP)?;
-        let difference = (score(&(x + &step)?)? - score(&(x - &step)?)?) / (2.0 * STEP);
-        gaps += (difference - slope).powi(2);
+        let mut differences = [0.0; STEPS.len()];
+        for (difference, length) in differences.iter_mut().zip(STEPS) {
+            let step = (&direction * length)?;
+            *difference = (score(&(x + &step)?)? - score(&(x - &step)?)?) / (2.0 * length);
+            moved += difference.powi(2);
+        }
+        gaps.iter_mut().zip(differences).for_each(|(gap, found)| *gap += (found - slope).powi(2));
+        apart.iter_mut().zip(differences.windows(2)).for_each(|(apart, two)| *apart += (two[0] - two[1]).powi(2));
         slopes += slope.powi(2);
-        differences += difference.powi(2);
     }
-    if slopes == 0.0 && differences == 0.0 {
+    if slopes == 0.0 && moved == 0.0 {
         return Ok(None);
     }
-    Ok(Some((gaps / slopes.max(f64::MIN_POSITIVE)).sqrt()))
+    let share = |squares: &[f64]| {
+        let least = squares.iter().copied().min_by(f64::total_cmp).unwrap_or(f64::NAN);
+        (least / slopes.max(f64::MIN_POSITIVE)).sqrt()
+    };
+    Ok(Some(GradientGap { gap: share(&gaps), unsure: share(&apart) }))
 }
