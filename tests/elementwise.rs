@@ -8,7 +8,7 @@ mod support {
 
 use gradlens::kernels::{Binary, Function, Map, Side};
 use proptest::prelude::*;
-use support::gradients::{BOTH, alike, check, close, map, random, tensor, values};
+use support::gradients::{BOTH, alike_beside, check, close, map, norm, random, tensor, values};
 
 #[rustfmt::skip]
 mod pytorch {
@@ -244,10 +244,18 @@ proptest! {
             let dy = map(&random(seed + 2, y.shape()), set);
             let [by_a, by_b] = [Side::Left, Side::Right].map(|side| ALL[which].vjp(side, &a, &b, dy.clone()).expect("vjp"));
             assert_eq!([by_a.shape(), by_b.shape()], [a.shape(), b.shape()]);
-            [y, by_a, by_b].map(|map| values(&map))
+            // A gradient by what was stretched is a sum, which may cancel: rounding follows what is summed.
+            let [whole_a, whole_b] = [&a, &b].map(|map| map.broadcast_to(y.shape()).expect("stretched"));
+            let summed = [(Side::Left, &a), (Side::Right, &b)].map(|(side, map)| {
+                let terms = ALL[which].vjp(side, &whole_a, &whole_b, dy.clone()).expect("vjp");
+                let sizes = terms.to_tensor().and_then(|terms| terms.abs()).expect("sizes");
+                norm(&values(&Map::from_tensor(&sizes, set).and_then(|sizes| sizes.sum_to(map.shape())).expect("sums")))
+            });
+            ([y, by_a, by_b].map(|map| values(&map)), summed)
         });
-        for (part, (fast, candle)) in ["y", "∂a", "∂b"].iter().zip(fast.iter().zip(&candle)) {
-            alike(part, fast, candle);
+        let sizes = [norm(&candle.0[0]), candle.1[0], candle.1[1]];
+        for (i, part) in ["y", "∂a", "∂b"].iter().enumerate() {
+            alike_beside(part, &fast.0[i], &candle.0[i], sizes[i]);
         }
     }
 }

@@ -75,11 +75,19 @@ pub fn check(
     }
 }
 
+pub fn norm(a: &[f32]) -> f64 {
+    dot(a, a).sqrt()
+}
+
 /// What the two sets have computed: the same up to rounding.
 pub fn alike(name: &str, a: &[f32], b: &[f32]) {
+    alike_beside(name, a, b, norm(b));
+}
+
+/// The same up to the rounding of values with this norm: of what was added, where sums may cancel.
+pub fn alike_beside(name: &str, a: &[f32], b: &[f32], size: f64) {
     assert_eq!(a.len(), b.len(), "{name}");
-    let norm = dot(b, b).sqrt();
     let difference: Vec<f32> = a.iter().zip(b).map(|(a, b)| a - b).collect();
-    let error = dot(&difference, &difference).sqrt();
-    assert!(error <= 1e-5 * norm + 1e-7, "{name}: the two sets differ by {error} of {norm}");
+    let error = norm(&difference);
+    assert!(error <= 1e-5 * size + 1e-7, "{name}: the two sets differ by {error} of {size}");
 }
