@@ -2,7 +2,7 @@
 
 use crate::writer::{self, Graph, bytes, float, int, ints, number, text};
 use crate::{FILES, data, imported, refused, source};
-use gradlens::model::read::onnx::{Options, import, operators, read};
+use gradlens::model::read::onnx::{Options, import, network, operators, read};
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
 use std::time::{Duration, Instant};
@@ -93,9 +93,50 @@ fn sizes_are_checked_before_they_are_allocated() {
 }
 
 #[test]
+fn weights_that_are_filled_are_bounded() {
+    let of = |n: i64| {
+        Graph::new(&[1, 3, 4, 4])
+            .ints("s", &[n, 3, 4, 4])
+            .node("ConstantOfShape", &["s"], "w", &[])
+            .node("Conv", &["x", "w"], "maps", &[])
+            .node("ReduceMean", &["maps"], "y", &[])
+            .file(13)
+    };
+    assert!(imported(of(16)).graph.nodes.len() > 1);
+    let model = network(&imported(of(4 << 20)), None, &candle_core::Device::Cpu);
+    assert!(model.is_err_and(|e| e.to_string().contains("more constants")), "268 million numbers out of 200 bytes");
+}
+
+#[test]
+fn a_window_that_is_said_twice_is_one() {
+    let of = |said: &[i64]| {
+        let conv = writer::node("Conv", &["x", "w"], &["y"], &[writer::ints("kernel_shape", said)]);
+        let mut graph = Graph::new(&[1, 1, 4, 4]).floats("w", &[2, 1, 3, 3], &[0.5; 18]);
+        graph.nodes.push(conv);
+        graph.file(13)
+    };
+    assert_eq!(imported(of(&[3, 3])).graph.nodes.len(), 1);
+    for wrong in [&[5, 5][..], &[3], &[3, -1], &[3, 3, 3]] {
+        let said = refused(of(wrong));
+        assert!(said.contains("says that its window is"), "{said}");
+    }
+}
+
+#[test]
+fn what_has_very_many_parts_is_not_slow() {
+    let inputs = vec!["x"; 20_000];
+    let start = Instant::now();
+    let sum = Graph::new(&[1, 4]).node("Sum", &inputs, "y", &[]);
+    assert_eq!(imported(sum.file(13)).graph.nodes.len(), 19_999);
+    assert!(start.elapsed() < SOON, "{:?}", start.elapsed());
+    let flat = Graph::new(&[1, 4]).ints("s", &vec![1; 1_000_000]).node("Reshape", &["x", "s"], "y", &[]);
+    refused_soon(flat.file(13), "1000000 axes");
+}
+
+#[test]
 fn empty_entries_are_counted() {
     let nodes: Vec<u8> = std::iter::repeat_n([0x0a, 0], 4_000_000).flatten().collect();
-    refused_soon(bytes(7, nodes), "empty entries");
+    refused_soon(bytes(7, nodes), "more entries than its size");
 }
 
 #[test]

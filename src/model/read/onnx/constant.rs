@@ -9,6 +9,9 @@ use std::sync::Arc;
 /// The most elements of a constant that is one number everywhere, where its elements are looked at one by one.
 const MOST_FILLED: usize = 1 << 20;
 
+/// The most elements of one that becomes a tensor: 64 MB.
+const MOST_WRITTEN: usize = 1 << 24;
+
 /// A typed n-dimensional array in row-major order, shared.
 #[derive(Debug, Clone)]
 pub struct Constant {
@@ -117,7 +120,19 @@ impl Constant {
     /// # Errors
     /// A [`Refusal`] if it is one number everywhere, in no memory so far, and would take more than files have use for.
     pub fn affordable(&self) -> Result<&Self, Refusal> {
-        if self.filling().is_some() && self.len() > MOST_FILLED {
+        self.of_at_most(MOST_FILLED)
+    }
+
+    /// Itself, to become a tensor of the network.
+    ///
+    /// # Errors
+    /// A [`Refusal`] if it is one number everywhere and would take more memory than any weight that was learnt.
+    pub fn writable(&self) -> Result<&Self, Refusal> {
+        self.of_at_most(MOST_WRITTEN)
+    }
+
+    fn of_at_most(&self, most: usize) -> Result<&Self, Refusal> {
+        if self.filling().is_some() && self.len() > most {
             let reason = "it computes far more constants than the file is large; simplify it before exporting";
             return Err(Refusal::new(reason));
         }

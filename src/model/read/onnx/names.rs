@@ -39,7 +39,8 @@ pub fn apply(graph: &mut Graph) {
     mains().for_each(|i| {
         actions.entry(&parts[i].module).or_default().insert(graph.nodes[i].op.name());
     });
-    let mut taken: HashSet<String> = HashSet::new();
+    // Names that are given away, and the next number that may be free behind each.
+    let mut taken: HashMap<String, usize> = HashMap::new();
     let mut names = vec![String::new(); parts.len()];
     for i in mains().chain((0..parts.len()).filter(|i| helps(*i))) {
         let (module, action) = (parts[i].module.as_str(), parts[i].action.as_str());
@@ -52,12 +53,12 @@ pub fn apply(graph: &mut Graph) {
         if helps(i) {
             name = format!("{name}.{}", graph.nodes[i].op.name().to_lowercase());
         }
-        if taken.contains(&name) {
-            // As many tries as there are names find one that is free.
-            let numbered = (1..=parts.len()).map(|n| format!("{name}_{n}")).find(|name| !taken.contains(name));
-            name = numbered.unwrap_or(name);
+        if let Some(first) = taken.get(&name).copied() {
+            let numbered = (first..).find(|n| !taken.contains_key(&format!("{name}_{n}"))).unwrap_or(first);
+            taken.insert(name.clone(), numbered + 1);
+            name = format!("{name}_{numbered}");
         }
-        taken.insert(name.clone());
+        taken.insert(name.clone(), 1);
         names[i] = name;
     }
     for (node, name) in graph.nodes.iter_mut().zip(names) {

@@ -2,6 +2,9 @@
 
 use std::fmt::{Display, Write};
 
+/// Characters of a reason that are shown.
+const LONGEST: usize = 600;
+
 /// Why a file cannot be used: the second half of a sentence, without the file's name; shown as
 /// one line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,13 +19,21 @@ impl Refusal {
 
 impl Display for Refusal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // What a file calls its things, and what libraries say of them, may have lines.
-        self.0.chars().try_for_each(|c| f.write_char(if c.is_control() { ' ' } else { c }))
+        // What a file calls its things, and what libraries say of them, may have lines and be as long as the file.
+        let mut rest = self.0.chars();
+        rest.by_ref().take(LONGEST).try_for_each(|c| f.write_char(if c.is_control() { ' ' } else { c }))?;
+        if rest.next().is_some() { f.write_char('…') } else { Ok(()) }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn a_long_refusal_is_cut() {
+        let shown = super::Refusal::new("a".repeat(1 << 20)).to_string();
+        assert_eq!(shown, "a".repeat(super::LONGEST) + "…");
+    }
+
     #[test]
     fn a_refusal_is_one_line() {
         assert_eq!(

@@ -11,6 +11,9 @@ pub const EXTERNAL: u64 = 1;
 /// The most elements that any tensor may have.
 pub const MOST_ELEMENTS: usize = 1 << 28;
 
+/// The most axes of an array; networks have up to eight.
+const MOST_AXES: usize = 64;
+
 /// What a `TensorProto` says about its numbers.
 #[derive(Debug, Default, Clone)]
 pub struct Stored {
@@ -177,8 +180,11 @@ impl Stored {
 /// Number of elements of a shape.
 ///
 /// # Errors
-/// A [`Refusal`] for more than [`MOST_ELEMENTS`].
+/// A [`Refusal`] for more than [`MOST_ELEMENTS`] or [`MOST_AXES`].
 pub fn count(shape: &[usize]) -> Result<usize, Refusal> {
+    if shape.len() > MOST_AXES {
+        return Err(Refusal(format!("it has an array of {} axes; {MOST_AXES} are allowed", shape.len())));
+    }
     let product = shape.iter().try_fold(1usize, |product, d| product.checked_mul(*d));
     product.filter(|n| *n <= MOST_ELEMENTS).ok_or_else(|| {
         Refusal(format!("it has an array of shape {shape:?}, more than the 268 million numbers that are allowed"))

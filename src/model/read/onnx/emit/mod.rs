@@ -158,7 +158,7 @@ impl<'a> Emitter<'a> {
     }
 
     fn tensor(&self, constant: &Constant) -> Result<Tensor, Refusal> {
-        let values = constant.to_floats()?.into_owned();
+        let values = constant.writable()?.to_floats()?.into_owned();
         Tensor::from_vec(values, constant.shape.as_slice(), self.device).map_err(Refusal::new)
     }
 

@@ -83,13 +83,17 @@ pub fn transposed(call: &mut Call) -> Lowers {
     pooling::back(call, out, rank).map(|id| vec![id])
 }
 
-/// The map and the kernel, both of four axes, and how many the map had.
+/// The map and the kernel, both of four axes, and how many the map had. A file may say the window's extents twice.
 fn operands(call: &mut Call, original: ValueId) -> Result<(ValueId, ValueId, usize), Refusal> {
     let kernel = call.input(1)?;
     let Some(constant) = call.constant(kernel) else { return Err(depends("kernels")) };
     let (x, rank) = pooling::as_map(call, original)?;
     if constant.shape.len() != rank || constant.is_empty() {
         return Err(Refusal(format!("a kernel of shape {:?} does not fit a map of {rank} axes", constant.shape)));
+    }
+    let said = call.ints("kernel_shape").unwrap_or_default();
+    if !said.is_empty() && !said.iter().map(|n| usize::try_from(*n).ok()).eq(constant.shape[2..].iter().map(|n| Some(*n))) {
+        return Err(Refusal(format!("it says that its window is {said:?}, but has a kernel {:?}", constant.shape)));
     }
     if rank == 4 {
         return Ok((x, kernel, rank));
