@@ -270,6 +270,25 @@ fn refused(event: &Event) -> Option<(FailureKind, String)> {
     if let Event::Refused { kind, message } = event { Some((*kind, message.clone())) } else { None }
 }
 
+#[test]
+fn a_model_that_cannot_be_read_leaves_the_run_as_it_is() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("broken.onnx").to_string_lossy().into_owned();
+    std::fs::write(&path, b"no network").expect("a file");
+    with_engine(KNOWN, |engine| async move {
+        let mut link = engine.link();
+        link.send(Command::Start(Box::new(job(&[("steps", int(100_000))])))).expect("sent");
+        wait_for_step(&mut link, 2).await;
+        let other = JobSpec { model: Some(path), ..job(&[]) };
+        link.send(Command::Start(Box::new(other))).expect("sent");
+        let (kind, message) = wait(&mut link, refused).await;
+        assert!(kind == FailureKind::Weights && message.contains("not an ONNX model"), "{message}");
+        let refused_at = link.snapshot().course.step;
+        wait_for_step(&mut link, refused_at + 2).await;
+        assert_eq!((link.snapshot().run, link.snapshot().course.phase), (1, Phase::Running));
+    });
+}
+
 fn failed(event: &Event) -> Option<(u64, String)> {
     if let Event::Failed { run, message, .. } = event { Some((*run, message.clone())) } else { None }
 }

@@ -147,10 +147,14 @@ fn several_models_are_compared_on_several_photos() {
         assert_eq!(summary[model]["photos"], 2, "{summary}");
     }
 
-    let classified = json(&[&["classify", &photos[0], &photos[1], "--json"], &both[..]].concat());
-    let differences: Vec<f64> =
-        classified.as_array().expect("photos").iter().map(|p| p["difference"].as_f64().expect("a figure")).collect();
-    assert!(differences.len() == 2 && differences[0] >= differences[1], "{differences:?}");
+    let classified = |models: &[&str]| -> Vec<Option<f64>> {
+        let classified = json(&[&["classify", &photos[0], &photos[1], "--json"], models].concat());
+        classified.as_array().expect("photos").iter().map(|p| p["difference"].as_f64()).collect()
+    };
+    assert_eq!(classified(&both), [None, None], "they have no class in common");
+    let half = data("cnn_half.onnx");
+    let differences = classified(&["--model", &first, "--model", &half]);
+    assert!(differences[0].is_some() && differences[0] >= differences[1], "{differences:?}");
 
     let measured = ["score", &photos[0], "--technique", "gradcam", "--metric", "sparseness", "--json"];
     let scored = json(&[&measured[..], &both[..]].concat());
@@ -240,8 +244,12 @@ fn names_that_were_given_are_never_lost() {
 #[test]
 fn a_copy_takes_the_place_of_another_only_when_it_is_whole() {
     let folder = tempfile::tempdir().expect("a folder");
-    let add =
-        |place: &str, more: &[&str]| with_data(folder.path(), &[&["models", "add", "mine", place], more].concat());
+    let add = |place: &str, more: &[&str]| {
+        with_data(folder.path(), &[&["models", "add", "mine", place, "--replace"], more].concat())
+    };
+    let copies = folder.path().join("gradlens/models");
+    // What a program has left that was killed.
+    std::fs::create_dir_all(copies.join(".new-1")).expect("a folder");
     let copy = folder.path().join("gradlens/models/mine/vit_ts17.onnx");
     let whole = std::fs::read(data("vit_ts17.onnx")).expect("a file");
     assert!(add(&data("vit_ts17.onnx"), &["--copy"]).status.success());
@@ -257,8 +265,59 @@ fn a_copy_takes_the_place_of_another_only_when_it_is_whole() {
     let left: Vec<_> =
         std::fs::read_dir(copy.parent().and_then(Path::parent).expect("a folder")).expect("it").collect();
     assert_eq!(left.len(), 1, "{left:?}");
+    // What others mean is not given up.
+    let other = with_data(folder.path(), &["models", "add", "other", &copy.to_string_lossy()]);
+    assert!(other.status.success(), "{}", said(&other));
+    for done in [add(&data("cnn_ts17.onnx"), &[]), with_data(folder.path(), &["models", "remove", "mine"])] {
+        assert!(done.status.code() == Some(2) && said(&done).contains("other uses its copy"), "{}", said(&done));
+    }
+    assert!(copy.exists() && with_data(folder.path(), &["models", "remove", "other"]).status.success());
     // Another model under that name without a copy: the copy is not needed any more.
     assert!(add(&data("cnn_ts17.onnx"), &[]).status.success() && !copy.exists());
+}
+
+#[test]
+fn a_name_is_taken_again_only_on_purpose() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let add = |place: &str, more: &[&str]| {
+        with_data(folder.path(), &[&["models", "add", "mine", &data(place)], more].concat())
+    };
+    let first = add("cnn_ts17.onnx", &[]);
+    let text = String::from_utf8(first.stdout).expect("text");
+    assert!(text.contains("assumed: ") && text.contains("(--mean)"), "{text}");
+    let second = add("vit_ts17.onnx", &[]);
+    assert!(second.status.code() == Some(2) && said(&second).contains("--replace"), "{}", said(&second));
+    assert!(add("vit_ts17.onnx", &["--replace"]).status.success());
+    // What does not fit is known when it is added, and not when it is used.
+    let wrong = with_data(folder.path(), &["models", "add", "wrong", &data("cnn_ts17.onnx"), "--mean", "0,0"]);
+    assert_eq!(wrong.status.code(), Some(2), "{}", said(&wrong));
+    let listed = String::from_utf8(with_data(folder.path(), &["models"]).stdout).expect("text");
+    assert!(listed.contains("vit_ts17.onnx") && !listed.contains("wrong"), "{listed}");
+    // Labels are copied with the model.
+    let labels = folder.path().join("labels.txt");
+    std::fs::write(&labels, (0..5).map(|n| format!("bird {n}\n")).collect::<String>()).expect("labels");
+    let copied = add("cnn_ts17.onnx", &["--replace", "--copy", "--labels", &labels.to_string_lossy()]);
+    assert!(copied.status.success(), "{}", said(&copied));
+    std::fs::remove_file(&labels).expect("gone");
+    let shown = String::from_utf8(with_data(folder.path(), &["models", "show", "mine"]).stdout).expect("text");
+    assert!(shown.contains("bird 0, bird 1"), "{shown}");
+}
+
+#[test]
+fn means_are_in_the_units_of_the_range() {
+    let shown = |options: &[&str]| {
+        let done = gradlens(&[&["models", "show", &data("cnn_ts17.onnx"), "--json"], options].concat());
+        let value: Option<serde_json::Value> = serde_json::from_slice(&done.stdout).ok();
+        value.map(|v| v["model"]["input"].clone()).ok_or_else(|| (done.status.code(), said(&done)))
+    };
+    let whole = shown(&["--range", "255", "--mean", "123.5,116,104", "--std", "1"]).expect("an input");
+    assert_eq!((&whole["mean"], &whole["std"]), (&[123.5, 116.0, 104.0].into(), &[1.0; 3].into()));
+    assert_eq!(&shown(&["--mean", "0.5"]).expect("an input")["mean"], &serde_json::Value::from(vec![0.5; 3]));
+    for wrong in [&["--mean", "123,117,104"][..], &["--range", "255", "--mean", "0.4,0.4,0.4"], &["--std", "0.1,0.1"]]
+    {
+        let (code, text) = shown(wrong).expect_err("a refusal");
+        assert!(code == Some(2) && text.contains(wrong[wrong.len() - 1]), "{wrong:?}: {text}");
+    }
 }
 
 #[test]

@@ -142,6 +142,9 @@ struct Answer {
     photo: Option<Photo>,
     #[serde(skip)]
     path: PathBuf,
+    /// What was written there.
+    #[serde(skip)]
+    files: Vec<String>,
 }
 
 impl AcrossModels {
@@ -178,13 +181,14 @@ impl AcrossModels {
             maps: if failed { BTreeMap::new() } else { maps(snapshot) },
             photo: snapshot.photo.clone(),
             path: folder.to_owned(),
+            files: outcome.files.clone(),
         });
         if self.present.len() < self.models.len() {
             return Ok(());
         }
         let answers = std::mem::take(&mut self.present);
         let pictures: Vec<Picture> =
-            answers.iter().filter(|a| a.error.is_none()).filter_map(|answer| shown(&answer.path)).collect();
+            answers.iter().filter(|a| a.error.is_none()).filter_map(Answer::picture).collect();
         if let Some(parent) = folder.parent().filter(|_| pictures.len() > 1) {
             write_png(&parent.join(SIDE_BY_SIDE), &montage(&pictures))?;
         }
@@ -230,6 +234,13 @@ impl AcrossModels {
 }
 
 impl Answer {
+    /// The picture that stands for the run, of those that it has written: others may lie beside them.
+    fn picture(&self) -> Option<Picture> {
+        let name = SHOWN.iter().find(|name| self.files.iter().any(|file| file == *name))?;
+        let path = self.path.join(name);
+        decode(&path, &read_bytes(&path).ok()?).ok()
+    }
+
     fn in_words(&self) -> String {
         match (&self.error, &self.top) {
             (Some(_), _) => "failed".to_owned(),
@@ -243,12 +254,6 @@ impl Answer {
 fn maps(snapshot: &Snapshot) -> BTreeMap<String, HeatMap> {
     let one = snapshot.view.heat.iter().map(|heat| (String::new(), heat.clone()));
     one.chain(snapshot.view.panels.iter().map(|panel| (panel.title.clone(), panel.heat.clone()))).collect()
-}
-
-/// The picture that stands for a run.
-fn shown(folder: &Path) -> Option<Picture> {
-    let path = SHOWN.iter().map(|name| folder.join(name)).find(|path| path.is_file())?;
-    decode(&path, &read_bytes(&path).ok()?).ok()
 }
 
 /// The mean rank correlation of two models' maps of the same title, over the part of the photo that both see.
@@ -285,13 +290,18 @@ fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
 }
 
 /// How differently two models see a photo, 0 to 1: of classes that exclude each other half of what their probabilities
-/// differ by, label by label (total variation); of others what the label differs by that differs most.
-pub(super) fn difference(a: &[Prediction], b: &[Prediction], exclusive: bool) -> f64 {
+/// differ by, label by label (total variation); of others what the label differs by that differs most. Models that have no
+/// label in common cannot be held against each other.
+pub(super) fn difference(a: &[Prediction], b: &[Prediction], exclusive: bool) -> Option<f64> {
+    let labels: HashSet<&str> = a.iter().map(|p| p.label.as_str()).collect();
+    if !b.iter().any(|p| labels.contains(p.label.as_str())) {
+        return None;
+    }
     let mut by_label: BTreeMap<&str, f64> = BTreeMap::new();
     a.iter().for_each(|p| *by_label.entry(&p.label).or_default() += f64::from(p.probability));
     b.iter().for_each(|p| *by_label.entry(&p.label).or_default() -= f64::from(p.probability));
     let differences = by_label.values().map(|difference| difference.abs());
-    if exclusive { differences.sum::<f64>() / 2.0 } else { differences.fold(0.0, f64::max) }
+    Some(if exclusive { differences.sum::<f64>() / 2.0 } else { differences.fold(0.0, f64::max) })
 }
 
 /// The photo of a job, as it is called in lists.
@@ -320,12 +330,11 @@ mod tests {
     #[test]
     fn probabilities_that_agree_do_not_differ() {
         let p = |label: &str, probability| Prediction { index: 0, label: label.into(), probability, logit: 0.0 };
-        assert!(difference(&[p("cat", 0.7), p("dog", 0.3)], &[p("dog", 0.3), p("cat", 0.7)], true).abs() < 1e-7);
-        assert!((difference(&[p("cat", 1.0)], &[p("dog", 1.0)], true) - 1.0).abs() < 1e-7);
-        assert!((difference(&[p("cat", 0.6)], &[p("cat", 0.2), p("dog", 0.4)], true) - 0.4).abs() < 1e-7);
-        assert!(
-            (difference(&[p("yes", 0.9), p("no", 0.8)], &[p("yes", 0.2), p("no", 0.9)], false) - 0.7).abs() < 1e-7
-        );
+        let of = |a: &[Prediction], b: &[Prediction], exclusive| difference(a, b, exclusive).expect("common labels");
+        assert!(of(&[p("cat", 0.7), p("dog", 0.3)], &[p("dog", 0.3), p("cat", 0.7)], true).abs() < 1e-7);
+        assert!((of(&[p("cat", 0.6)], &[p("cat", 0.2), p("dog", 0.4)], true) - 0.4).abs() < 1e-7);
+        assert!((of(&[p("yes", 0.9), p("no", 0.8)], &[p("yes", 0.2), p("no", 0.9)], false) - 0.7).abs() < 1e-7);
+        assert_eq!(difference(&[p("cat", 1.0)], &[p("kitten", 1.0)], true), None);
     }
 
     #[test]
@@ -340,6 +349,7 @@ mod tests {
             maps: BTreeMap::from([(String::new(), heat)]),
             photo: photo(seen),
             path: PathBuf::new(),
+            files: vec![],
         };
         let ramp = |count: u32, from: f32, step: f32| {
             HeatMap::new(count, 1, (0..count).map(|i| from + step * i as f32).collect())

@@ -34,16 +34,27 @@ pub(super) fn classify(args: &ClassifyArgs) -> anyhow::Result<u8> {
     let each = args.model.each()?;
     let several = each.len() > 1;
     let names = across_models::names(&each).into_iter().map(|name| Some(name).filter(|_| several));
-    let mut asked = vec![];
+    let (mut asked, mut code) = (vec![], exit::DONE);
     for (name, which) in names.zip(&each) {
-        let model = model::open(BUILT_IN, &resolve::model(which, Purpose::Classes)?, &device)?;
+        let opened = resolve::model(which, Purpose::Classes).and_then(|which| model::open(BUILT_IN, &which, &device));
+        let (model, output) = match opened.and_then(|model| Ok((resolve::classes(&model)?.clone(), model))) {
+            Ok((output, model)) => (model, output),
+            // The others can still be asked.
+            Err(error) if several => {
+                code = code.max(exit::code_of_kind(FailureKind::from(&error)));
+                eprintln!("gradlens: {}", printable(&error.to_string()));
+                continue;
+            }
+            Err(error) => return Err(error.into()),
+        };
         if let Some(text) = model.info.provenance.assumptions().filter(|_| !args.json) {
             eprintln!("gradlens: {}", printable(&text));
         }
-        let output = resolve::classes(&model)?.clone();
         asked.push(Asked { name, model, output });
     }
-    let mut code = exit::DONE;
+    if asked.is_empty() {
+        return Ok(code);
+    }
     let mut answers = vec![];
     for path in &args.images {
         let answer = answer(&asked, path, args.top.into());
@@ -74,8 +85,7 @@ fn answer(asked: &[Asked], path: &Path, count: usize) -> Answer {
     let all: Vec<_> = asked.iter().map(|one| top_classes(&one.model, path, one.output.count())).collect();
     let pairs = all.iter().enumerate().flat_map(|(i, a)| all.iter().skip(i + 1).map(move |b| (a, b)));
     let exclusive = asked.iter().all(|one| one.output.has_probabilities() && !one.output.is_independent());
-    let differences =
-        pairs.map(|(a, b)| Some(across_models::difference(a.as_ref().ok()?, b.as_ref().ok()?, exclusive)));
+    let differences = pairs.map(|(a, b)| across_models::difference(a.as_ref().ok()?, b.as_ref().ok()?, exclusive));
     let difference = differences.collect::<Option<Vec<f64>>>().and_then(|d| d.into_iter().max_by(f64::total_cmp));
     let difference = difference.filter(|_| asked.iter().all(|one| one.output.has_probabilities()));
     let shortened = all.into_iter().map(|found| found.map(|top| top.into_iter().take(count).collect()));
@@ -89,7 +99,7 @@ fn as_json(answer: &Answer, asked: &[Asked]) -> serde_json::Value {
     };
     let mut json = serde_json::json!({ "image": answer.image });
     match answer.found.as_slice() {
-        [found] => {
+        [found] if asked.iter().all(|one| one.name.is_none()) => {
             let (key, value) = one(found);
             json[key] = value;
         }

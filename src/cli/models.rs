@@ -5,7 +5,7 @@ use super::{exit, listing, resolve};
 use crate::error::{Error, Result};
 use crate::graph::LayerTotals;
 use crate::model::read::checkpoint::npy;
-use crate::model::{self, Added, BUILT_IN, Model, Purpose, architectures};
+use crate::model::{self, Added, Adding, Assumption, BUILT_IN, Model, Purpose, architectures};
 use crate::tui::printable;
 use candle_core::{Device, Tensor};
 use serde_json::json;
@@ -23,9 +23,17 @@ pub(super) fn models(args: &ModelsArgs) -> anyhow::Result<u8> {
     match &args.action {
         None if args.architectures => architectures(args),
         None => list(args),
-        Some(ModelsAction::Add { name, place, copy, reading }) => {
-            let added = model::add(name, place, reading.options()?, *copy)?;
+        Some(ModelsAction::Add { name, place, copy, replace, reading }) => {
+            let how = Adding { copy: *copy, replace: *replace };
+            let (added, model) = model::add(name, place, reading.options()?, how)?;
             println!("{} is {}", printable(&added.name), printable(&added.place));
+            // What has to be said of it is best said now.
+            for Assumption { what, option } in &model.info.provenance.assumed {
+                println!("  assumed: {} ({option})", printable(what));
+            }
+            if let Some(doubt) = &model.info.provenance.doubt {
+                println!("  doubtful: {}", printable(doubt));
+            }
             Ok(exit::DONE)
         }
         Some(ModelsAction::Remove { name }) => {
@@ -70,16 +78,11 @@ fn list(args: &ModelsArgs) -> anyhow::Result<u8> {
             );
             println!(
                 "hf:OWNER/NAME from the cache; checkpoints may be of {} architectures (--architectures)",
-                names().len()
+                architectures::all().len()
             );
         }
     }
     Ok(listing::outcome(found.len() + added.len(), query, "model"))
-}
-
-/// Every architecture's name, with those that are the same network.
-fn names() -> Vec<String> {
-    architectures::all().iter().flat_map(|a| std::iter::once(&a.name).chain(&a.aliases)).cloned().collect()
 }
 
 /// The architectures whose checkpoints can be read.
@@ -122,64 +125,8 @@ fn show(model: &Model, json: bool) -> anyhow::Result<u8> {
         println!("{}", serde_json::to_string_pretty(&value)?);
         return Ok(exit::DONE);
     }
-    let line = |name: &str, text: &str| println!("{name:<12} {}", printable(text));
-    line("model", &info.id);
-    let from = &info.provenance;
-    let known = [
-        Some(from.file.clone()).filter(|file| !file.is_empty()),
-        Some(from.format.clone()).filter(|format| !format.is_empty()),
-        from.architecture.clone(),
-        from.exporter.clone(),
-        from.opset.map(|opset| format!("operator set {opset}")),
-    ];
-    line("from", &known.into_iter().flatten().collect::<Vec<_>>().join(" · "));
-    line("sha256", &from.sha256);
-    let input = &info.input;
-    let list = |values: &[f32]| values.iter().map(|v| format!("{v}")).collect::<Vec<_>>().join(", ");
-    let order = serde_json::to_value(input.channels)?;
-    line("input", &format!("{height}×{width} {}, values 0 to {}", order.as_str().unwrap_or_default(), input.range));
-    line("", &format!("mean {}; deviation {}", list(&input.mean), list(&input.std)));
-    let resize = serde_json::to_value(input.resize)?;
-    let word = |key: &str| resize[key].as_str().unwrap_or_default().to_owned();
-    line("", &format!("{} {}, share {}", word("interpolation"), word("mode"), input.resize.crop_share));
-    match &info.output {
-        Some(output) => {
-            let scores = serde_json::to_value(output.scores)?;
-            let first: Vec<&str> = output.labels.iter().take(4).collect();
-            let more = if output.count() > first.len() { ", …" } else { "" };
-            let text = format!(
-                "{} scores ({}): {}{more}",
-                output.count(),
-                scores.as_str().unwrap_or_default(),
-                first.join(", ")
-            );
-            line("output", &text);
-        }
-        None => line("output", "features, no classes"),
-    }
-    let roles = &info.roles;
-    let names =
-        |layers: &[crate::graph::LayerName]| layers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-    line("maps at", &roles.cam.as_ref().map_or("no layer with places".to_owned(), ToString::to_string));
-    line("style at", &names(&roles.style));
-    line("content at", &names(&roles.content));
-    line("dreams at", &roles.dream.as_ref().map_or(String::new(), ToString::to_string));
-    for assumption in &from.assumed {
-        line("assumed", &format!("{} ({})", assumption.what, assumption.option));
-    }
-    if let Some(doubt) = &from.doubt {
-        line("doubtful", doubt);
-    }
-    if !roles.attention.is_empty() {
-        line(
-            "attention",
-            &format!(
-                "{} layers, {} to {}",
-                roles.attention.len(),
-                roles.attention[0],
-                roles.attention[roles.attention.len() - 1]
-            ),
-        );
+    for (heading, text) in info.card() {
+        println!("{heading:<12} {}", printable(&text));
     }
     let widest = totals.iter().map(|t| t.layer.chars().count()).max().unwrap_or(0).clamp(5, 48);
     println!("\n{:<widest$}  {:<20} {:>18} {:>12} {:>10}", "layer", "kind", "shape", "parameters", "MACs (M)");

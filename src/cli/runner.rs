@@ -35,6 +35,8 @@ pub(super) struct Outcome {
     pub failure: Option<String>,
     /// What `run.json` holds, if it was saved.
     pub manifest: Option<Box<RunManifest>>,
+    /// The files that were written of it.
+    pub files: Vec<String>,
     /// Its last snapshot.
     pub snapshot: Arc<Snapshot>,
 }
@@ -92,7 +94,7 @@ impl Runner {
                     }
                     Event::Saved { manifest, folder, files, .. } => {
                         progress.finish(&self.link.snapshot(), &folder, &files);
-                        outcome.manifest = Some(manifest);
+                        (outcome.manifest, outcome.files) = (Some(manifest), files);
                         break;
                     }
                     Event::Refused { kind, message } => {

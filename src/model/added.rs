@@ -1,7 +1,7 @@
 //! Models that the person has given names: a list in the XDG data folder.
 
 use super::read::{self, ReadOptions};
-use super::{BUILT_IN, UNTRAINED};
+use super::{BUILT_IN, Model, UNTRAINED};
 use crate::error::{Error, Result, did_you_mean};
 use crate::imaging::write_atomically;
 use etcetera::BaseStrategy;
@@ -72,11 +72,22 @@ fn is_name(name: &str) -> bool {
     !(name.is_empty() || name.starts_with(['-', '.']) || name.contains(odd) || read::is_file(name))
 }
 
-/// Names a model; a copy of its files is kept with `copy`. It must be there; nothing is read of it.
+/// How a model is added.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Adding {
+    /// A copy of its files is kept.
+    pub copy: bool,
+    /// It may take the place of another one of that name.
+    pub replace: bool,
+}
+
+/// Names a model, after it has been read: its place, and what was found there.
 ///
 /// # Errors
-/// [`Error::BadValue`] for a name that means something already, [`Error::BadModel`] if there is no such file.
-pub fn add(name: &str, place: &str, mut reading: ReadOptions, copy: bool) -> Result<Added> {
+/// [`Error::BadValue`] for a name that means something already, [`Error::BadModel`] if it cannot be used, and what else
+/// [`read::open`] returns.
+pub fn add(name: &str, place: &str, mut reading: ReadOptions, how: Adding) -> Result<(Added, Model)> {
+    let Adding { copy, replace } = how;
     if !is_name(name) {
         let reason = "a name takes letters, digits, - _ . and +, and does not end like a file";
         return Err(Error::bad_value("name", name, reason));
@@ -91,20 +102,26 @@ pub fn add(name: &str, place: &str, mut reading: ReadOptions, copy: bool) -> Res
     let folder = folder()?;
     let _lock = locked(&folder)?;
     let mut all = self::added()?;
+    if let Some(old) = all.iter().find(|old| old.name == name && !replace) {
+        let reason = format!("that name is taken: it is {}; --replace takes its place", old.place);
+        return Err(Error::bad_value("name", name, reason));
+    }
     let own = folder.join("models").join(name);
+    unless_used(&all, name, &own)?;
+    if let Some(labels) = &mut reading.labels {
+        *labels = std::fs::canonicalize(&*labels)
+            .map_err(|e| Error::bad_value("--labels", labels.display(), e.to_string()))?;
+    }
     let place = if read::is_path(place) || !read::is_file(place) {
         let path = std::fs::canonicalize(place).map_err(|e| Error::bad_model(place, e))?;
-        let path = if copy { copied(&path, &own, &reading)? } else { path };
+        let path = if copy { copied(&path, &own, &mut reading)? } else { path };
         path.to_string_lossy().into_owned()
     } else if copy {
         return Err(Error::bad_value("--copy", place, "models of the hub's cache stay there"));
     } else {
         place.to_owned()
     };
-    if let Some(labels) = &mut reading.labels {
-        *labels = std::fs::canonicalize(&*labels)
-            .map_err(|e| Error::bad_value("--labels", labels.display(), e.to_string()))?;
-    }
+    let model = read::open(&place, name, &reading, &candle_core::Device::Cpu)?;
     let added = Added { name: name.to_owned(), place, reading };
     all.retain(|other| other.name != name);
     all.push(added.clone());
@@ -113,7 +130,7 @@ pub fn add(name: &str, place: &str, mut reading: ReadOptions, copy: bool) -> Res
     if !copy && own.is_dir() && !Path::new(&added.place).starts_with(own.canonicalize().unwrap_or(own.clone())) {
         std::fs::remove_dir_all(&own).map_err(|e| Error::bad_model(own, e))?;
     }
-    Ok(added)
+    Ok((added, model))
 }
 
 /// Forgets a name, and the copy that was made for it. The model itself stays where it is.
@@ -132,6 +149,8 @@ pub fn remove(name: &str) -> Result<()> {
         let hint = if hint.is_empty() { "`gradlens models` lists what was added".to_owned() } else { hint };
         return Err(Error::unknown("added model", name, hint));
     }
+    let own = folder.join("models").join(name);
+    unless_used(&all, name, &own)?;
     store(&folder, &all)?;
     let copy = folder.join("models").join(name);
     // The list may hold what nobody has added here: only what a copy may be called is removed.
@@ -141,18 +160,40 @@ pub fn remove(name: &str) -> Result<()> {
     Ok(())
 }
 
+/// Refuses to give up the copy that was made for a name while another name means a file in it.
+fn unless_used(all: &[Added], name: &str, copy: &Path) -> Result<()> {
+    let Ok(copy) = copy.canonicalize() else { return Ok(()) };
+    let inside = |other: &&Added| other.name != name && Path::new(&other.place).starts_with(&copy);
+    match all.iter().find(inside) {
+        Some(other) => {
+            let reason = format!("{} uses its copy; remove that first", other.name);
+            Err(Error::bad_value("name", name, reason))
+        }
+        None => Ok(()),
+    }
+}
+
 fn store(folder: &Path, all: &[Added]) -> Result<()> {
     let text = serde_json::to_vec_pretty(all).map_err(|e| Error::bad_model(folder, e))?;
     write_atomically(&folder.join(LIST), &text)
 }
 
-/// A copy of a file and of the weights beside it, or of the files in a folder: where the copy is. It takes the place of an
-/// earlier one when it is whole.
-fn copied(from: &Path, to: &Path, reading: &ReadOptions) -> Result<PathBuf> {
+/// What begins the names of copies that are being made, and of those that are being given up.
+const UNFINISHED: [&str; 2] = [".new-", ".old-"];
+
+/// A copy of a file and of the weights beside it, or of the files in a folder, and of the file of labels: where the copy is. It
+/// takes the place of an earlier one when it is whole. The list is locked meanwhile.
+fn copied(from: &Path, to: &Path, reading: &mut ReadOptions) -> Result<PathBuf> {
     let failed = |e| Error::bad_model(to, e);
     let copies = to.parent().unwrap_or(to);
     std::fs::create_dir_all(copies).map_err(failed)?;
-    let fresh = tempfile::Builder::new().prefix(".new-").tempdir_in(copies).map_err(failed)?;
+    // A program that was killed has left them.
+    for entry in std::fs::read_dir(copies).map_err(failed)?.flatten() {
+        if UNFINISHED.iter().any(|prefix| entry.file_name().to_string_lossy().starts_with(prefix)) {
+            std::fs::remove_dir_all(entry.path()).map_err(failed)?;
+        }
+    }
+    let fresh = tempfile::Builder::new().prefix(UNFINISHED[0]).tempdir_in(copies).map_err(failed)?;
     let name = from.file_name().unwrap_or_default();
     if from.is_dir() {
         let inside = fresh.path().join(name);
@@ -180,7 +221,13 @@ fn copied(from: &Path, to: &Path, reading: &ReadOptions) -> Result<PathBuf> {
             Error::bad_model(from, reason)
         }));
     }
-    let old = tempfile::Builder::new().prefix(".old-").tempdir_in(copies).map_err(failed)?;
+    if let Some(labels) = &mut reading.labels {
+        let mut called = std::ffi::OsString::from("labels-");
+        called.push(labels.file_name().unwrap_or_default());
+        std::fs::copy(&*labels, fresh.path().join(&called)).map_err(failed)?;
+        *labels = to.join(called);
+    }
+    let old = tempfile::Builder::new().prefix(UNFINISHED[1]).tempdir_in(copies).map_err(failed)?;
     if to.is_dir() {
         std::fs::rename(to, old.path().join("model")).map_err(failed)?;
     }

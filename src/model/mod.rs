@@ -3,6 +3,7 @@
 
 mod added;
 mod binary;
+mod card;
 mod catalogue;
 mod check;
 mod doubt;
@@ -19,7 +20,7 @@ mod weights;
 mod zoo;
 
 pub use crate::imaging::{CropMode, Interpolation, Resize};
-pub use added::{Added, add, added, find_added, remove};
+pub use added::{Added, Adding, add, added, find_added, remove};
 pub use binary::two_logits;
 pub use catalogue::{BUILT_IN, Embedded, Entry, Purpose, UNTRAINED, find, usual};
 pub use check::{GradientGap, gradient_gap};

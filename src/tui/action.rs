@@ -49,6 +49,8 @@ pub enum Action {
     PickClass,
     /// Open the picker of the model.
     PickModel,
+    /// Show what is known of the model.
+    ShowModel,
     /// Open the picker of the photo.
     PickPicture,
     /// Open the picker of the style picture.

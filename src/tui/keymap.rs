@@ -137,10 +137,10 @@ pub const BINDINGS: &[Binding] = &[
         .when(When::Attribution),
     binding("/", "", "search the techniques", &[(KeyCode::Char('/'), Action::PickTechnique)]),
     binding(
-        "M",
+        "M I",
         "",
-        "choose the model: built in, added, or a file; the photo stays",
-        &[(KeyCode::Char('M'), Action::PickModel)],
+        "choose the model (built in, added, a file); what is known and assumed of it",
+        &[(KeyCode::Char('M'), Action::PickModel), (KeyCode::Char('I'), Action::ShowModel)],
     ),
     binding("o", "picture", "choose the photo", &[(KeyCode::Char('o'), Action::PickPicture)]),
     binding("y", "style", "choose the style picture", &[(KeyCode::Char('y'), Action::PickStyle)]).when(When::Style),

@@ -33,6 +33,8 @@ pub(super) struct Wants {
     pub techniques: usize,
     /// Lines of the parameter list.
     pub parameters: usize,
+    /// Lines at the foot of the screen.
+    pub status: u16,
 }
 
 /// Where each pane is; those that have no place are not drawn.
@@ -55,7 +57,8 @@ pub(super) fn areas(screen: Rect, wants: Wants) -> Option<Areas> {
         return None;
     }
     let [header, body, status] =
-        Layout::vertical([Constraint::Length(1), Constraint::Fill(1), Constraint::Length(1)]).areas(screen);
+        Layout::vertical([Constraint::Length(1), Constraint::Fill(1), Constraint::Length(wants.status)])
+            .areas(screen);
     let mut areas = vec![(Place::Header, header), (Place::Status, status)];
     let wide = screen.width >= 110 && screen.height >= 28;
     let side = if wide { (screen.width / 4).clamp(34, 52) } else { (screen.width * 2 / 5).clamp(24, 36) };
@@ -109,7 +112,8 @@ mod tests {
             for flags in 0..8u8 {
                 let (input, curves) = (flags & 1 > 0, flags & 4 > 0);
                 let second = (flags & 2 > 0).then_some(Place::Style);
-                let wants = Wants { input, second, curves, techniques: 5, parameters: 8 };
+                let wants =
+                    Wants { input, second, curves, techniques: 5, parameters: 8, status: 1 + u16::from(flags % 3) };
                 let screen = Rect::new(0, 0, width, height);
                 let areas = areas(screen, wants).expect("large enough");
                 for (i, (place, a)) in areas.0.iter().enumerate() {
@@ -119,7 +123,8 @@ mod tests {
                 assert!(areas.get(Place::Result).is_some_and(|r| r.height >= 6 && r.width >= 20));
             }
         }
-        let wants = Wants { input: true, second: Some(Place::Style), curves: true, techniques: 5, parameters: 8 };
+        let wants =
+            Wants { input: true, second: Some(Place::Style), curves: true, techniques: 5, parameters: 8, status: 1 };
         assert!(areas(Rect::new(0, 0, 59, 18), wants).is_none());
     }
 }

@@ -3,7 +3,7 @@
 
 use super::action::{Action, Comparable};
 use super::app::{Choice, RunState};
-use super::dialogs::{Dialog, Picker};
+use super::dialogs::{Dialog, ModelCard, Picker};
 use crate::engine::{Compared, Past};
 use crate::model::ModelInfo;
 use crate::techniques::{COMPARED, Group, Method, Need, TECHNIQUES, method};
@@ -129,6 +129,12 @@ pub(super) fn reference(run: &RunState) -> Offer {
     let items = past.iter().rev().map(item).collect();
     let runs: Vec<u64> = past.iter().rev().map(|past| past.run).collect();
     Ok(Box::new(Picker::one("compare with", items, 0, move |i| Action::SetReference(runs[i]))))
+}
+
+/// What is known of the model.
+pub(super) fn card(run: &RunState) -> Offer {
+    let model = run.model().ok_or("the model is still being read")?;
+    Ok(Box::new(ModelCard::new(model)))
 }
 
 /// The names of the model's classes.

@@ -30,6 +30,25 @@ pub(super) fn cut(text: &str, width: usize) -> String {
     cut
 }
 
+/// The text in lines of `width` characters at most; words that fit a line are kept whole.
+pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let width = width.max(1);
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let letters: Vec<char> = word.chars().collect();
+        for (i, part) in letters.chunks(width).enumerate() {
+            let used = lines.last().map_or(0, |line| line.chars().count());
+            let goes_on = i == 0 && used > 0 && used + 1 + part.len() <= width;
+            match lines.last_mut() {
+                Some(line) if goes_on => line.extend(std::iter::once(' ').chain(part.iter().copied())),
+                Some(line) if used == 0 => line.extend(part),
+                _ => lines.push(part.iter().collect()),
+            }
+        }
+    }
+    lines
+}
+
 /// Text from outside without what would steer the terminal or turn the line around: control characters, line separators
 /// and bidirectional marks.
 #[must_use]

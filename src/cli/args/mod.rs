@@ -325,6 +325,9 @@ pub(in crate::cli) enum ModelsAction {
         /// Keep a copy of the files
         #[arg(long)]
         copy: bool,
+        /// Take the place of another model of that name
+        #[arg(long)]
+        replace: bool,
         #[command(flatten)]
         reading: ReadArgs,
     },

@@ -77,16 +77,17 @@ pub(in crate::cli) struct ReadArgs {
     /// Size of the pictures that the network sees, where its file leaves that open
     #[arg(long, value_name = "N|HxW")]
     pub input_size: Option<String>,
-    /// Subtracted from pixels between 0 and 1, one number a channel, in the network's order [default: that of photos]
+    /// Subtracted from pixels, in the units of --range: one number a channel, in the network's order, or one for all
+    /// [default: that of photos]
     #[arg(long, value_name = "R,G,B", allow_hyphen_values = true)]
     pub mean: Option<String>,
-    /// What pixels are divided by then, one number a channel [default: that of photos]
+    /// What pixels are divided by then, in the units of --range: one number a channel, or one for all [default: that of photos]
     #[arg(long, value_name = "R,G,B")]
     pub std: Option<String>,
     /// The channels and their order
     #[arg(long, value_name = "ORDER", value_parser = ["rgb", "bgr", "grey", "rgba"])]
     pub channels: Option<String>,
-    /// What white is before the mean is subtracted
+    /// What white is before the mean is subtracted [default: 1]
     #[arg(long, value_name = "1|255", value_parser = ["1", "255"])]
     pub range: Option<String>,
     /// Share of the resized photo's shorter side that is seen [default: 1]

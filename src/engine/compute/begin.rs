@@ -1,7 +1,9 @@
 //! From what is asked for to a run that can make its first step.
 
 use super::sources::{Models, read_picture};
-use crate::engine::protocol::{ClassName, Compared, InputRecord, JobSpec, Source, Task};
+use crate::engine::protocol::{
+    ClassName, Compared, Course, InputRecord, JobSpec, Phase, Photo, Snapshot, Source, Task,
+};
 use crate::engine::run::{Beginning, Run};
 use crate::error::{Error, Result};
 use crate::imaging::{HeatMap, Picture};
@@ -97,6 +99,28 @@ impl Checked {
             }
         }
         Ok(())
+    }
+
+    /// The same with the model at hand.
+    ///
+    /// # Errors
+    /// If it has no such class, or none at all.
+    pub fn resolve_in(&mut self, model: &Model) -> Result<()> {
+        let asks = self.looks_at_classes() && self.spec.classes().next().is_some();
+        if asks { self.resolve(model.info.classes()?) } else { Ok(()) }
+    }
+
+    /// What is shown while the network is still being read: the photo, too. The rest is that of `own`.
+    pub fn loading(&self, own: Snapshot) -> Snapshot {
+        Snapshot {
+            technique: self.technique.id().to_owned(),
+            model: self.model.name.clone(),
+            course: Course { phase: Phase::Loading, ..Course::default() },
+            photo: self.pictures.photo.as_ref().map(Photo::new),
+            style: self.pictures.styles.first().cloned(),
+            params: self.params.clone(),
+            ..own
+        }
     }
 
     /// Whether it matters which classes are asked for.

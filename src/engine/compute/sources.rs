@@ -27,6 +27,9 @@ pub(in crate::engine) fn read_picture(source: &Source, role: &str) -> Result<(Pi
     Ok((picture, InputRecord { role: role.to_owned(), file: source.name(), sha256, width, height }))
 }
 
+/// How many models stay open: those that were asked for last.
+const MOST_OPEN: usize = 4;
+
 /// Models that have been opened, so that switching techniques does not read weights again.
 pub(in crate::engine) struct Models {
     known: &'static [Entry],
@@ -49,11 +52,14 @@ impl Models {
 
     /// The model that is meant.
     pub fn get(&mut self, which: &ModelRef) -> Result<Arc<Model>> {
-        if let Some((_, model)) = self.open.iter().find(|(known, _)| known == which) {
-            return Ok(model.clone());
-        }
-        let model = Arc::new(model::open(self.known, which, &self.device)?);
+        let model = match self.open.iter().position(|(known, _)| known == which) {
+            Some(at) => self.open.remove(at).1,
+            None => Arc::new(model::open(self.known, which, &self.device)?),
+        };
         self.open.push((which.clone(), model.clone()));
+        if self.open.len() > MOST_OPEN {
+            self.open.remove(0);
+        }
         Ok(model)
     }
 

@@ -5,7 +5,7 @@ use super::guard::guarded;
 use super::options::Options;
 use super::sources::Models;
 use crate::engine::protocol::{
-    Command, Course, Delivery, Event, FailureKind, JobSpec, Machine, Past, Phase, Photo, Snapshot,
+    Command, Course, Delivery, Event, FailureKind, JobSpec, Machine, Past, Phase, Snapshot,
 };
 use crate::engine::run::{AIMS, Run, aimed};
 use crate::engine::store::keeper::{Keeper, take_up};
@@ -172,8 +172,7 @@ impl Worker {
             worker.run = Some(run);
             worker.publish();
             Ok(())
-        });
-        Ok(())
+        })
     }
 
     /// Takes up a run that is kept in a folder.
@@ -206,36 +205,39 @@ impl Worker {
                 _ => Event::Resumed { run: run_id, step },
             });
             Ok(())
-        });
-        Ok(())
+        })
     }
 
-    /// Ends the present run, reads the model of the next one and has it made by `begin`. What goes wrong from here on is the
-    /// failure of the next run.
-    fn take_over(&mut self, mut checked: Checked, begin: impl FnOnce(&mut Self, Checked, Arc<Model>) -> Result<()>) {
+    /// Reads the model of the next run, ends the present one and has the next made by `begin`. What goes wrong from there on
+    /// is the failure of the next run.
+    ///
+    /// # Errors
+    /// If the model cannot be read or has no such class, and there is a present run: that is then as it was.
+    fn take_over(
+        &mut self,
+        mut checked: Checked,
+        begin: impl FnOnce(&mut Self, Checked, Arc<Model>) -> Result<()>,
+    ) -> Result<()> {
+        let own = Snapshot { machine: self.machine(), past: self.past.clone(), ..Snapshot::default() };
+        let loading = checked.loading(Snapshot { run: self.runs + 1, ..own });
+        self.snapshots.send_replace(Arc::new(loading.clone()));
+        let model = guarded(|| {
+            let model = self.models.get(&checked.model)?;
+            checked.resolve_in(&model)?;
+            Ok(model)
+        });
+        if let (Err(_), Some(_)) = (&model, &self.run) {
+            self.publish();
+            return model.map(drop);
+        }
         self.stop();
         self.retire();
         self.runs += 1;
         self.classified = None;
-        let loading = Snapshot {
-            run: self.runs,
-            technique: checked.technique.id().to_owned(),
-            model: checked.model.name.clone(),
-            machine: self.machine(),
-            course: Course { phase: Phase::Loading, ..Course::default() },
-            // The photo is on the screen while the network is still being read.
-            photo: checked.pictures.photo.as_ref().map(Photo::new),
-            style: checked.pictures.styles.first().cloned(),
-            params: checked.params.clone(),
-            past: self.past.clone(),
-            ..Snapshot::default()
-        };
+        let loading = Snapshot { past: self.past.clone(), ..loading };
         self.snapshots.send_replace(Arc::new(loading.clone()));
         let outcome = guarded(|| {
-            let model = self.models.get(&checked.model)?;
-            if checked.looks_at_classes() && checked.spec.classes().next().is_some() {
-                checked.resolve(model.info.classes()?)?;
-            }
+            let model = model?;
             self.tell(Event::Started {
                 run: self.runs,
                 spec: Box::new(checked.spec.clone()),
@@ -248,6 +250,7 @@ impl Worker {
             self.run = None;
             self.fail(loading, &error);
         }
+        Ok(())
     }
 
     /// Tells of a run that has failed before its first step.

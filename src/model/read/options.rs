@@ -12,10 +12,10 @@ pub struct ReadOptions {
     /// Height and width in pixels.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub input_size: Option<[usize; 2]>,
-    /// Subtracted from pixels in `[0, 1]`, one a channel, in the network's order.
+    /// Subtracted from pixels, in units of `range` (of `[0, 1]` without), one a channel in the network's order, or one for all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mean: Option<Vec<f32>>,
-    /// What pixels are divided by then, one a channel, in the network's order.
+    /// What pixels are divided by then, in the same units, one a channel in the network's order, or one for all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub std: Option<Vec<f32>>,
     /// The channels and their order.

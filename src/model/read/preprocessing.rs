@@ -8,6 +8,9 @@ use crate::model::zoo::architectures::Preprocessing;
 use crate::model::{Assumption, ChannelOrder, CropMode, Input, Interpolation, Resize};
 use std::path::Path;
 
+/// No network subtracts more from pixels in `[0, 1]`, or divides them by more.
+const MOST_OF_ONE: f32 = 10.0;
+
 /// How pictures go in unless something is said.
 #[derive(Debug, Clone)]
 pub(super) struct Usual {
@@ -55,19 +58,15 @@ pub fn input(
             return Err(Error::bad_model(path, reason));
         }
     };
-    for (option, given) in [("--mean", &options.mean), ("--std", &options.std)] {
-        if let Some(given) = given.as_ref().filter(|given| given.len() != channels.count()) {
-            let expected = format!("the network has {} channels, so it takes as many numbers", channels.count());
-            return Err(Error::bad_value(option, given.len(), expected));
-        }
-    }
+    let count = channels.count();
+    let given_mean = stated("--mean", options.mean.as_deref(), count, options.range)?;
+    let given_std = stated("--std", options.std.as_deref(), count, options.range)?;
     if let Some(share) = options.crop_pct.filter(|share| !(LEAST_SHARE..=1.0).contains(share)) {
         return Err(Error::bad_value("--crop-pct", share, format!("it takes a share from {LEAST_SHARE} to 1")));
     }
     let range = options.range.unwrap_or(if file.bytes { 255.0 } else { 1.0 });
-    let count = channels.count();
     let own = &usual.preprocessing;
-    let mut numbers = |given: &Option<Vec<f32>>, colours: &[f32], neutral: f32, option: &str| match given {
+    let mut numbers = |given: Option<&Vec<f32>>, colours: &[f32], neutral: f32, option: &str| match given {
         Some(given) => given.clone(),
         None if file.bytes => vec![neutral; count],
         None => {
@@ -79,11 +78,12 @@ pub fn input(
             values
         }
     };
-    let mean = numbers(&options.mean, &own.mean, 0.0, "--mean");
-    let std = numbers(&options.std, &own.std, 1.0, "--std");
-    // Options are in units of pixels in [0, 1]; what is in the file's own units is not scaled again.
+    let mean = numbers(given_mean.as_ref(), &own.mean, 0.0, "--mean");
+    let std = numbers(given_std.as_ref(), &own.std, 1.0, "--std");
+    // What is in the file's own units, or in those of a range that was said, is not scaled again.
     let scaled = |values: Vec<f32>, given: bool| -> Vec<f32> {
-        let by = if file.bytes && !given { 1.0 } else { range };
+        let whole = if given { options.range.is_some() } else { file.bytes };
+        let by = if whole { 1.0 } else { range };
         values.into_iter().map(|v| v * by).collect()
     };
     let crop_share = options.crop_pct.unwrap_or_else(|| {
@@ -123,6 +123,33 @@ pub fn input(
     let own = usual.whose.is_none() && options.mean.is_none() && options.std.is_none() && options.crop_pct.is_none();
     input.check().map_err(|e| if own { Error::bad_model(path, format!("of its config.json: {e}")) } else { e })?;
     Ok(input)
+}
+
+/// The numbers that were given, one a channel; one alone is that of all. They are in the units of the range that was said
+/// with them, else of pixels in `[0, 1]`.
+///
+/// # Errors
+/// [`Error::BadValue`] if there are too few or too many, or they are in other units.
+fn stated(option: &str, given: Option<&[f32]>, count: usize, range: Option<f32>) -> Result<Option<Vec<f32>>> {
+    let Some(given) = given else { return Ok(None) };
+    let text = || given.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+    let numbers = match given {
+        [one] => vec![*one; count],
+        _ if given.len() == count => given.to_vec(),
+        _ => {
+            let expected = format!("the network has {count} channels, so it takes as many numbers, or one for all");
+            return Err(Error::bad_value(option, text(), expected));
+        }
+    };
+    let whole = range.is_some_and(|range| range > 1.0);
+    let expected = if !whole && numbers.iter().any(|v| v.abs() > MOST_OF_ONE) {
+        "pixels go from 0 to 1 unless --range 255 is given with it"
+    } else if whole && numbers.iter().all(|v| v.abs() < 1.0) && numbers.iter().any(|v| *v != 0.0) {
+        "with --range 255 it is in units from 0 to 255, as 123.7,116.3,103.5"
+    } else {
+        return Ok(Some(numbers));
+    };
+    Err(Error::bad_value(option, text(), expected))
 }
 
 /// The numbers of red, green and blue in a network's order; of luminance their mean, as timm has it. Opacity is left as it

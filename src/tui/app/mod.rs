@@ -298,6 +298,7 @@ impl App {
                 let read: Vec<ModelRef> = self.run.models().read().cloned().collect();
                 self.open(Ok(Box::new(FilePicker::models(&self.choice.model(self.run.models()), &read))));
             }
+            Action::ShowModel => self.open(pickers::card(&self.run)),
             Action::PickPicture => self.open(Ok(Box::new(FilePicker::photos(self.choice.picture())))),
             Action::PickStyle if self.technique().needs().style == Need::None => {
                 self.say("this technique has no style picture");

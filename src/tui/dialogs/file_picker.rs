@@ -25,11 +25,21 @@ pub(in crate::tui) struct FilePicker {
     /// Whether a file or folder is one to choose.
     fits: fn(&Path) -> bool,
     /// What there is without a file.
-    known: Vec<(String, Action)>,
+    known: Vec<Known>,
     folder: PathBuf,
     input: Input,
     items: Vec<Item>,
     state: ListState,
+}
+
+/// Something that need not be looked for.
+struct Known {
+    text: String,
+    action: Action,
+    /// The file that it is, if it is one.
+    path: Option<PathBuf>,
+    /// Whether it is the present one.
+    present: bool,
 }
 
 enum Item {
@@ -52,19 +62,22 @@ impl FilePicker {
 
     /// The models that are built in, have been added or were read already, and the files of others.
     pub fn models(present: &ModelRef, read: &[ModelRef]) -> Self {
+        let mut list: Vec<(String, ModelRef)> = vec![];
         let built_in = BUILT_IN.iter().map(|entry| (format!("{} (built in)", entry.id), ModelRef::named(entry.id)));
+        list.extend(built_in);
         // A list that cannot be read is told of where a name on it is asked for.
-        let added = model::added()
-            .unwrap_or_default()
-            .into_iter()
-            .map(|m| (format!("{} (added)", m.name), ModelRef::named(&m.name)));
+        let added = model::added().unwrap_or_default();
+        list.extend(added.iter().map(|m| (format!("{} (added)", m.name), ModelRef::named(&m.name))));
         let read = read.iter().filter(|which| is_file(&which.name) || which.weights.is_some());
-        let read = read.map(|which| (which.name.clone(), which.clone()));
-        let known = built_in
-            .chain(added)
-            .chain(read)
-            .map(|(name, which)| (name, Action::SetModel(Box::new(which))))
-            .collect();
+        list.extend(read.map(|which| (which.name.clone(), which.clone())));
+        let mut known: Vec<Known> = vec![];
+        for (text, which) in list {
+            let path = is_path(&which.name).then(|| std::fs::canonicalize(&which.name).ok()).flatten();
+            if path.is_none() || known.iter().all(|other| other.path != path) {
+                let present = which == *present;
+                known.push(Known { text, action: Action::SetModel(Box::new(which)), path, present });
+            }
+        }
         let beside = is_path(&present.name).then(|| PathBuf::from(&present.name));
         let choose = |path: PathBuf| Action::SetModel(Box::new(ModelRef::named(&path.to_string_lossy())));
         Self::new("model", "model file", known, beside.as_deref(), choose, seems_model)
@@ -77,7 +90,11 @@ impl FilePicker {
         of_sample: fn(Source) -> Action,
         choose: fn(PathBuf) -> Action,
     ) -> Self {
-        let known = |s: &Sample| (format!("{} (built in)", s.name), of_sample(Source::Sample(s.name.to_owned())));
+        let known = |s: &Sample| {
+            let source = Source::Sample(s.name.to_owned());
+            let present = present == Some(&source);
+            Known { text: format!("{} (built in)", s.name), action: of_sample(source), path: None, present }
+        };
         let beside = if let Some(Source::File(path)) = present { Some(path.as_path()) } else { None };
         Self::new(title, "picture", samples.iter().map(known).collect(), beside, choose, names_a_picture)
     }
@@ -85,7 +102,7 @@ impl FilePicker {
     fn new(
         title: &'static str,
         kind: &'static str,
-        known: Vec<(String, Action)>,
+        known: Vec<Known>,
         beside: Option<&Path>,
         choose: fn(PathBuf) -> Action,
         fits: fn(&Path) -> bool,
@@ -96,18 +113,33 @@ impl FilePicker {
         let mut picker =
             Self { title, kind, choose, fits, known, folder, input: Input::default(), items: vec![], state };
         picker.list();
+        picker.state.select(picker.known.iter().position(|known| known.present).or(Some(0)));
         picker
     }
 
-    /// What there is under the present folder and search text.
+    /// The folder that is looked into and the part of a name that is looked for there: a path may be typed.
+    fn typed(&self) -> (PathBuf, String) {
+        let text = self.input.value().trim();
+        let Some((folder, name)) = text.rsplit_once('/') else { return (self.folder.clone(), text.to_owned()) };
+        let home = || Some((std::env::home_dir()?, folder.strip_prefix('~').filter(|rest| !rest.starts_with('~'))?));
+        let folder = match home() {
+            Some((home, inside)) => home.join(inside.trim_start_matches('/')),
+            None => self.folder.join(format!("{folder}/")),
+        };
+        (folder, name.to_owned())
+    }
+
+    /// What there is in the folder that fits what was typed; what is called exactly so comes first, whatever it is.
     fn list(&mut self) {
-        let query = self.input.value().trim().to_lowercase();
-        let fits = |name: &str| !name.starts_with('.') && name.to_lowercase().contains(&query);
+        let (folder, part) = self.typed();
+        let query = part.to_lowercase();
+        let fits =
+            |name: &str| (!name.starts_with('.') || query.starts_with('.')) && name.to_lowercase().contains(&query);
         let (mut folders, mut files) = (vec![], vec![]);
-        for entry in std::fs::read_dir(&self.folder).into_iter().flatten().flatten() {
+        for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
             let path = entry.path();
             let name = entry.file_name().to_string_lossy().into_owned();
-            if (self.fits)(&path) && fits(&name) {
+            if ((self.fits)(&path) && fits(&name)) || (name == part && path.is_file()) {
                 files.push(path);
             } else if path.is_dir() && fits(&name) {
                 folders.push(path);
@@ -115,31 +147,30 @@ impl FilePicker {
         }
         folders.sort();
         files.sort();
-        let known = (0..self.known.len()).filter(|i| fits(&self.known[*i].0)).map(Item::Known);
-        self.items = known.chain(files.into_iter().map(Item::File)).collect();
-        self.items.extend(self.folder.parent().filter(|_| query.is_empty()).map(|p| Item::Folder(p.into())));
-        self.items.extend(folders.into_iter().map(Item::Folder));
+        let same = |path: &PathBuf| !self.known.iter().any(|known| known.path.as_ref() == Some(path));
+        files.retain(same);
+        let named = self.input.value().trim().to_lowercase();
+        let known =
+            (0..self.known.len()).filter(|i| self.known[*i].text.to_lowercase().contains(&named)).map(Item::Known);
+        let mut items: Vec<Item> = known.chain(files.into_iter().map(Item::File)).collect();
+        items.extend(folder.parent().filter(|_| named.is_empty()).map(|p| Item::Folder(p.into())));
+        items.extend(folders.into_iter().map(Item::Folder));
+        let exactly = |item: &Item| match item {
+            Item::Known(_) => false,
+            Item::File(path) | Item::Folder(path) => path.file_name().is_some_and(|name| name == part.as_str()),
+        };
+        items.sort_by_key(|item| !exactly(item));
+        self.items = items;
         self.state.select(Some(0));
     }
 
     fn enter(&mut self) -> Outcome {
-        let text = self.input.value().trim();
-        // From the folder that is shown, wherever the program was started.
-        let typed = (!text.is_empty()).then(|| self.folder.join(text));
-        if let Some(typed) = typed {
-            if typed.is_file() || (typed.is_dir() && (self.fits)(&typed)) {
-                return Outcome::Choose((self.choose)(typed));
-            }
-            if typed.is_dir() {
-                return self.open(std::fs::canonicalize(&typed).unwrap_or(typed));
-            }
-        }
         match self.state.selected().and_then(|at| self.items.get(at)) {
-            Some(Item::Known(at)) => Outcome::Choose(self.known[*at].1.clone()),
+            Some(Item::Known(at)) => Outcome::Choose(self.known[*at].action.clone()),
             Some(Item::File(path)) => Outcome::Choose((self.choose)(path.clone())),
             Some(Item::Folder(path)) => {
                 let path = path.clone();
-                self.open(path)
+                self.open(std::fs::canonicalize(&path).unwrap_or(path))
             }
             None => Outcome::Stay,
         }
@@ -181,12 +212,22 @@ impl Dialog for FilePicker {
         let column = search.x + 5 + self.input.visual_cursor() as u16;
         frame.set_cursor_position((column.min(search.right().saturating_sub(1)), search.y));
         if self.items.is_empty() {
-            frame.render_widget(Paragraph::new(format!("no {} here", self.kind)).style(theme.dim()), list);
+            let (folder, part) = self.typed();
+            let text = match (folder.is_dir(), part.is_empty()) {
+                (false, _) => "there is no such folder".to_owned(),
+                (true, true) => format!("no {} here", self.kind),
+                (true, false) => format!("no {} here has \"{}\" in its name", self.kind, printable(&part)),
+            };
+            frame.render_widget(Paragraph::new(text).style(theme.dim()), list);
             return;
         }
-        let parent = self.folder.parent();
+        let folder = self.typed().0;
+        let parent = folder.parent();
         let lines = self.items.iter().map(|item| match item {
-            Item::Known(at) => Line::raw(printable(&self.known[*at].0)),
+            Item::Known(at) => {
+                let Known { text, present, .. } = &self.known[*at];
+                Line::raw(printable(&format!("{text}{}", if *present { " · in use" } else { "" })))
+            }
             Item::Folder(path) if Some(path.as_path()) == parent => Line::raw("../"),
             Item::Folder(path) => Line::styled(format!("{}/", name(path)), theme.accent()),
             Item::File(path) => Line::raw(name(path)),

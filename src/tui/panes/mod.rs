@@ -47,6 +47,7 @@ pub fn draw(frame: &mut Frame<'_>, app: &mut App, pictures: &mut Pictures) {
         curves: !app.params().is_empty() || !app.snapshot().course.series.is_empty(),
         techniques: TECHNIQUES.len(),
         parameters: side_lines(app),
+        status: status::lines(app, screen.width),
     };
     let Some(areas) = areas(screen, wants) else {
         let (w, h) = SMALLEST;

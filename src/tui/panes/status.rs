@@ -1,4 +1,4 @@
-//! The last line: a message if there is one, otherwise what the keys do here.
+//! The last line: a message if there is one (which may take more lines), otherwise what the keys do here.
 
 use super::pane::{Canvas, Pane};
 use crate::engine::Phase;
@@ -7,11 +7,14 @@ use crate::tui::action::Action;
 use crate::tui::app::App;
 use crate::tui::keymap::{BINDINGS, Binding, When};
 use crate::tui::layout::Place;
-use crate::tui::text::cut;
+use crate::tui::text::{cut, wrapped};
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
+
+/// Lines of a message at most.
+const MOST_LINES: u16 = 4;
 
 pub(super) struct Status;
 
@@ -25,8 +28,14 @@ impl Pane for Status {
         let width = area.width as usize;
         if let Some(message) = app.message() {
             let style = if message.bad { theme.bad() } else { theme.good() };
-            let text = cut(&format!(" {}", message.text), width);
-            frame.render_widget(Paragraph::new(Line::styled(text, style)), area);
+            // Lines on screens where words do not fit in exactly as many as were reserved are cut.
+            let rows = wrapped(&message.text, width.saturating_sub(1));
+            let more = rows.len() > area.height as usize;
+            let shown = rows.iter().take(area.height as usize).enumerate().map(|(i, row)| {
+                let last = more && i + 1 == area.height as usize;
+                Line::styled(cut(&format!(" {row}{}", if last { " …" } else { "" }), width), style)
+            });
+            frame.render_widget(Paragraph::new(shown.collect::<Vec<_>>()), area);
             return;
         }
         let mut spans = vec![];
@@ -44,6 +53,12 @@ impl Pane for Status {
         }
         frame.render_widget(Paragraph::new(Line::from(spans)), area);
     }
+}
+
+/// How many lines the message takes; one if there is none.
+pub(super) fn lines(app: &App, width: u16) -> u16 {
+    let rows = app.message().map_or(1, |message| wrapped(&message.text, usize::from(width).saturating_sub(1)).len());
+    (rows as u16).clamp(1, MOST_LINES)
 }
 
 fn size(binding: &Binding) -> usize {

@@ -9,8 +9,8 @@ use std::sync::Arc;
 /// The most elements of a constant that is one number everywhere, where its elements are looked at one by one.
 const MOST_FILLED: usize = 1 << 20;
 
-/// The most elements of one that becomes a tensor: 64 MB.
-const MOST_WRITTEN: usize = 1 << 24;
+/// The most elements of one that becomes a tensor: VGG-19 has a weight of 103 million, and files of tests fill such.
+const MOST_WRITTEN: usize = 1 << 27;
 
 /// A typed n-dimensional array in row-major order, shared.
 #[derive(Debug, Clone)]

@@ -133,7 +133,9 @@ impl<'a> Cursor<'a> {
     pub fn charge(&mut self, bytes: usize) -> Result<(), Refusal> {
         self.spent += bytes as u64;
         if self.spent > self.source.len().saturating_mul(4).saturating_add(ALLOWANCE) {
-            return Err(Refusal::new("it has more entries than its size explains, with hardly anything in them; export it again"));
+            return Err(Refusal::new(
+                "it has more entries than its size explains, with hardly anything in them; export it again",
+            ));
         }
         Ok(())
     }

@@ -92,7 +92,9 @@ fn operands(call: &mut Call, original: ValueId) -> Result<(ValueId, ValueId, usi
         return Err(Refusal(format!("a kernel of shape {:?} does not fit a map of {rank} axes", constant.shape)));
     }
     let said = call.ints("kernel_shape").unwrap_or_default();
-    if !said.is_empty() && !said.iter().map(|n| usize::try_from(*n).ok()).eq(constant.shape[2..].iter().map(|n| Some(*n))) {
+    if !said.is_empty()
+        && !said.iter().map(|n| usize::try_from(*n).ok()).eq(constant.shape[2..].iter().map(|n| Some(*n)))
+    {
         return Err(Refusal(format!("it says that its window is {said:?}, but has a kernel {:?}", constant.shape)));
     }
     if rank == 4 {
