@@ -75,6 +75,12 @@ fn sizes_are_checked_before_they_are_allocated() {
     refused_soon(of(&[1, 1, 1, 1], "Tile", &[1 << 20, 1 << 20, 1 << 20, 1 << 20]), "268 million");
     refused_soon(of(&[1, 1, 4, 4], "Reshape", &[1 << 40, 1 << 40]), "268 million");
     refused_soon(of(&[1, 3, 1_000_000_000, 4], "Expand", &[1]), "no picture");
+    let nothing = Graph::new(&[1, 4])
+        .ints("s", &[0, 1 << 40, 1 << 40])
+        .node("ConstantOfShape", &["s"], "none", &[])
+        .node("Mul", &["none", "none"], "still", &[])
+        .node("Add", &["x", "still"], "y", &[]);
+    refused_soon(nothing.file(17), "268 million");
     let constant = Graph::new(&[1, 4])
         .ints("s", &[40_000, 1000])
         .node("ConstantOfShape", &["s"], "big", &[])

@@ -2,13 +2,13 @@
 
 use super::dialog::{Dialog, Outcome, boxed};
 use crate::model::ModelInfo;
-use crate::tui::text::printable;
+use crate::tui::text::{printable, wrapped};
 use crate::tui::theme::Theme;
 use crossterm::event::KeyEvent;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
-use ratatui::widgets::{Paragraph, Wrap};
+use ratatui::widgets::Paragraph;
 
 /// Columns of the headings.
 const HEADING: usize = 11;
@@ -30,16 +30,17 @@ impl Dialog for ModelCard {
     }
 
     fn render(&mut self, frame: &mut Frame<'_>, area: Rect, theme: Theme) {
-        let line = |(heading, text): &(&str, String)| {
+        let columns = usize::from(WIDTH.min(area.width)).saturating_sub(2 + HEADING);
+        let lines = self.0.iter().flat_map(|(heading, text)| {
             let style = if matches!(*heading, "assumed" | "doubtful") { theme.accent() } else { theme.dim() };
-            Line::from(vec![Span::styled(format!("{heading:<HEADING$}"), style), Span::raw(text.clone())])
-        };
-        let text = Paragraph::new(self.0.iter().map(line).collect::<Vec<_>>()).wrap(Wrap { trim: false });
-        let columns = usize::from(WIDTH.min(area.width).saturating_sub(2).max(1));
-        let rows: usize = self.0.iter().map(|(_, text)| (HEADING + text.chars().count()).div_ceil(columns)).sum();
-        // Words that are kept whole leave gaps at the ends of lines.
-        let height = u16::try_from(rows + self.0.len() / 4 + 2).unwrap_or(u16::MAX);
+            wrapped(text, columns).into_iter().enumerate().map(move |(i, row)| {
+                let heading = if i == 0 { heading } else { "" };
+                Line::from(vec![Span::styled(format!("{heading:<HEADING$}"), style), Span::raw(row)])
+            })
+        });
+        let lines: Vec<Line<'_>> = lines.collect();
+        let height = u16::try_from(lines.len() + 2).unwrap_or(u16::MAX);
         let inside = boxed(frame, area, theme, "model (any key closes)", (WIDTH, height));
-        frame.render_widget(text, inside);
+        frame.render_widget(Paragraph::new(lines), inside);
     }
 }

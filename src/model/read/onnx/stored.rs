@@ -185,8 +185,10 @@ pub fn count(shape: &[usize]) -> Result<usize, Refusal> {
     if shape.len() > MOST_AXES {
         return Err(Refusal(format!("it has an array of {} axes; {MOST_AXES} are allowed", shape.len())));
     }
-    let product = shape.iter().try_fold(1usize, |product, d| product.checked_mul(*d));
-    product.filter(|n| *n <= MOST_ELEMENTS).ok_or_else(|| {
+    // Beside an axis without extent the others are to be counted with, too: steps from one place to the next are their products.
+    let product = shape.iter().try_fold(1usize, |product, d| product.checked_mul((*d).max(1)));
+    let none = shape.contains(&0);
+    product.filter(|n| *n <= MOST_ELEMENTS).map(|n| if none { 0 } else { n }).ok_or_else(|| {
         Refusal(format!("it has an array of shape {shape:?}, more than the 268 million numbers that are allowed"))
     })
 }
