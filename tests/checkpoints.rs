@@ -131,11 +131,17 @@ fn a_folder_says_what_its_weights_do_not() {
     assert!(!assumed.contains(&"--mean") && !assumed.contains(&"--labels"), "{assumed:?}");
 }
 
-/// A checkpoint of a formula's numbers, and the network that it is of.
-fn of_formula(architecture: &'static architectures::Architecture) -> checkpoint::Network {
+/// A number that is off by up to `off` units in its last place, by its place in the order.
+fn moved(value: f32, i: usize, off: i32) -> f32 {
+    f32::from_bits(value.to_bits().wrapping_add_signed(off * (i as i32 % 3 - 1)))
+}
+
+/// A checkpoint of a formula's numbers, which are off by up to `off` units in their last place, and the network that it is of.
+fn of_formula(architecture: &'static architectures::Architecture, off: i32) -> checkpoint::Network {
     let stored = architecture.tensors.iter().enumerate().map(|(k, (name, shape))| {
         let values = formula::of_checkpoint(name, k, shape);
-        let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        let values = values.iter().enumerate().map(|(i, value)| moved(*value, i, off));
+        let bytes: Vec<u8> = values.flat_map(f32::to_le_bytes).collect();
         let (dims, length) = (shape.iter().map(|extent| *extent as i64).collect(), bytes.len() as u64);
         (name.clone(), Stored::supplied(dims, 1, Arc::new(ByteSource::Memory(bytes)), 0, length))
     });
@@ -148,10 +154,8 @@ fn of_formula(architecture: &'static architectures::Architecture) -> checkpoint:
 /// last place.
 fn figures(architecture: &'static architectures::Architecture, graph: &Graph, off: i32) -> (Vec<f32>, f64) {
     let [h, w] = architecture.figures.size;
-    let number = |i: usize| {
-        let x = (2.0 * formula::uniform(i % formula::PERIOD, 100_000) - 1.0) as f32;
-        f32::from_bits(x.to_bits().wrapping_add_signed(off * (i as i32 % 3 - 1)))
-    };
+    let number =
+        |i: usize| moved((2.0 * formula::uniform(i % formula::PERIOD, 100_000) - 1.0) as f32, i, off);
     let x: Vec<f32> = (0..3 * h * w).map(number).collect();
     let x = Tensor::from_vec(x, (1, 3, h, w), &Device::Cpu).expect("an input");
     let output: LayerName = LayerName::LOGITS.into();
@@ -166,13 +170,19 @@ fn figures(architecture: &'static architectures::Architecture, graph: &Graph, of
     (logits[..architecture.figures.logits.len()].to_vec(), length)
 }
 
-/// Holds architectures to PyTorch's float64 figures. Random numbers make a few of them so steep that the last bit of the
-/// picture decides; those are held to five times what it does. Says how many of them there are.
+/// The network of a formula's numbers, which are off by up to `off` units in their last place.
+fn graph_of(architecture: &'static architectures::Architecture, off: i32) -> Graph {
+    let network = of_formula(architecture, off);
+    onnx::network(&network.imported, Some(Scores::Softmax), &Device::Cpu).expect(&architecture.name)
+}
+
+/// Holds architectures to PyTorch's float64 figures. Random numbers make a few of them so steep that the last bits of the
+/// picture and of the weights decide (PyTorch's own float32 gradient of ecaresnet50t is 0.8 of its float64 one off); those are
+/// held to five times what they do. Says how many of them there are.
 fn held(wanted: impl Fn(&architectures::Architecture) -> bool) -> (usize, usize) {
     let (mut all, mut steep, mut wrong) = (0, 0, vec![]);
     for architecture in architectures::all().iter().filter(|a| wanted(a)) {
-        let network = of_formula(architecture);
-        let graph = onnx::network(&network.imported, Some(Scores::Softmax), &Device::Cpu).expect(&architecture.name);
+        let graph = graph_of(architecture, 0);
         let expected = &architecture.figures;
         let gaps = |off: i32| {
             let (logits, gradient) = figures(architecture, &graph, off);
@@ -192,11 +202,15 @@ fn held(wanted: impl Fn(&architectures::Architecture) -> bool) -> (usize, usize)
         let own: Vec<f64> = own_logits.iter().map(|v| f64::from(*v)).collect();
         let (mut bit_logits, mut bit_gradient) = (0.0_f64, 0.0_f64);
         for off in [1, -1, 2] {
-            let (moved, length) = figures(architecture, &graph, off);
-            bit_logits = bit_logits.max(gap(&moved, &own));
-            bit_gradient = bit_gradient.max((length - own_gradient).abs() / own_gradient.min(length));
+            // Rounding happens in every layer, so every layer's weights move.
+            for (moved, length) in
+                [figures(architecture, &graph, off), figures(architecture, &graph_of(architecture, off), off)]
+            {
+                bit_logits = bit_logits.max(gap(&moved, &own));
+                bit_gradient = bit_gradient.max((length - own_gradient).abs() / own_gradient.min(length));
+            }
         }
-        println!("    the last bit of the picture: logits {bit_logits:.1e} gradient {bit_gradient:.1e}");
+        println!("    the last bits: logits {bit_logits:.1e} gradient {bit_gradient:.1e}");
         steep += 1;
         if logits > 1e-3_f64.max(5.0 * bit_logits) || gradient > 1e-2_f64.max(5.0 * bit_gradient) {
             wrong.push(format!("{} {logits:.1e} {gradient:.1e}", architecture.name));
