@@ -138,12 +138,13 @@ fn moved(value: f32, i: usize, off: i32) -> f32 {
 
 /// A checkpoint of a formula's numbers, which are off by up to `off` units in their last place, and the network that it is of.
 fn of_formula(architecture: &'static architectures::Architecture, off: i32) -> checkpoint::Network {
-    let stored = architecture.tensors.iter().enumerate().map(|(k, (name, shape))| {
-        let values = formula::of_checkpoint(name, k, shape);
+    let tables = TABLES.get_or_init(architectures::tables);
+    let stored = architecture.tensors(tables).into_iter().enumerate().map(|(k, (name, shape))| {
+        let values = formula::of_checkpoint(name, k, &shape);
         let values = values.iter().enumerate().map(|(i, value)| moved(*value, i, off));
         let bytes: Vec<u8> = values.flat_map(f32::to_le_bytes).collect();
         let (dims, length) = (shape.iter().map(|extent| *extent as i64).collect(), bytes.len() as u64);
-        (name.clone(), Stored::supplied(dims, 1, Arc::new(ByteSource::Memory(bytes)), 0, length))
+        (name.to_owned(), Stored::supplied(dims, 1, Arc::new(ByteSource::Memory(bytes)), 0, length))
     });
     let checkpoint = Checkpoint { tensors: stored.collect(), architecture: None };
     let options = onnx::Options { size: Some(architecture.figures.size), ..onnx::Options::default() };
@@ -154,8 +155,7 @@ fn of_formula(architecture: &'static architectures::Architecture, off: i32) -> c
 /// last place.
 fn figures(architecture: &'static architectures::Architecture, graph: &Graph, off: i32) -> (Vec<f32>, f64) {
     let [h, w] = architecture.figures.size;
-    let number =
-        |i: usize| moved((2.0 * formula::uniform(i % formula::PERIOD, 100_000) - 1.0) as f32, i, off);
+    let number = |i: usize| moved((2.0 * formula::uniform(i % formula::PERIOD, 100_000) - 1.0) as f32, i, off);
     let x: Vec<f32> = (0..3 * h * w).map(number).collect();
     let x = Tensor::from_vec(x, (1, 3, h, w), &Device::Cpu).expect("an input");
     let output: LayerName = LayerName::LOGITS.into();
@@ -220,9 +220,13 @@ fn held(wanted: impl Fn(&architectures::Architecture) -> bool) -> (usize, usize)
     (all, steep)
 }
 
+static TABLES: std::sync::OnceLock<architectures::Tables> = std::sync::OnceLock::new();
+
 /// Numbers that an architecture has learned, in millions.
 fn millions(architecture: &architectures::Architecture) -> f64 {
-    let count: usize = architecture.tensors.iter().map(|(_, shape)| shape.iter().product::<usize>()).sum();
+    let tables = TABLES.get_or_init(architectures::tables);
+    let count: usize =
+        architecture.tensors(tables).into_iter().map(|(_, shape)| shape.iter().product::<usize>()).sum();
     count as f64 / 1e6
 }
 

@@ -94,8 +94,9 @@ fn architectures(args: &ModelsArgs) -> anyhow::Result<u8> {
     };
     let found: Vec<_> = architectures::all().iter().filter(fits).collect();
     if args.list.json {
+        let tables = architectures::tables();
         let list = found.iter().map(|a| {
-            json!({ "name": a.name, "aliases": a.aliases, "library": a.library, "size": a.input.size, "tensors": a.tensors.len() })
+            json!({ "name": a.name, "aliases": a.aliases, "library": a.library, "size": a.input.size, "tensors": a.tensors(&tables).len() })
         });
         println!("{}", serde_json::to_string_pretty(&list.collect::<Vec<_>>())?);
     } else {

@@ -3,7 +3,9 @@
 
 use flate2::read::DeflateDecoder;
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use std::io::Read;
+use std::ops::Range;
 use std::sync::LazyLock;
 
 static PACKED: &[u8] = include_bytes!("../../../weights/architectures.zoo");
@@ -12,11 +14,28 @@ const MAGIC: &[u8; 8] = b"GLZOO1\n\0";
 
 static INDEX: LazyLock<Index> = LazyLock::new(|| index(PACKED).expect("the file inside the program is whole"));
 
-#[derive(Deserialize)]
 struct Index {
     architectures: Vec<Architecture>,
-    #[serde(skip)]
+    /// Where the graphs begin.
     graphs: usize,
+}
+
+/// The tensors of all architectures, a hundred thousand: there only while they are looked at.
+#[derive(Debug)]
+pub struct Tables(Vec<u8>);
+
+/// The index as the file has it.
+#[derive(Deserialize)]
+struct Text<'a> {
+    #[serde(borrow)]
+    architectures: Vec<&'a RawValue>,
+}
+
+/// The part of it that is not taken apart.
+#[derive(Deserialize)]
+struct Unread<'a> {
+    #[serde(borrow)]
+    tensors: &'a RawValue,
 }
 
 /// A network without weights.
@@ -35,8 +54,9 @@ pub struct Architecture {
     pub head: Vec<String>,
     /// The kernel that reads the picture: its second extent is the number of channels.
     pub first: Option<String>,
-    /// Every tensor that it reads, with its shape for 10 classes and 3 channels, in the order of the state dict.
-    pub tensors: Vec<(String, Vec<usize>)>,
+    /// Where its tensors are in the index's text.
+    #[serde(skip)]
+    tensors: Range<usize>,
     /// What it computes with a formula's weights.
     pub figures: Figures,
     offset: usize,
@@ -72,15 +92,34 @@ pub struct Figures {
     pub gradient: f64,
 }
 
-fn index(packed: &'static [u8]) -> Option<Index> {
+/// The index's text, and where it ends in the file.
+fn unpacked(packed: &[u8]) -> Option<(Vec<u8>, usize)> {
     let rest = packed.strip_prefix(MAGIC)?;
     let (length, rest) = rest.split_first_chunk::<8>()?;
     let length = usize::try_from(u64::from_le_bytes(*length)).ok()?;
     let mut text = Vec::new();
     DeflateDecoder::new(rest.get(..length)?).read_to_end(&mut text).ok()?;
-    let mut index: Index = serde_json::from_slice(&text).ok()?;
-    index.graphs = packed.len() - rest.len() + length;
-    Some(index)
+    Some((text, packed.len() - rest.len() + length))
+}
+
+fn index(packed: &[u8]) -> Option<Index> {
+    let (text, graphs) = unpacked(packed)?;
+    let all: Text<'_> = serde_json::from_slice(&text).ok()?;
+    let one = |own: &RawValue| {
+        let mut architecture: Architecture = serde_json::from_str(own.get()).ok()?;
+        let unread: Unread<'_> = serde_json::from_str(own.get()).ok()?;
+        let start = unread.tensors.get().as_ptr().addr() - text.as_ptr().addr();
+        architecture.tensors = start..start + unread.tensors.get().len();
+        Some(architecture)
+    };
+    let architectures = all.architectures.into_iter().map(one).collect::<Option<_>>()?;
+    Some(Index { architectures, graphs })
+}
+
+/// The tensors of all architectures.
+#[must_use]
+pub fn tables() -> Tables {
+    Tables(unpacked(PACKED).unwrap_or_default().0)
 }
 
 /// All of them: the plainest of those that share their tensors first.
@@ -90,6 +129,12 @@ pub fn all() -> &'static [Architecture] {
 }
 
 impl Architecture {
+    /// Every tensor that it reads, with its shape for 10 classes and 3 channels, in the order of the state dict.
+    #[must_use]
+    pub fn tensors<'a>(&self, tables: &'a Tables) -> Vec<(&'a str, Vec<usize>)> {
+        tables.0.get(self.tensors.clone()).and_then(|text| serde_json::from_slice(text).ok()).unwrap_or_default()
+    }
+
     /// Whether it goes by that name; what timm writes behind a dot says how weights were trained.
     #[must_use]
     pub fn is_called(&self, name: &str) -> bool {
@@ -120,5 +165,17 @@ mod tests {
         let found = |name: &str| all().iter().any(|architecture| architecture.is_called(name));
         assert!(found("resnet18") && found("ResNet50.a1_in1k") && found("timm/tf_efficientnet_b0.ns_jft_in1k"));
         assert!(!found("resnet"));
+    }
+
+    #[test]
+    fn every_architecture_is_whole() {
+        let tables = tables();
+        for architecture in all() {
+            assert!(
+                !architecture.tensors(&tables).is_empty() && !architecture.graph().is_empty(),
+                "{}",
+                architecture.name
+            );
+        }
     }
 }

@@ -4,7 +4,7 @@ use super::tensors::Checkpoint;
 use crate::error::did_you_mean;
 use crate::model::Assumption;
 use crate::model::read::onnx::Refusal;
-use crate::model::zoo::architectures::{Architecture, all};
+use crate::model::zoo::architectures::{Architecture, Tables, all};
 
 /// An architecture whose every tensor is there in its shape.
 #[derive(Debug, Clone)]
@@ -70,7 +70,7 @@ fn named(prefix: &str) -> String {
 ///
 /// # Errors
 /// A [`Refusal`] that names the closest one, and what it lacks.
-pub fn find(checkpoint: &Checkpoint, asked: Option<&str>) -> Result<Fit, Refusal> {
+pub fn find(checkpoint: &Checkpoint, asked: Option<&str>, tables: &Tables) -> Result<Fit, Refusal> {
     let known: Vec<&'static Architecture> =
         all().iter().filter(|known| asked.is_none_or(|asked| known.is_called(asked))).collect();
     if let (Some(asked), true) = (asked, known.is_empty()) {
@@ -85,8 +85,8 @@ pub fn find(checkpoint: &Checkpoint, asked: Option<&str>) -> Result<Fit, Refusal
     let mut fits: Vec<(&'static Architecture, String)> = Vec::new();
     let mut closest: Option<Misfit> = None;
     for architecture in known {
-        for prefix in prefixes(checkpoint, architecture) {
-            match check(checkpoint, architecture, &prefix) {
+        for prefix in prefixes(checkpoint, architecture, tables) {
+            match check(checkpoint, architecture, &prefix, tables) {
                 Ok(()) => fits.push((architecture, prefix)),
                 Err(misfit) if closest.as_ref().is_none_or(|best| best.fitting < misfit.fitting) => {
                     closest = Some(misfit);
@@ -96,14 +96,14 @@ pub fn find(checkpoint: &Checkpoint, asked: Option<&str>) -> Result<Fit, Refusal
         }
     }
     // What uses more of the file's tensors is the larger network, which contains the smaller ones.
-    let most = fits.iter().map(|(architecture, _)| architecture.tensors.len()).max();
-    fits.retain(|(architecture, _)| Some(architecture.tensors.len()) == most);
+    let most = fits.iter().map(|(architecture, _)| architecture.tensors(tables).len()).max();
+    fits.retain(|(architecture, _)| Some(architecture.tensors(tables).len()) == most);
     let called = checkpoint.architecture.as_deref();
     let best = fits
         .iter()
         .position(|(architecture, _)| called.is_some_and(|called| architecture.is_called(called)))
         .or((!fits.is_empty()).then_some(0));
-    let Some(best) = best else { return Err(refusal(checkpoint, closest.as_ref())) };
+    let Some(best) = best else { return Err(refusal(checkpoint, closest.as_ref(), tables)) };
     let architecture = fits[best].0;
     let certain = asked.is_some() || called.is_some_and(|called| architecture.is_called(called));
     let mut others: Vec<&str> = fits.iter().map(|(other, _)| other.name.as_str()).collect();
@@ -130,12 +130,12 @@ fn is_averaged(prefix: &str) -> bool {
 }
 
 /// What may stand before the names of an architecture's tensors.
-fn prefixes(checkpoint: &Checkpoint, architecture: &Architecture) -> Vec<String> {
-    let Some((first, _)) = architecture.tensors.first() else { return Vec::new() };
+fn prefixes(checkpoint: &Checkpoint, architecture: &Architecture, tables: &Tables) -> Vec<String> {
+    let Some((first, _)) = architecture.tensors(tables).into_iter().next() else { return Vec::new() };
     let mut found: Vec<String> = checkpoint
         .tensors
         .keys()
-        .filter_map(|name| name.strip_suffix(first.as_str()))
+        .filter_map(|name| name.strip_suffix(first))
         .filter(|prefix| prefix.is_empty() || prefix.ends_with('.'))
         .map(str::to_owned)
         .collect();
@@ -144,10 +144,15 @@ fn prefixes(checkpoint: &Checkpoint, architecture: &Architecture) -> Vec<String>
 }
 
 /// Whether every tensor is there in its shape; the number of classes and of the picture's channels is free.
-fn check(checkpoint: &Checkpoint, architecture: &'static Architecture, prefix: &str) -> Result<(), Misfit> {
+fn check(
+    checkpoint: &Checkpoint,
+    architecture: &'static Architecture,
+    prefix: &str,
+    tables: &Tables,
+) -> Result<(), Misfit> {
     let (mut fitting, mut reason, mut classes) = (0, None, None);
     let mut name = String::new();
-    for (own, shape) in &architecture.tensors {
+    for (own, shape) in architecture.tensors(tables) {
         name.clear();
         name.push_str(prefix);
         name.push_str(own);
@@ -156,10 +161,13 @@ fn check(checkpoint: &Checkpoint, architecture: &'static Architecture, prefix: &
         if let Some(found) = found
             && found.len() == wanted.len()
         {
-            if architecture.head.contains(own) && *classes.get_or_insert(found[0]) == found[0] && found[0] > 0 {
+            if architecture.head.iter().any(|name| name == own)
+                && *classes.get_or_insert(found[0]) == found[0]
+                && found[0] > 0
+            {
                 wanted[0] = found[0];
             }
-            if architecture.first.as_ref() == Some(own) && matches!(found[1], 1 | 3 | 4) {
+            if architecture.first.as_deref() == Some(own) && matches!(found[1], 1 | 3 | 4) {
                 wanted[1] = found[1];
             }
         }
@@ -178,7 +186,7 @@ fn check(checkpoint: &Checkpoint, architecture: &'static Architecture, prefix: &
     }
 }
 
-fn refusal(checkpoint: &Checkpoint, closest: Option<&Misfit>) -> Refusal {
+fn refusal(checkpoint: &Checkpoint, closest: Option<&Misfit>, tables: &Tables) -> Refusal {
     let count = all().len();
     let help =
         "export the network itself: torch.onnx.export(model.eval(), torch.rand(1, 3, 224, 224), \"model.onnx\")";
@@ -186,7 +194,7 @@ fn refusal(checkpoint: &Checkpoint, closest: Option<&Misfit>) -> Refusal {
         Some(Misfit { architecture, fitting, reason }) => Refusal(format!(
             "its tensors are those of none of {count} known architectures; closest is {} with {fitting} of {}, but {}; {help}",
             architecture.name,
-            architecture.tensors.len(),
+            architecture.tensors(tables).len(),
             reason,
         )),
         None => Refusal(format!(

@@ -13,7 +13,7 @@ pub use tensors::Checkpoint;
 use super::onnx::proto::Tensor;
 use super::onnx::source::ByteSource;
 use super::onnx::{self, Imported, Options, Refusal};
-use crate::model::zoo::architectures::Architecture;
+use crate::model::zoo::architectures::{self, Architecture};
 use std::sync::Arc;
 
 /// A checkpoint's tensors in the network that they belong to.
@@ -30,13 +30,15 @@ pub struct Network {
 /// # Errors
 /// A [`Refusal`] if no architecture has these tensors, with the closest one.
 pub fn network(checkpoint: &Checkpoint, asked: Option<&str>, options: &Options) -> Result<Network, Refusal> {
-    let fit = fit::find(checkpoint, asked)?;
+    let tables = architectures::tables();
+    let fit = fit::find(checkpoint, asked, &tables)?;
     let own = fit.architecture;
-    let weights = own.tensors.iter().filter_map(|(name, _)| {
+    let weights = own.tensors(&tables).into_iter().filter_map(|(name, _)| {
         let stored = checkpoint.tensors.get(&format!("{}{name}", fit.prefix))?.clone();
-        Some(Tensor { name: name.clone(), stored })
+        Some(Tensor { name: name.to_owned(), stored })
     });
     let weights: Vec<Tensor> = weights.collect();
+    drop(tables);
     let kernel = weights.iter().find(|tensor| Some(&tensor.name) == own.first.as_ref());
     let channels = kernel.and_then(|tensor| usize::try_from(*tensor.stored.dims.get(1)?).ok());
     let options = Options {
