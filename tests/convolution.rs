@@ -227,6 +227,14 @@ proptest! {
         let x = random(seed + 7, [n, groups * inputs, h, w]);
         let forward = |x: &Map, onto: Option<&Map>, activation| layer.forward_onto(x, onto, activation);
         both_ways(&case, &x, forward, |dy, onto, gate| layer.vjp_through((h, w), dy, onto, gate))?;
+        // Without a transform of the weights the numbers are the same.
+        let (once, x) = (layer.once(), map(&x, KernelSet::Fast));
+        if let Ok(y) = layer.forward(&x, None) {
+            alike("y, once", &values(&once.forward(&x, None).expect("as the other")), &values(&y));
+            let dy = map(&random(seed + 3, y.shape()), KernelSet::Fast);
+            let dx = [&once, &layer].map(|layer| values(&layer.vjp((h, w), &dy).expect("vjp")));
+            alike("∂x, once", &dx[0], &dx[1]);
+        }
     }
 
     #[test]

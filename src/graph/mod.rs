@@ -6,6 +6,7 @@ mod forward;
 mod fuse;
 mod layer;
 mod network;
+mod once;
 mod operator;
 pub mod ops;
 mod point;

@@ -5,6 +5,7 @@ use super::geometry::{Window, WindowShape};
 use super::rectifier::Activation;
 use super::{Gate, Map, Padding};
 use candle_core::{Result, Tensor};
+use std::sync::Arc;
 
 /// How a convolution's kernel moves over its input; each pair is `[vertical, horizontal]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,8 +37,9 @@ impl ConvShape {
 /// A convolution whose weights never change, so that whatever the kernels want of them is prepared once.
 #[derive(Debug)]
 pub struct Conv2d {
-    filter: Filter,
+    filter: Arc<Filter>,
     shape: ConvShape,
+    once: bool,
 }
 
 impl Conv2d {
@@ -51,7 +53,19 @@ impl Conv2d {
 
     fn of(filter: Filter, shape: ConvShape) -> Result<Self> {
         shape.window(filter.kernel()).check()?;
-        Ok(Self { filter, shape })
+        Ok(Self { filter: Arc::new(filter), shape, once: false })
+    }
+
+    /// The same convolution, with the same weights in memory, for a pass or two: kernels that first transform the weights are
+    /// left out where that costs more than it saves, and rounding is that of the sums alone.
+    #[must_use]
+    pub fn once(&self) -> Self {
+        Self { filter: self.filter.clone(), shape: self.shape, once: true }
+    }
+
+    /// Another filter used as this one is.
+    fn with(&self, filter: Filter) -> Result<Self> {
+        Ok(Self { once: self.once, ..Self::of(filter, self.shape)? })
     }
 
     /// The same convolution with each output channel multiplied by `scale` `[O]` before the bias is added: a
@@ -60,8 +74,8 @@ impl Conv2d {
     ///
     /// # Errors
     /// If the scale does not fit the outputs.
-    pub fn scaled(self, scale: Tensor) -> Result<Self> {
-        Self::of(self.filter.scaled(scale)?, self.shape)
+    pub fn scaled(&self, scale: Tensor) -> Result<Self> {
+        self.with(self.filter.scaled(scale)?)
     }
 
     /// A convolution of the same shape and bias whose weights are drawn from a normal distribution with the mean
@@ -70,7 +84,7 @@ impl Conv2d {
     /// # Errors
     /// If candle cannot allocate the weights.
     pub fn randomised(&self, rng: &mut impl rand::Rng) -> Result<Self> {
-        Self::of(self.filter.randomised(rng)?, self.shape)
+        self.with(self.filter.randomised(rng)?)
     }
 
     /// The positive part of the weights, without a bias.
@@ -78,7 +92,7 @@ impl Conv2d {
     /// # Errors
     /// If candle cannot allocate the weights.
     pub fn positive_part(&self) -> Result<Self> {
-        Self::of(self.filter.positive_part()?, self.shape)
+        self.with(self.filter.positive_part()?)
     }
 
     /// The negative part of the weights, without a bias.
@@ -86,7 +100,7 @@ impl Conv2d {
     /// # Errors
     /// If candle cannot allocate the weights.
     pub fn negative_part(&self) -> Result<Self> {
-        Self::of(self.filter.negative_part()?, self.shape)
+        self.with(self.filter.negative_part()?)
     }
 
     /// The bias `[O]`, if there is one.
@@ -168,7 +182,7 @@ impl Conv2d {
     pub fn forward_onto(&self, x: &Map, onto: Option<&Map>, activation: Option<Activation>) -> Result<Map> {
         let [_, c, h, w] = x.shape();
         self.output_shape([c, h, w])?;
-        self.filter.apply(x, &self.window((h, w))?, Finish { onto, activation, gate: None })
+        self.filter.apply(x, &self.window((h, w))?, Finish { once: self.once, onto, activation, gate: None })
     }
 
     /// ∂x of shape `[N, I, H, W]` from ∂y, for an input of height and width `input`.
@@ -195,7 +209,7 @@ impl Conv2d {
         gate: Option<Gate<'_>>,
     ) -> Result<Map> {
         let window = self.window(input)?.transposed();
-        self.filter.back()?.apply(dy, &window, Finish { onto, activation: None, gate })
+        self.filter.back()?.apply(dy, &window, Finish { once: self.once, onto, activation: None, gate })
     }
 
     fn window(&self, input: (usize, usize)) -> Result<Window> {

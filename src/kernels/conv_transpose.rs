@@ -155,7 +155,7 @@ impl ConvTranspose2d {
         let [_, c, h, w] = x.shape();
         self.output_shape([c, h, w])?;
         let window = self.window((h, w))?.transposed();
-        self.filter.apply(x, &window, Finish { onto, activation, gate: None })
+        self.filter.apply(x, &window, Finish { onto, activation, gate: None, ..Finish::default() })
     }
 
     /// ∂x of shape `[N, I, H, W]` from ∂y, for an input of height and width `input`: the convolution that this is the
@@ -179,7 +179,11 @@ impl ConvTranspose2d {
         onto: Option<&Map>,
         gate: Option<Gate<'_>>,
     ) -> Result<Map> {
-        self.filter.back()?.apply(dy, &self.window(input)?, Finish { onto, activation: None, gate })
+        self.filter.back()?.apply(
+            dy,
+            &self.window(input)?,
+            Finish { onto, activation: None, gate, ..Finish::default() },
+        )
     }
 
     /// The window of the convolution from the output to the input, which has this height and width.

@@ -19,9 +19,11 @@ pub(super) struct Filter {
     back: OnceLock<Box<Self>>,
 }
 
-/// What is done to a filter's sums: `onto` is added, then the rectifier or, on the way back, its gate.
+/// How a filter is used, and what is done to its sums: `onto` is added, then the rectifier or, on the way back, its gate.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Finish<'a> {
+    /// The weights are not used often enough for a transform of them to pay.
+    pub once: bool,
     pub onto: Option<&'a Map>,
     pub activation: Option<Activation>,
     pub gate: Option<Gate<'a>>,
@@ -87,8 +89,8 @@ impl Filter {
     }
 
     /// With each output channel multiplied by `scale` `[O]` before the bias is added.
-    pub fn scaled(self, scale: Tensor) -> Result<Self> {
-        Self::new(self.weight()?, Some(scale), self.bias, self.groups)
+    pub fn scaled(&self, scale: Tensor) -> Result<Self> {
+        Self::new(self.weight()?, Some(scale), self.bias.clone(), self.groups)
     }
 
     /// With the same bias, and weights drawn from a normal distribution of the same mean and standard deviation.
@@ -132,7 +134,7 @@ impl Filter {
         let n = x.shape()[0];
         x.must_be([n, self.inputs(), window.y.input, window.x.input])?;
         window.fits(n, self.inputs(), self.outputs())?;
-        let Finish { onto, activation, gate } = finish;
+        let Finish { once, onto, activation, gate } = finish;
         for map in onto.into_iter().chain(gate.map(|g| g.y)) {
             map.must_be([n, self.outputs(), window.y.output, window.x.output])?;
         }
@@ -141,7 +143,7 @@ impl Filter {
                 let add = onto.map(Map::cpu).transpose()?.map(cpu::Nhwc::data);
                 let gate = gate.map(Gate::cpu).transpose()?;
                 let epilogue = cpu::Epilogue { add, activation, gate, ..cpu::Epilogue::default() };
-                Ok(Map::Cpu(self.packed.apply(x, window, epilogue)?))
+                Ok(Map::Cpu(self.packed.apply(x, window, epilogue, once)?))
             }
             Map::Candle(x) => {
                 let y = candle_ops::conv2d(x, &self.weight()?, window, self.groups)?;

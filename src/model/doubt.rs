@@ -30,12 +30,9 @@ pub(super) fn of_input(graph: &Graph, input: &Input, output: &Output) -> Option<
     if !PHOTOS.contains(&count) {
         return None;
     }
-    let logits = samples::PHOTOS
-        .iter()
-        .take(count)
-        .map(|photo| logits(graph, input, photo))
-        .collect::<Result<Vec<_>>>()
-        .ok()?;
+    let graph = graph.once();
+    let photos = samples::PHOTOS.iter().take(count);
+    let logits = photos.map(|photo| logits(&graph, input, photo)).collect::<Result<Vec<_>>>().ok()?;
     let what = match verdict(&logits, output.scores)? {
         Verdict::Broken => "are no finite numbers",
         Verdict::Certain => "are as certain as can be of each",

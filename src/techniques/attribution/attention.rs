@@ -33,7 +33,7 @@ impl<'a> Attention<'a> {
     pub fn of(subject: &'a Subject) -> Result<Self> {
         let info = &subject.model().info;
         let names = &info.roles.attention;
-        let graph = &subject.model().graph;
+        let graph = subject.graph();
         // What leaves the last block says which tokens are read after it.
         let leading = graph.layers_before(&LayerName::LOGITS.into())?;
         let last = info.layers.iter().rfind(|layer| layer.grid.is_some() && leading.contains(&layer.name));

@@ -21,9 +21,9 @@ pub(super) static METHOD: Method = Method {
 
 fn deeplift(subject: &Subject, params: &Params) -> Result<Found> {
     let baseline = baseline(subject, params)?;
-    let model = subject.model();
-    let (at, reference) = (model.graph.trace(subject.input())?, model.graph.trace(&baseline)?);
-    let multipliers = model.graph.deeplift(&at, &reference, &subject.logit_seed()?)?;
+    let graph = subject.graph();
+    let (at, reference) = (graph.trace(subject.input())?, graph.trace(&baseline)?);
+    let multipliers = graph.deeplift(&at, &reference, &subject.logit_seed()?)?;
     let attribution = ((subject.input() - &baseline)? * multipliers)?;
     let of_baseline = reference.logits()?.flatten_all()?.to_vec1::<f32>()?[subject.class];
     let gap = completeness_gap(subject, &attribution, of_baseline)?;

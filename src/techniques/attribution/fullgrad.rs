@@ -23,8 +23,8 @@ pub(super) static METHOD: Method = Method {
 fn fullgrad(subject: &Subject) -> Result<Found> {
     let x = subject.input();
     let (_, _, h, w) = x.dims4()?;
-    let trace = subject.model().graph.trace(x)?;
-    let (biases, gradients) = subject.model().graph.bias_terms(&trace, &subject.logit_seed()?)?;
+    let trace = subject.graph().trace(x)?;
+    let (biases, gradients) = subject.graph().bias_terms(&trace, &subject.logit_seed()?)?;
     let of_input = (x * gradients.input()?)?;
     let mut map = scaled(&of_input)?.sum((0, 1))?;
     let mut sum = total(&of_input)?;

@@ -48,11 +48,11 @@ pub(super) static METHOD: Method = Method {
 fn lrp(subject: &Subject, params: &Params) -> Result<Found> {
     let gamma = if params.choice("rule") == "gamma" { params.float("gamma") } else { 0.0 };
     let rule = LrpRule { epsilon: params.float("epsilon"), gamma };
-    let model = subject.model();
-    let trace = model.graph.trace(subject.input())?;
+    let graph = subject.graph();
+    let trace = graph.trace(subject.input())?;
     let [(layer, seed)] = subject.logit_seed()?;
     let score = f64::from(subject.score());
-    let (relevance, of_biases) = model.graph.lrp(&trace, &[(layer, (seed * score)?)], rule)?;
+    let (relevance, of_biases) = graph.lrp(&trace, &[(layer, (seed * score)?)], rule)?;
     let gap = total(&relevance)? + of_biases - score;
     Ok(Found::summed(&relevance)?.with("relevance_of_biases", of_biases).with("completeness_gap", gap))
 }

@@ -2,7 +2,7 @@
 
 use super::cam::Planes;
 use crate::error::Result;
-use crate::graph::{Activations, Gradients, LayerName, class_seed};
+use crate::graph::{Activations, Gradients, Graph, LayerName, class_seed};
 use crate::imaging::Picture;
 use crate::kernels::ReluRule;
 use crate::model::{Model, Output};
@@ -17,6 +17,8 @@ pub(in crate::techniques) const BATCH: usize = 4;
 /// One input with its passes, shared by every method, class and layer that is compared on it.
 pub(in crate::techniques) struct Passes {
     pub model: Arc<Model>,
+    /// Its network for these passes alone.
+    graph: Graph,
     /// What the model's scores mean.
     output: Output,
     /// The photo as the model sees it.
@@ -46,10 +48,12 @@ impl Passes {
         let output = model.info.classes()?.clone();
         let mut taps = vec![LayerName::LOGITS.into()];
         taps.extend(layers.iter().cloned());
-        let activations = model.graph.forward_for(&input, &taps, &reaches)?;
+        let graph = model.graph.once();
+        let activations = graph.forward_for(&input, &taps, &reaches)?;
         let logits = finite(&model, activations.logits()?.flatten_all()?.to_vec1::<f32>()?)?;
         Ok(Self {
             model,
+            graph,
             output,
             picture,
             input,
@@ -79,7 +83,7 @@ impl Passes {
 
     fn backward(&self, class: usize, wrt: &[LayerName], rule: ReluRule) -> Result<Gradients> {
         let seed = class_seed(1, self.logits.len(), class, self.model.device())?;
-        self.model.graph.backward(&self.activations, &[(LayerName::LOGITS.into(), seed)], wrt, rule)
+        self.graph.backward(&self.activations, &[(LayerName::LOGITS.into(), seed)], wrt, rule)
     }
 }
 
@@ -113,6 +117,11 @@ impl Subject {
 
     pub fn model(&self) -> &Model {
         &self.passes.model
+    }
+
+    /// The model's network, for a pass or two.
+    pub fn graph(&self) -> &Graph {
+        &self.passes.graph
     }
 
     /// The model's input `[1, C, H, W]`.

@@ -79,8 +79,9 @@ impl PackedConv {
         self.original.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The layer over every image of `x`; the epilogue's affine part is this layer's own.
-    pub fn apply<'a>(&'a self, x: &Nhwc, window: &Window, epilogue: Epilogue<'a>) -> Result<Nhwc> {
+    /// The layer over every image of `x`; the epilogue's affine part is this layer's own. `once` says that weights are not
+    /// used often enough for a transform of them to pay.
+    pub fn apply<'a>(&'a self, x: &Nhwc, window: &Window, epilogue: Epilogue<'a>, once: bool) -> Result<Nhwc> {
         let epilogue = Epilogue { affine: self.affine.as_ref(), ..epilogue };
         let [out, inputs, kh, kw] = self.dims;
         let (groups, outputs, taps) = (self.groups, out / self.groups, kh * kw);
@@ -95,7 +96,7 @@ impl PackedConv {
             let weights = self.packed(&self.col2im, pack, Keep::Both)?;
             return Ok(col2im::apply(x, weights, [groups, outputs], epilogue, window));
         }
-        if groups == 1 && winograd::serves(window, x.c) {
+        if groups == 1 && winograd::serves(window, x.c, once) {
             let kernel = |w: &Weight, o, i| std::array::from_fn(|tap| w.at(0, o, i, tap));
             let pack = |w: &Weight| winograd::pack(inputs, out, |o, i| kernel(w, o, i));
             let weights = self.packed(&self.winograd, pack, Keep::Both)?;
@@ -165,7 +166,7 @@ mod tests {
             let packed = PackedConv::new(weight, None, None, groups)?;
             let x = Nhwc::from_tensor(&Tensor::ones((1, inputs * groups, 9, 9), DType::F32, &Device::Cpu)?)?;
             let window = ConvShape { groups, ..ConvShape::default() }.window([kh, kw]).over((9, 9))?;
-            packed.apply(&x, &window, Epilogue::default())?;
+            packed.apply(&x, &window, Epilogue::default(), false)?;
             assert!(packed.original().is_none(), "{shape:?} is kept once");
             assert_eq!(packed.weight()?.flatten_all()?.to_vec1::<f32>()?, values, "{shape:?}");
         }

@@ -32,12 +32,16 @@ const SKEW: usize = 16;
 /// A pixel of a tile that lies in the padding.
 const NOWHERE: usize = usize::MAX;
 
-/// Whether a window is one that this serves.
-pub(super) fn serves(window: &Window, channels: usize) -> bool {
+/// Pixels of the output from which on the transform of weights pays in a single pass.
+const PAYS_AT_ONCE: usize = 2048;
+
+/// Whether a window is one that this serves, with weights that are used often, or `once`.
+pub(super) fn serves(window: &Window, channels: usize, once: bool) -> bool {
     let every = |a: &Axis| a.kernel == 3 && a.stride == 1 && a.dilation == 1 && a.spread == 1 && a.pad >= 0;
     let axis = every(&window.y) && every(&window.x);
     // Tiles that mostly lie outside cost more than they save.
-    axis && channels >= 8 && window.y.output >= 3 && window.x.output >= 3
+    let pays = !once || window.y.output * window.x.output >= PAYS_AT_ONCE;
+    axis && channels >= 8 && window.y.output >= 3 && window.x.output >= 3 && pays
 }
 
 /// G g Gᵀ of every pair of channels: 36 matrices `[I, O]`. `weight(o, i)` is the kernel, row by row.

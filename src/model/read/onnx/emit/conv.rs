@@ -20,7 +20,9 @@ impl Emitter<'_> {
     pub(super) fn convolution(&mut self, node: &Node, shape: &Convolution) -> Result<NodeId, Refusal> {
         let (weight, bias, scale) = (self.due(node, 1)?, self.weight(node, 2)?, self.weight(node, 3)?);
         let conv = Conv2d::new(weight, bias, conv_shape(shape));
-        let conv = conv.and_then(|conv| scale.into_iter().try_fold(conv, Conv2d::scaled)).map_err(Refusal::new)?;
+        let conv = conv
+            .and_then(|conv| scale.into_iter().try_fold(conv, |conv, scale| conv.scaled(scale)))
+            .map_err(Refusal::new)?;
         self.put_on_first(ops::Convolution::new(conv), node)
     }
 
