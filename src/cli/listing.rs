@@ -135,7 +135,7 @@ pub(super) fn layers(args: &LayersArgs) -> anyhow::Result<u8> {
         println!("{:<16} {:<24} channels × height × width, for an input of {height}×{width}", "layer", "kind");
         for layer in &found {
             let [c, h, w] = layer.shape;
-            println!("{:<16} {:<24} {c} × {h} × {w}", layer.name.as_str(), layer.kind);
+            println!("{:<16} {:<24} {c} × {h} × {w}", printable(layer.name.as_str()), layer.kind);
         }
     }
     Ok(outcome(found.len(), query, "layer"))

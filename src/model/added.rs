@@ -4,12 +4,21 @@ use super::read::{self, ReadOptions};
 use super::{BUILT_IN, Model, UNTRAINED};
 use crate::error::{Error, Result, did_you_mean};
 use crate::imaging::write_atomically;
+use candle_core::Device;
 use etcetera::BaseStrategy;
 use serde::{Deserialize, Serialize};
-use std::path::{Path, PathBuf};
+use std::collections::HashSet;
+use std::fs::TryLockError;
+use std::io::ErrorKind;
+use std::path::{Component, Path, PathBuf};
+use std::time::{Duration, Instant};
 
 /// The file of the list.
 const LIST: &str = "models.json";
+/// The folder of the copies.
+const COPIES: &str = "models";
+/// How long another process may change the list.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// Bytes of a name at most: it becomes the name of a folder.
 const LONGEST: usize = 100;
 
@@ -42,9 +51,13 @@ pub fn added() -> Result<Vec<Added>> {
     let reason = |e: &dyn std::fmt::Display| {
         Error::bad_model(&path, format!("this list of added models cannot be read ({e}); mend it or move it away"))
     };
+    // A pipe in its place would never end.
+    if path.exists() && !path.is_file() {
+        return Err(reason(&"it is not a file"));
+    }
     match std::fs::read(&path) {
         Ok(text) => serde_json::from_slice(&text).map_err(|e| reason(&e)),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(vec![]),
+        Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(vec![]),
         Err(e) => Err(reason(&e)),
     }
 }
@@ -61,8 +74,24 @@ pub fn find_added(name: &str) -> Result<Option<Added>> {
 fn locked(folder: &Path) -> Result<std::fs::File> {
     let failed = |e| Error::bad_model(folder, e);
     std::fs::create_dir_all(folder).map_err(failed)?;
-    let file = std::fs::File::create(folder.join("models.lock")).map_err(failed)?;
-    file.lock().map_err(failed)?;
+    let path = folder.join("models.lock");
+    if path.exists() && !path.is_file() {
+        return Err(Error::bad_model(path, "it is not a file; move it away"));
+    }
+    // What it holds stays: it may be a link to something else.
+    let file = std::fs::OpenOptions::new().create(true).truncate(false).write(true).open(path).map_err(failed)?;
+    let start = Instant::now();
+    while let Err(error) = file.try_lock() {
+        match error {
+            TryLockError::WouldBlock if start.elapsed() < PATIENCE => std::thread::sleep(Duration::from_millis(20)),
+            TryLockError::WouldBlock => {
+                let reason =
+                    "another gradlens has been changing the list of models for a minute; try again when it is done";
+                return Err(Error::bad_model(folder, reason));
+            }
+            TryLockError::Error(error) => return Err(failed(error)),
+        }
+    }
     Ok(file)
 }
 
@@ -81,13 +110,13 @@ pub struct Adding {
     pub replace: bool,
 }
 
-/// Names a model, after it has been read: its place, and what was found there.
+/// Names a model, after it has been read: its place, and what was found there. Whenever this is cut short, the list is either as
+/// it was or as it should be, and what it names is there.
 ///
 /// # Errors
 /// [`Error::BadValue`] for a name that means something already, [`Error::BadModel`] if it cannot be used, and what else
 /// [`read::open`] returns.
 pub fn add(name: &str, place: &str, mut reading: ReadOptions, how: Adding) -> Result<(Added, Model)> {
-    let Adding { copy, replace } = how;
     if !is_name(name) {
         let reason = "a name takes letters, digits, - _ . and +, and does not end like a file";
         return Err(Error::bad_value("name", name, reason));
@@ -98,38 +127,41 @@ pub fn add(name: &str, place: &str, mut reading: ReadOptions, how: Adding) -> Re
     if BUILT_IN.iter().chain(UNTRAINED).any(|entry| entry.id == name) {
         return Err(Error::bad_value("name", name, "that model is built in; take another name"));
     }
+    let taken = |all: &[Added]| match all.iter().find(|old| old.name == name && !how.replace) {
+        Some(old) => {
+            let reason = format!("that name is taken: it is {}; --replace takes its place", old.place);
+            Err(Error::bad_value("name", name, reason))
+        }
+        None => Ok(()),
+    };
+    taken(&added()?)?;
     read::weight_file(place)?;
-    let folder = folder()?;
-    let _lock = locked(&folder)?;
-    let mut all = self::added()?;
-    if let Some(old) = all.iter().find(|old| old.name == name && !replace) {
-        let reason = format!("that name is taken: it is {}; --replace takes its place", old.place);
-        return Err(Error::bad_value("name", name, reason));
-    }
-    let own = folder.join("models").join(name);
-    unless_used(&all, name, &own)?;
     if let Some(labels) = &mut reading.labels {
         *labels = std::fs::canonicalize(&*labels)
             .map_err(|e| Error::bad_value("--labels", labels.display(), e.to_string()))?;
     }
-    let place = if read::is_path(place) || !read::is_file(place) {
-        let path = std::fs::canonicalize(place).map_err(|e| Error::bad_model(place, e))?;
-        let path = if copy { copied(&path, &own, &mut reading)? } else { path };
-        path.to_string_lossy().into_owned()
-    } else if copy {
+    let mut place = place.to_owned();
+    if read::is_path(&place) || !read::is_file(&place) {
+        let path = std::fs::canonicalize(&place).map_err(|e| Error::bad_model(&place, e))?;
+        let path = path.into_os_string().into_string();
+        place = path.map_err(|_| Error::bad_model(&place, "its path is not UTF-8; rename it"))?;
+    } else if how.copy {
         return Err(Error::bad_value("--copy", place, "models of the hub's cache stay there"));
-    } else {
-        place.to_owned()
-    };
-    let model = read::open(&place, name, &reading, &candle_core::Device::Cpu)?;
+    }
+    let model = read::open(&place, name, &reading, &Device::Cpu)?;
+    let folder = folder()?;
+    let _lock = locked(&folder)?;
+    let before = added()?;
+    taken(&before)?;
+    if how.copy {
+        place = copied(Path::new(&place), &folder.join(COPIES), name, &mut reading)?.to_string_lossy().into_owned();
+    }
     let added = Added { name: name.to_owned(), place, reading };
-    all.retain(|other| other.name != name);
+    let mut all: Vec<Added> = before.iter().filter(|other| other.name != name).cloned().collect();
     all.push(added.clone());
     all.sort_by(|a, b| a.name.cmp(&b.name));
     store(&folder, &all)?;
-    if !copy && own.is_dir() && !Path::new(&added.place).starts_with(own.canonicalize().unwrap_or(own.clone())) {
-        std::fs::remove_dir_all(&own).map_err(|e| Error::bad_model(own, e))?;
-    }
+    clear(&folder, &before, &all);
     Ok((added, model))
 }
 
@@ -149,27 +181,36 @@ pub fn remove(name: &str) -> Result<()> {
         let hint = if hint.is_empty() { "`gradlens models` lists what was added".to_owned() } else { hint };
         return Err(Error::unknown("added model", name, hint));
     }
-    let own = folder.join("models").join(name);
-    unless_used(&all, name, &own)?;
     store(&folder, &all)?;
-    let copy = folder.join("models").join(name);
-    // The list may hold what nobody has added here: only what a copy may be called is removed.
-    if is_name(name) && copy.is_dir() {
-        std::fs::remove_dir_all(&copy).map_err(|e| Error::bad_model(copy, e))?;
-    }
+    clear(&folder, &known, &all);
     Ok(())
 }
 
-/// Refuses to give up the copy that was made for a name while another name means a file in it.
-fn unless_used(all: &[Added], name: &str, copy: &Path) -> Result<()> {
-    let Ok(copy) = copy.canonicalize() else { return Ok(()) };
-    let inside = |other: &&Added| other.name != name && Path::new(&other.place).starts_with(&copy);
-    match all.iter().find(inside) {
-        Some(other) => {
-            let reason = format!("{} uses its copy; remove that first", other.name);
-            Err(Error::bad_value("name", name, reason))
+/// The folder among the copies that a path lies in.
+fn copy_of(copies: &Path, path: &Path) -> Option<PathBuf> {
+    let inside = path.strip_prefix(copies.canonicalize().ok()?).ok()?;
+    match inside.components().next()? {
+        Component::Normal(own) => Some(copies.join(own)),
+        _ => None,
+    }
+}
+
+/// Removes the copies that were on the list and that no name means any more, and what a program has left that was killed. What
+/// cannot be removed stays: nothing needs it.
+fn clear(folder: &Path, before: &[Added], now: &[Added]) {
+    let copies = folder.join(COPIES);
+    let of = |added: &Added| -> Vec<PathBuf> {
+        let paths = std::iter::once(Path::new(&added.place)).chain(added.reading.labels.as_deref());
+        paths.filter_map(|path| copy_of(&copies, path)).collect()
+    };
+    let wanted: HashSet<PathBuf> = now.iter().flat_map(of).collect();
+    let unfinished = std::fs::read_dir(&copies).into_iter().flatten().flatten();
+    let unfinished = unfinished.filter(|entry| entry.file_name().to_string_lossy().starts_with(UNFINISHED));
+    let old = before.iter().flat_map(of).chain(unfinished.map(|entry| entry.path()));
+    for path in old.filter(|path| !wanted.contains(path)) {
+        if path.is_dir() && !path.is_symlink() {
+            let _ = std::fs::remove_dir_all(path);
         }
-        None => Ok(()),
     }
 }
 
@@ -178,25 +219,20 @@ fn store(folder: &Path, all: &[Added]) -> Result<()> {
     write_atomically(&folder.join(LIST), &text)
 }
 
-/// What begins the names of copies that are being made, and of those that are being given up.
-const UNFINISHED: [&str; 2] = [".new-", ".old-"];
+/// What begins the names of copies that are being made.
+const UNFINISHED: &str = ".new-";
+/// What begins the name of a copied file of labels.
+const LABELS: &str = "labels-";
 
-/// A copy of a file and of the weights beside it, or of the files in a folder, and of the file of labels: where the copy is. It
-/// takes the place of an earlier one when it is whole. The list is locked meanwhile.
-fn copied(from: &Path, to: &Path, reading: &mut ReadOptions) -> Result<PathBuf> {
-    let failed = |e| Error::bad_model(to, e);
-    let copies = to.parent().unwrap_or(to);
+/// A copy of a file and of the weights beside it, or of the files in a folder, and of the file of labels, in a folder of its own
+/// that has no name before it is whole: where the copy is.
+fn copied(from: &Path, copies: &Path, name: &str, reading: &mut ReadOptions) -> Result<PathBuf> {
+    let failed = |e| Error::bad_model(copies, e);
     std::fs::create_dir_all(copies).map_err(failed)?;
-    // A program that was killed has left them.
-    for entry in std::fs::read_dir(copies).map_err(failed)?.flatten() {
-        if UNFINISHED.iter().any(|prefix| entry.file_name().to_string_lossy().starts_with(prefix)) {
-            std::fs::remove_dir_all(entry.path()).map_err(failed)?;
-        }
-    }
-    let fresh = tempfile::Builder::new().prefix(UNFINISHED[0]).tempdir_in(copies).map_err(failed)?;
-    let name = from.file_name().unwrap_or_default();
+    let fresh = tempfile::Builder::new().prefix(UNFINISHED).tempdir_in(copies).map_err(failed)?;
+    let file = from.file_name().unwrap_or_default();
     if from.is_dir() {
-        let inside = fresh.path().join(name);
+        let inside = fresh.path().join(file);
         std::fs::create_dir_all(&inside).map_err(failed)?;
         for entry in std::fs::read_dir(from).map_err(failed)? {
             let entry = entry.map_err(failed)?;
@@ -205,32 +241,29 @@ fn copied(from: &Path, to: &Path, reading: &mut ReadOptions) -> Result<PathBuf> 
             }
         }
     } else {
-        let mut outside = name.to_owned();
+        let mut outside = file.to_owned();
         outside.push(".data");
         if from.with_file_name(&outside).is_file() {
             std::fs::copy(from.with_file_name(&outside), fresh.path().join(&outside)).map_err(failed)?;
         }
-        std::fs::copy(from, fresh.path().join(name)).map_err(failed)?;
+        std::fs::copy(from, fresh.path().join(file)).map_err(failed)?;
     }
+    let labels = reading.labels.as_ref().map(|labels| {
+        let own = labels.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let called = if own.starts_with(LABELS) { own } else { format!("{LABELS}{own}") };
+        std::fs::copy(labels, fresh.path().join(&called)).map(|_| called)
+    });
+    let labels = labels.transpose().map_err(failed)?;
     // A graph may want weights from files of any name.
-    let copy = fresh.path().join(name);
-    if let Err(alone) = read::open(&copy.to_string_lossy(), "copy", reading, &candle_core::Device::Cpu) {
-        let whole = read::open(&from.to_string_lossy(), "original", reading, &candle_core::Device::Cpu);
-        return Err(whole.err().unwrap_or_else(|| {
-            let reason = format!("a copy of it alone cannot be used ({alone}); add it without --copy");
-            Error::bad_model(from, reason)
-        }));
+    if read::open(&fresh.path().join(file).to_string_lossy(), "copy", reading, &Device::Cpu).is_err() {
+        let reason = "a copy of it alone cannot be used, since it wants other files beside it; add it without --copy";
+        return Err(Error::bad_model(from, reason));
     }
-    if let Some(labels) = &mut reading.labels {
-        let mut called = std::ffi::OsString::from("labels-");
-        called.push(labels.file_name().unwrap_or_default());
-        std::fs::copy(&*labels, fresh.path().join(&called)).map_err(failed)?;
-        *labels = to.join(called);
-    }
-    let old = tempfile::Builder::new().prefix(UNFINISHED[1]).tempdir_in(copies).map_err(failed)?;
-    if to.is_dir() {
-        std::fs::rename(to, old.path().join("model")).map_err(failed)?;
-    }
-    std::fs::rename(fresh.keep(), to).map_err(failed)?;
-    Ok(to.join(name))
+    let free = std::iter::once(name.to_owned()).chain((2..).map(|n| format!("{name}.{n}")));
+    let to = free.map(|own| copies.join(own)).find(|to| !to.exists() && !to.is_symlink());
+    let to = to.unwrap_or_else(|| copies.join(name));
+    std::fs::rename(fresh.keep(), &to).map_err(failed)?;
+    let to = to.canonicalize().map_err(failed)?;
+    reading.labels = labels.map(|called| to.join(called));
+    Ok(to.join(file))
 }

@@ -6,6 +6,8 @@ use serde::Serialize;
 
 /// How many classes are named.
 const NAMED: usize = 4;
+/// Characters of such a name at most.
+const LONGEST: usize = 60;
 
 impl ModelInfo {
     /// Lines of a heading and a text: where it comes from, how pictures go in, what comes out, where maps are taken, and what
@@ -34,7 +36,8 @@ impl ModelInfo {
             "output",
             match &self.output {
                 Some(output) => {
-                    let first: Vec<&str> = output.labels.iter().take(NAMED).collect();
+                    let cut = |label: &str| label.chars().take(LONGEST).collect::<String>();
+                    let first: Vec<String> = output.labels.iter().take(NAMED).map(cut).collect();
                     let more = if output.count() > first.len() { ", …" } else { "" };
                     format!("{} scores ({}): {}{more}", output.count(), word(&output.scores), first.join(", "))
                 }

@@ -1,5 +1,7 @@
 //! Small pieces of text.
 
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
 /// A number in at most about seven characters.
 pub(super) fn short(value: f64) -> String {
     let size = value.abs();
@@ -18,32 +20,51 @@ pub(super) fn short(value: f64) -> String {
     }
 }
 
-/// The text cut to `width` characters, with an ellipsis where something is missing.
+/// The text cut to `width` columns, with an ellipsis where something is missing.
 pub(super) fn cut(text: &str, width: usize) -> String {
-    if text.chars().count() <= width {
+    if text.width() <= width {
         return text.to_owned();
     }
-    let mut cut: String = text.chars().take(width.saturating_sub(1)).collect();
+    let (mut cut, _) = split(text, width.saturating_sub(1));
     if width > 0 {
         cut.push('…');
     }
     cut
 }
 
-/// The text in lines of `width` characters at most; words that fit a line are kept whole.
+/// What fits into `width` columns, and the rest.
+fn split(text: &str, width: usize) -> (String, &str) {
+    let mut used = 0;
+    let fits = |c: &char| {
+        used += c.width().unwrap_or(0);
+        used <= width
+    };
+    let first: String = text.chars().take_while(fits).collect();
+    let rest = &text[first.len()..];
+    (first, rest)
+}
+
+/// The text in lines of `width` columns at most; words that fit a line are kept whole.
 pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
-    let width = width.max(1);
+    // The widest character takes two.
+    let width = width.max(2);
     let mut lines = vec![String::new()];
     for word in text.split(' ') {
-        let letters: Vec<char> = word.chars().collect();
-        for (i, part) in letters.chunks(width).enumerate() {
-            let used = lines.last().map_or(0, |line| line.chars().count());
-            let goes_on = i == 0 && used > 0 && used + 1 + part.len() <= width;
-            match lines.last_mut() {
-                Some(line) if goes_on => line.extend(std::iter::once(' ').chain(part.iter().copied())),
-                Some(line) if used == 0 => line.extend(part),
-                _ => lines.push(part.iter().collect()),
+        let mut rest = word;
+        if let Some(line) = lines.last_mut().filter(|line| line.width() + 1 + rest.width() <= width) {
+            if !line.is_empty() {
+                line.push(' ');
             }
+            line.push_str(rest);
+            continue;
+        }
+        while !rest.is_empty() {
+            let (part, behind) = split(rest, width);
+            match lines.last_mut() {
+                Some(line) if line.is_empty() => *line = part,
+                _ => lines.push(part),
+            }
+            rest = behind;
         }
     }
     lines
@@ -80,6 +101,21 @@ pub(super) fn bar(share: f64, width: usize, plain: bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lines_are_as_wide_as_columns_and_lose_nothing() {
+        for text in
+            ["", "a", "one two three", "日本語のファイル名.onnx は 読めません", "x".repeat(50).as_str(), "a  b"]
+        {
+            for width in 2..40 {
+                let lines = wrapped(text, width);
+                assert!(lines.iter().all(|line| line.width() <= width), "{lines:?}");
+                let letters = |text: &str| text.chars().filter(|c| *c != ' ').collect::<String>();
+                assert_eq!(letters(&lines.concat()), letters(text), "{width}");
+                assert!(cut(text, width).width() <= width);
+            }
+        }
+    }
 
     #[test]
     fn bars_fill_by_eighths() {

@@ -142,7 +142,9 @@ fn stated(option: &str, given: Option<&[f32]>, count: usize, range: Option<f32>)
         }
     };
     let whole = range.is_some_and(|range| range > 1.0);
-    let expected = if !whole && numbers.iter().any(|v| v.abs() > MOST_OF_ONE) {
+    let expected = if option == "--std" && numbers.iter().any(|v| !v.is_normal()) {
+        "pixels are divided by it, so it takes numbers other than 0"
+    } else if !whole && numbers.iter().any(|v| v.abs() > MOST_OF_ONE) {
         "pixels go from 0 to 1 unless --range 255 is given with it"
     } else if whole && numbers.iter().all(|v| v.abs() < 1.0) && numbers.iter().any(|v| *v != 0.0) {
         "with --range 255 it is in units from 0 to 255, as 123.7,116.3,103.5"

@@ -121,7 +121,12 @@ impl FilePicker {
     fn typed(&self) -> (PathBuf, String) {
         let text = self.input.value().trim();
         let Some((folder, name)) = text.rsplit_once('/') else { return (self.folder.clone(), text.to_owned()) };
-        let home = || Some((std::env::home_dir()?, folder.strip_prefix('~').filter(|rest| !rest.starts_with('~'))?));
+        let home = || {
+            Some((
+                std::env::home_dir()?,
+                folder.strip_prefix('~').filter(|rest| rest.is_empty() || rest.starts_with('/'))?,
+            ))
+        };
         let folder = match home() {
             Some((home, inside)) => home.join(inside.trim_start_matches('/')),
             None => self.folder.join(format!("{folder}/")),
@@ -139,9 +144,13 @@ impl FilePicker {
         for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
             let path = entry.path();
             let name = entry.file_name().to_string_lossy().into_owned();
-            if ((self.fits)(&path) && fits(&name)) || (name == part && path.is_file()) {
+            // The name first: to look at each of many files takes time.
+            if !fits(&name) {
+                continue;
+            }
+            if (self.fits)(&path) || (name == part && path.is_file()) {
                 files.push(path);
-            } else if path.is_dir() && fits(&name) {
+            } else if path.is_dir() {
                 folders.push(path);
             }
         }
@@ -160,6 +169,15 @@ impl FilePicker {
             Item::File(path) | Item::Folder(path) => path.file_name().is_some_and(|name| name == part.as_str()),
         };
         items.sort_by_key(|item| !exactly(item));
+        // A folder that was typed whole is one to go to, or to choose.
+        let whole = if part == ".." {
+            Some(folder.join(part))
+        } else {
+            Some(folder).filter(|_| part.is_empty() && !named.is_empty())
+        };
+        if let Some(folder) = whole.filter(|folder| folder.is_dir()) {
+            items.insert(0, if (self.fits)(&folder) { Item::File(folder) } else { Item::Folder(folder) });
+        }
         self.items = items;
         self.state.select(Some(0));
     }
@@ -228,7 +246,7 @@ impl Dialog for FilePicker {
                 let Known { text, present, .. } = &self.known[*at];
                 Line::raw(printable(&format!("{text}{}", if *present { " · in use" } else { "" })))
             }
-            Item::Folder(path) if Some(path.as_path()) == parent => Line::raw("../"),
+            Item::Folder(path) if Some(path.as_path()) == parent || path.ends_with("..") => Line::raw("../"),
             Item::Folder(path) => Line::styled(format!("{}/", name(path)), theme.accent()),
             Item::File(path) => Line::raw(name(path)),
         });

@@ -23,6 +23,9 @@ pub struct Fit {
     called: Option<String>,
 }
 
+/// How many networks of a kind are looked for in a file: those with the shortest names.
+const MOST_PREFIXES: usize = 32;
+
 /// How a checkpoint misses an architecture.
 struct Misfit {
     architecture: &'static Architecture,
@@ -85,8 +88,9 @@ pub fn find(checkpoint: &Checkpoint, asked: Option<&str>, tables: &Tables) -> Re
     let mut fits: Vec<(&'static Architecture, String)> = Vec::new();
     let mut closest: Option<Misfit> = None;
     for architecture in known {
-        for prefix in prefixes(checkpoint, architecture, tables) {
-            match check(checkpoint, architecture, &prefix, tables) {
+        let tensors = architecture.tensors(tables);
+        for prefix in prefixes(checkpoint, &tensors) {
+            match check(checkpoint, architecture, &prefix, &tensors) {
                 Ok(()) => fits.push((architecture, prefix)),
                 Err(misfit) if closest.as_ref().is_none_or(|best| best.fitting < misfit.fitting) => {
                     closest = Some(misfit);
@@ -130,16 +134,17 @@ fn is_averaged(prefix: &str) -> bool {
 }
 
 /// What may stand before the names of an architecture's tensors.
-fn prefixes(checkpoint: &Checkpoint, architecture: &Architecture, tables: &Tables) -> Vec<String> {
-    let Some((first, _)) = architecture.tensors(tables).into_iter().next() else { return Vec::new() };
+fn prefixes(checkpoint: &Checkpoint, tensors: &[(&str, Vec<usize>)]) -> Vec<String> {
+    let Some((first, _)) = tensors.first() else { return Vec::new() };
     let mut found: Vec<String> = checkpoint
         .tensors
         .keys()
-        .filter_map(|name| name.strip_suffix(first))
+        .filter_map(|name| name.strip_suffix(*first))
         .filter(|prefix| prefix.is_empty() || prefix.ends_with('.'))
         .map(str::to_owned)
         .collect();
-    found.sort();
+    found.sort_by(|a, b| (a.len(), a).cmp(&(b.len(), b)));
+    found.truncate(MOST_PREFIXES);
     found
 }
 
@@ -148,11 +153,11 @@ fn check(
     checkpoint: &Checkpoint,
     architecture: &'static Architecture,
     prefix: &str,
-    tables: &Tables,
+    tensors: &[(&str, Vec<usize>)],
 ) -> Result<(), Misfit> {
     let (mut fitting, mut reason, mut classes) = (0, None, None);
     let mut name = String::new();
-    for (own, shape) in architecture.tensors(tables) {
+    for (own, shape) in tensors {
         name.clear();
         name.push_str(prefix);
         name.push_str(own);
@@ -167,7 +172,7 @@ fn check(
             {
                 wanted[0] = found[0];
             }
-            if architecture.first.as_deref() == Some(own) && matches!(found[1], 1 | 3 | 4) {
+            if architecture.first.as_deref() == Some(*own) && matches!(found[1], 1 | 3 | 4) {
                 wanted[1] = found[1];
             }
         }

@@ -9,8 +9,8 @@ use std::sync::Arc;
 /// The most elements of a constant that is one number everywhere, where its elements are looked at one by one.
 const MOST_FILLED: usize = 1 << 20;
 
-/// The most elements of one that becomes a tensor: VGG-19 has a weight of 103 million, and files of tests fill such.
-const MOST_WRITTEN: usize = 1 << 27;
+/// The most elements of such that become tensors of a network: VGG-19 has 144 million, and files of tests fill them all.
+const MOST_WRITTEN: usize = 150_000_000;
 
 /// A typed n-dimensional array in row-major order, shared.
 #[derive(Debug, Clone)]
@@ -120,19 +120,19 @@ impl Constant {
     /// # Errors
     /// A [`Refusal`] if it is one number everywhere, in no memory so far, and would take more than files have use for.
     pub fn affordable(&self) -> Result<&Self, Refusal> {
-        self.of_at_most(MOST_FILLED)
+        self.of_at_most(MOST_FILLED, self.len())
     }
 
-    /// Itself, to become a tensor of the network.
+    /// Itself, to become a tensor of the network, in which there are so many numbers of this kind with it.
     ///
     /// # Errors
-    /// A [`Refusal`] if it is one number everywhere and would take more memory than any weight that was learnt.
-    pub fn writable(&self) -> Result<&Self, Refusal> {
-        self.of_at_most(MOST_WRITTEN)
+    /// A [`Refusal`] if it is one number everywhere, and they would take more memory than weights that were learnt.
+    pub fn writable(&self, together: usize) -> Result<&Self, Refusal> {
+        self.of_at_most(MOST_WRITTEN, together)
     }
 
-    fn of_at_most(&self, most: usize) -> Result<&Self, Refusal> {
-        if self.filling().is_some() && self.len() > most {
+    fn of_at_most(&self, most: usize, numbers: usize) -> Result<&Self, Refusal> {
+        if self.filling().is_some() && numbers > most {
             let reason = "it computes far more constants than the file is large; simplify it before exporting";
             return Err(Refusal::new(reason));
         }

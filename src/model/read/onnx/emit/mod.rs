@@ -13,6 +13,7 @@ use super::{Imported, Refusal};
 use crate::graph::{Graph, GraphBuilder, LayerName, NodeId, ops};
 use crate::model::{Scores, two_logits};
 use candle_core::{Device, Tensor};
+use std::cell::Cell;
 use std::collections::HashMap;
 
 /// The network of a file, on a device. Its scores, if `scores` says that they are some, are its layer `logits`; a single one
@@ -53,13 +54,15 @@ struct Emitter<'a> {
     device: &'a Device,
     graph: GraphBuilder,
     nodes: HashMap<ValueId, NodeId>,
+    /// Numbers written so far of constants that are one number everywhere.
+    filled: Cell<usize>,
 }
 
 impl<'a> Emitter<'a> {
     fn new(imported: &'a Imported, device: &'a Device) -> Self {
         let graph = GraphBuilder::new(imported.input.channels, imported.input.size);
         let nodes = HashMap::from([(imported.graph.input, graph.input())]);
-        Self { layers: &imported.graph, device, graph, nodes }
+        Self { layers: &imported.graph, device, graph, nodes, filled: Cell::new(0) }
     }
 
     /// Adds what a node computes.
@@ -158,7 +161,10 @@ impl<'a> Emitter<'a> {
     }
 
     fn tensor(&self, constant: &Constant) -> Result<Tensor, Refusal> {
-        let values = constant.writable()?.to_floats()?.into_owned();
+        if constant.filling().is_some() {
+            self.filled.set(self.filled.get().saturating_add(constant.len()));
+        }
+        let values = constant.writable(self.filled.get())?.to_floats()?.into_owned();
         Tensor::from_vec(values, constant.shape.as_slice(), self.device).map_err(Refusal::new)
     }
 

@@ -59,6 +59,9 @@ pub fn transposed(call: &mut Call) -> Lowers {
     let extra = pooling::pair(call.ints("output_padding"), rank, 0)?;
     let wanted = call.ints("output_shape");
     let auto = call.text("auto_pad", "NOTSET").to_owned();
+    if !matches!(auto.as_str(), "" | "NOTSET" | "VALID" | "SAME_UPPER" | "SAME_LOWER") {
+        return Err(Refusal(format!("its auto_pad \"{}\" is not understood", auto.escape_debug())));
+    }
     let mut out = [0; 2];
     for i in 0..2 {
         let whole = places.strides[i] * (size[i] - 1) + places.reach(i);
