@@ -152,6 +152,14 @@ fn several_models_are_compared_on_several_photos() {
         classified.as_array().expect("photos").iter().map(|p| p["difference"].as_f64()).collect()
     };
     assert_eq!(classified(&both), [None, None], "they have no class in common");
+    // One that cannot be used does not silence the other.
+    let bad = folder.path().join("bad.onnx");
+    std::fs::write(&bad, b"no network").expect("a file");
+    let bad = bad.to_string_lossy();
+    let done = gradlens(&["classify", &photos[0], "--json", "--model", &first, "--model", &bad]);
+    let list: serde_json::Value = serde_json::from_slice(&done.stdout).expect("JSON");
+    assert_eq!((done.status.code(), list[0]["models"].as_array().map(Vec::len)), (Some(4), Some(2)), "{list}");
+    assert!(list[0]["models"][0]["top"].is_array() && list[0]["models"][1]["error"].is_string(), "{list}");
     let half = data("cnn_half.onnx");
     let differences = classified(&["--model", &first, "--model", &half]);
     assert!(differences[0].is_some() && differences[0] >= differences[1], "{differences:?}");

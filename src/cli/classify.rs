@@ -34,7 +34,7 @@ pub(super) fn classify(args: &ClassifyArgs) -> anyhow::Result<u8> {
     let each = args.model.each()?;
     let several = each.len() > 1;
     let names = across_models::names(&each).into_iter().map(|name| Some(name).filter(|_| several));
-    let (mut asked, mut code) = (vec![], exit::DONE);
+    let (mut asked, mut unusable, mut code) = (vec![], vec![], exit::DONE);
     for (name, which) in names.zip(&each) {
         let opened = resolve::model(which, Purpose::Classes).and_then(|which| model::open(BUILT_IN, &which, &device));
         let (model, output) = match opened.and_then(|model| Ok((resolve::classes(&model)?.clone(), model))) {
@@ -43,6 +43,7 @@ pub(super) fn classify(args: &ClassifyArgs) -> anyhow::Result<u8> {
             Err(error) if several => {
                 code = code.max(exit::code_of_kind(FailureKind::from(&error)));
                 eprintln!("gradlens: {}", printable(&error.to_string()));
+                unusable.push(serde_json::json!({ "model": name, "error": error.to_string() }));
                 continue;
             }
             Err(error) => return Err(error.into()),
@@ -52,7 +53,7 @@ pub(super) fn classify(args: &ClassifyArgs) -> anyhow::Result<u8> {
         }
         asked.push(Asked { name, model, output });
     }
-    if asked.is_empty() {
+    if asked.is_empty() && !args.json {
         return Ok(code);
     }
     let mut answers = vec![];
@@ -72,7 +73,7 @@ pub(super) fn classify(args: &ClassifyArgs) -> anyhow::Result<u8> {
         answers.sort_by(|a, b| b.difference.unwrap_or(-1.0).total_cmp(&a.difference.unwrap_or(-1.0)));
     }
     if args.json {
-        let list: Vec<_> = answers.iter().map(|answer| as_json(answer, &asked)).collect();
+        let list: Vec<_> = answers.iter().map(|answer| as_json(answer, &asked, &unusable)).collect();
         println!("{}", serde_json::to_string_pretty(&list)?);
     } else if several {
         answers.iter().for_each(|answer| print(answer, &asked, true));
@@ -92,7 +93,7 @@ fn answer(asked: &[Asked], path: &Path, count: usize) -> Answer {
     Answer { image: path.to_string_lossy().into_owned(), found: shortened.collect(), difference }
 }
 
-fn as_json(answer: &Answer, asked: &[Asked]) -> serde_json::Value {
+fn as_json(answer: &Answer, asked: &[Asked], unusable: &[serde_json::Value]) -> serde_json::Value {
     let one = |found: &Result<Vec<Prediction>>| match found {
         Ok(top) => ("top", serde_json::json!(top)),
         Err(error) => ("error", error.to_string().into()),
@@ -109,7 +110,7 @@ fn as_json(answer: &Answer, asked: &[Asked]) -> serde_json::Value {
                 let (key, value) = one(found);
                 serde_json::json!({ "model": asked.name, key: value })
             });
-            json["models"] = named.collect();
+            json["models"] = named.chain(unusable.iter().cloned()).collect();
         }
     }
     json
