@@ -305,7 +305,7 @@ fn a_name_is_taken_again_only_on_purpose() {
     assert!(listed.contains("vit_ts17.onnx") && !listed.contains("wrong"), "{listed}");
     // Labels are copied with the model.
     let labels = folder.path().join("labels.txt");
-    std::fs::write(&labels, (0..5).map(|n| format!("bird {n}\n")).collect::<String>()).expect("labels");
+    std::fs::write(&labels, "bird 0\nbird 1\nbird 2\nbird 3\nbird 4\n").expect("labels");
     let copied = add("cnn_ts17.onnx", &["--replace", "--copy", "--labels", &labels.to_string_lossy()]);
     assert!(copied.status.success(), "{}", said(&copied));
     std::fs::remove_file(&labels).expect("gone");

@@ -54,7 +54,8 @@ pub fn apply(graph: &mut Graph) {
             name = format!("{name}.{}", graph.nodes[i].op.name().to_lowercase());
         }
         if let Some(first) = taken.get(&name).copied() {
-            let numbered = (first..=first + parts.len()).find(|n| !taken.contains_key(&format!("{name}_{n}"))).unwrap_or(first);
+            let numbered =
+                (first..=first + parts.len()).find(|n| !taken.contains_key(&format!("{name}_{n}"))).unwrap_or(first);
             taken.insert(name.clone(), numbered + 1);
             name = format!("{name}_{numbered}");
         }

@@ -180,7 +180,7 @@ impl Stored {
 /// Number of elements of a shape.
 ///
 /// # Errors
-/// A [`Refusal`] for more than [`MOST_ELEMENTS`] or [`MOST_AXES`].
+/// A [`Refusal`] for more than [`MOST_ELEMENTS`] or 64 axes.
 pub fn count(shape: &[usize]) -> Result<usize, Refusal> {
     if shape.len() > MOST_AXES {
         return Err(Refusal(format!("it has an array of {} axes; {MOST_AXES} are allowed", shape.len())));
