@@ -1,6 +1,7 @@
 //! Convolutions and transposed convolutions: both sets of kernels against PyTorch, finite differences and each other.
 
 mod support {
+    pub mod cases;
     pub mod gradients;
     pub mod narrower;
 }
@@ -216,7 +217,7 @@ fn both_ways(
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
+    #![proptest_config(support::cases::cases(256))]
 
     #[test]
     fn convolutions_of_any_shape(case in cases()) {

@@ -2,6 +2,7 @@
 #![expect(clippy::unreadable_literal, clippy::approx_constant, reason = "reference figures as they were printed")]
 
 mod support {
+    pub mod cases;
     pub mod gradients;
     pub mod narrower;
 }
@@ -228,7 +229,7 @@ fn shapes_that_do_not_stretch_are_errors() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+    #![proptest_config(support::cases::cases(64))]
 
     /// Both sets, over shapes and over axes that are stretched on either side.
     #[test]

@@ -1,6 +1,8 @@
 //! Bytes from outside, whatever they are: an answer or a refusal in one sentence, never a panic, never an escape sequence on
 //! the terminal. The parsers of checkpoints, messages and terminal answers are held to the same beside their code.
 
+#[path = "support/cases.rs"]
+mod cases;
 mod support;
 
 use gradlens::error::Error;
@@ -8,7 +10,6 @@ use gradlens::imaging::decode;
 use gradlens::model::{BUILT_IN, Labels, Weights, find};
 use gradlens::tui::printable;
 use proptest::prelude::*;
-use proptest::test_runner::FileFailurePersistence;
 use std::io::Write;
 use std::path::Path;
 
@@ -37,11 +38,7 @@ fn one_sentence(error: &Error) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig {
-        cases: 48,
-        failure_persistence: Some(Box::new(FileFailurePersistence::WithSource("proptest-regressions"))),
-        ..ProptestConfig::default()
-    })]
+    #![proptest_config(cases::cases(48))]
 
     #[test]
     fn pictures(changes in prop::collection::vec((any::<usize>(), any::<u8>()), 0..6), near in prop::collection::vec((0usize..200, any::<u8>()), 0..4), keep in 0.0f64..1.0, photo in any::<bool>()) {

@@ -1,6 +1,7 @@
 //! Rectifiers, joins and products: the two sets of kernels against each other, and gradients against finite differences.
 
 mod support {
+    pub mod cases;
     pub mod gradients;
     pub mod narrower;
 }
@@ -62,7 +63,7 @@ fn joins() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+    #![proptest_config(support::cases::cases(64))]
 
     /// The distance of two maps, and their difference, against candle's.
     #[test]

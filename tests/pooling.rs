@@ -1,6 +1,7 @@
 //! Pooling: both sets of kernels against PyTorch, finite differences and each other.
 
 mod support {
+    pub mod cases;
     pub mod gradients;
     pub mod narrower;
 }
@@ -145,7 +146,7 @@ prop_compose! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
+    #![proptest_config(support::cases::cases(256))]
 
     /// Both pools with what is added and gated on the way, on both sets; on the fast one also step by step.
     #[test]

@@ -2,6 +2,7 @@
 #![expect(clippy::unreadable_literal, reason = "reference figures as they were printed")]
 
 mod support {
+    pub mod cases;
     pub mod gradients;
     pub mod narrower;
 }
@@ -290,7 +291,7 @@ fn transposes(separable: &Separable, shape: [usize; 4], seed: u64) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+    #![proptest_config(support::cases::cases(64))]
 
     #[test]
     fn resizing_is_linear_and_transposes(

@@ -396,7 +396,12 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(40))]
+        #![proptest_config(ProptestConfig {
+            cases: 40,
+            rng_seed: proptest::test_runner::RngSeed::Fixed(1),
+            failure_persistence: None,
+            ..ProptestConfig::default()
+        })]
         #[test]
         fn any_picture_arrives(w in 1u32..70, h in 1u32..70, cols in 1u16..40, rows in 1u16..20, phase in 0.0..6.0, tight in any::<bool>()) {
             let picture = Picture::new(w, h, waves(w, h, phase));

@@ -1,10 +1,10 @@
 //! Bytes of any kind: a model or one sentence, soon, without a panic.
 
+use crate::cases::cases;
 use crate::writer::{self, Graph, bytes, float, int, ints, number, text};
 use crate::{FILES, data, imported, refused, source};
 use gradlens::model::read::onnx::{Options, import, network, operators, read};
 use proptest::prelude::*;
-use proptest::test_runner::FileFailurePersistence;
 use std::time::{Duration, Instant};
 
 const SOON: Duration = Duration::from_secs(5);
@@ -232,13 +232,8 @@ const ATTRIBUTES: [&str; 30] = [
     "transA",
 ];
 
-fn settings(cases: u32) -> ProptestConfig {
-    let persistence = FileFailurePersistence::Direct("tests/onnx/hostile.proptest-regressions");
-    ProptestConfig { cases, failure_persistence: Some(Box::new(persistence)), ..ProptestConfig::default() }
-}
-
 proptest! {
-    #![proptest_config(settings(400))]
+    #![proptest_config(cases(400))]
 
     #[test]
     fn changed_bytes_are_no_panic(

@@ -1,5 +1,7 @@
 //! ONNX files: what is read of them, and what becomes of it before it is a network.
 
+#[path = "../support/cases.rs"]
+mod cases;
 mod hostile;
 mod importing;
 mod opsets;
