@@ -152,7 +152,7 @@ pub enum Error {
     #[error("the engine ended unexpectedly; see the log file for its last words")]
     EngineGone,
     /// A computation that candle refused.
-    #[error("the computation failed: {}", first_line(.0))]
+    #[error("the computation failed: {}", one_line(.0))]
     Compute(#[from] candle_core::Error),
 }
 
@@ -164,14 +164,19 @@ fn tail(hint: &str) -> String {
     if hint.is_empty() { String::new() } else { format!("; {hint}") }
 }
 
+/// Characters of a value that are repeated in a sentence about it.
+const LONGEST_VALUE: usize = 300;
+
 /// Other people's errors may have several lines.
-fn one_line(reason: impl std::fmt::Display) -> String {
-    reason.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
+pub(crate) fn one_line(reason: impl std::fmt::Display) -> String {
+    without_backtrace(reason).split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// candle puts a backtrace under its message where the environment asks for one.
-fn first_line(error: &candle_core::Error) -> String {
-    error.to_string().lines().next().unwrap_or_default().to_owned()
+pub(crate) fn without_backtrace(error: impl std::fmt::Display) -> String {
+    let mut text = error.to_string();
+    text.truncate(text.find("\n   0: ").unwrap_or(text.len()));
+    text
 }
 
 fn kept(good: Option<usize>) -> String {
@@ -186,7 +191,10 @@ impl Error {
 
     /// An [`Error::BadValue`].
     pub fn bad_value(name: impl Into<String>, value: impl std::fmt::Display, expected: impl Into<String>) -> Self {
-        Self::BadValue { name: name.into(), value: value.to_string(), expected: expected.into() }
+        let value = value.to_string();
+        let shown: String = value.chars().take(LONGEST_VALUE).collect();
+        let value = if shown.len() < value.len() { shown + "…" } else { value };
+        Self::BadValue { name: name.into(), value, expected: expected.into() }
     }
 
     /// An [`Error::BadImage`].

@@ -110,6 +110,19 @@ fn what_fits_no_architecture_is_refused_with_the_closest() {
 }
 
 #[test]
+fn a_damaged_weight_is_told_as_that() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = unpacked(folder.path(), "plain.pth");
+    let mut bytes = std::fs::read(&path).expect("the file");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 0x55;
+    std::fs::write(&path, &bytes).expect("a file");
+    let refused = opened(&path).expect_err("a damaged file").to_string();
+    assert!(refused.contains("weights of its node") && refused.contains("copy or save the file again"), "{refused}");
+    assert!(!refused.contains("--output"), "{refused}");
+}
+
+#[test]
 fn a_folder_says_what_its_weights_do_not() {
     let folder = tempfile::tempdir().expect("a folder");
     unpacked(folder.path(), "model.safetensors");

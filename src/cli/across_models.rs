@@ -80,9 +80,17 @@ impl WhatArgs {
 pub(super) fn names(models: &[ModelArgs]) -> Vec<String> {
     // Files of the comparison itself lie beside the folders.
     let mut taken: HashSet<String> = [SIDE_BY_SIDE, SUMMARY].map(str::to_owned).into();
-    let short = models.iter().map(|model| read::called(model.names.first().map_or("model", String::as_str)));
+    let places: Vec<&str> = models.iter().map(|model| model.names.first().map_or("model", String::as_str)).collect();
+    let short: Vec<String> = places.iter().map(|place| read::called(place)).collect();
+    let whole: Vec<&str> = places.iter().map(|place| place.rsplit('/').next().unwrap_or(place)).collect();
+    // What the endings tell apart keeps them: net.onnx and net.pth.
+    let named = short.iter().zip(&whole).map(|(name, file)| {
+        let alone = short.iter().filter(|other| *other == name).count() == 1;
+        let apart = whole.iter().filter(|other| *other == file).count() == 1;
+        if alone || !apart { name.clone() } else { (*file).to_owned() }
+    });
     let safe = |c: char| if c.is_alphanumeric() || "._-".contains(c) { c } else { '_' };
-    short
+    named
         .map(|name| {
             let name: String = name.chars().map(safe).take(LONGEST).collect();
             let name = if name.starts_with('.') { format!("_{name}") } else { name };
@@ -131,7 +139,8 @@ struct OnPhoto {
 #[derive(Serialize)]
 struct Answer {
     model: String,
-    folder: String,
+    /// None where nothing was written.
+    folder: Option<String>,
     top: Option<Prediction>,
     success: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -174,7 +183,7 @@ impl AcrossModels {
         let manifest = outcome.manifest.as_ref();
         self.present.push(Answer {
             model: self.next().to_owned(),
-            folder: String::new(),
+            folder: None,
             top: manifest.and_then(|run| run.top5_before.first().cloned()),
             success: manifest.map(|run| run.success),
             error: outcome.failure.clone(),
@@ -209,7 +218,8 @@ impl AcrossModels {
     pub fn finish(&mut self, folder: &Path, quiet: bool) -> Result<()> {
         for answer in self.photos.iter_mut().flat_map(|photo| &mut photo.answers) {
             // Where it lies beside this file, and not where this person's files are.
-            answer.folder = answer.path.strip_prefix(folder).unwrap_or(&answer.path).display().to_string();
+            let place = answer.path.strip_prefix(folder).unwrap_or(&answer.path).display().to_string();
+            answer.folder = answer.path.is_dir().then_some(place);
         }
         let apart = |photo: &OnPhoto| photo.rank_correlation.unwrap_or(f64::MAX);
         self.photos.sort_by(|a, b| apart(a).total_cmp(&apart(b)));
@@ -321,6 +331,8 @@ mod tests {
     fn every_model_has_a_folder_of_its_own() {
         let each = model(&["a/best.onnx", "b/best.onnx", "hf:timm/x", "best-2"]).each().expect("four");
         assert_eq!(names(&each), ["best", "best-2", "hf_timm_x", "best-2-2"]);
+        let each = model(&["a/net.onnx", "a/net.pth", "net"]).each().expect("three");
+        assert_eq!(names(&each), ["net.onnx", "net.pth", "net"]);
         let own = [model(&["./models.png"]), model(&[&"x".repeat(300)])];
         assert_eq!(names(&own), ["models.png-2".to_owned(), "x".repeat(60)]);
         assert!(model(&["a", "a"]).each().is_err());
@@ -342,7 +354,7 @@ mod tests {
         let photo = |seen| Some(Photo { picture: Picture::new(1, 1, vec![0; 3]), size: [200, 100], seen });
         let answer = |heat: HeatMap, seen| Answer {
             model: String::new(),
-            folder: String::new(),
+            folder: None,
             top: None,
             success: None,
             error: None,

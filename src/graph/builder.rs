@@ -5,7 +5,7 @@ use super::network::{Graph, Node};
 use super::operator::Operator;
 use super::ops::Input;
 use super::value::Shape;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, one_line};
 use candle_core::Device;
 use std::sync::Arc;
 
@@ -64,9 +64,7 @@ impl GraphBuilder {
         let shapes: Option<Vec<&[usize]>> =
             inputs.iter().map(|input| self.shapes.get(input.0).map(Vec::as_slice)).collect();
         let shapes = shapes.ok_or_else(|| refused("it reads a node that comes after it".to_owned()))?;
-        // candle puts a backtrace under its message where the environment asks for one.
-        let first_line = |e: candle_core::Error| e.to_string().lines().next().unwrap_or_default().to_owned();
-        let shape = op.output_shape(&shapes).map_err(|e| refused(first_line(e)))?;
+        let shape = op.output_shape(&shapes).map_err(|e| refused(one_line(e)))?;
         if shape.contains(&0) {
             return Err(refused(format!("nothing is left of its input: the output would have the shape {shape:?}")));
         }

@@ -1,6 +1,6 @@
 //! What flows between two operators.
 
-use crate::kernels::{KernelSet, Map};
+use crate::kernels::{Axes, KernelSet, Map};
 use candle_core::{Result, Tensor, bail};
 
 /// The size of a value along each axis, pictures first.
@@ -306,6 +306,15 @@ impl Layout {
             (Self::ChannelsLast, []) => Ok([1, 1, 1, 1]),
             _ => bail!("a value of shape {shape:?} does not lie in memory as a map does"),
         }
+    }
+
+    /// Which of N, C, H and W some axes of a value of this rank are, at most four.
+    #[must_use]
+    pub fn places(self, rank: usize, axes: &[usize]) -> Axes {
+        let mut flags = [false; 4];
+        axes.iter().for_each(|&axis| flags[self.place(rank, axis)] = true);
+        let [batch, channels, rows, columns] = flags;
+        Axes { batch, channels, rows, columns }
     }
 
     /// Which of N, C, H and W an axis of a value of this rank is.

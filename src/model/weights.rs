@@ -1,7 +1,7 @@
 //! Weight files: those inside the binary, and those a person brings.
 
 use super::{Provenance, formula};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, one_line};
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 use sha2::{Digest, Sha256};
@@ -134,7 +134,7 @@ impl Store<'_> {
             let reason = if builder.contains_tensor(name) {
                 format!("tensor \"{name}\" does not have the shape {shape:?} this model needs")
             } else {
-                format!("tensor \"{name}\" {shape:?}, which this model needs, is not there ({})", first_line(&e))
+                format!("tensor \"{name}\" {shape:?}, which this model needs, is not there ({})", one_line(e))
             };
             Error::bad_weights(self.path, reason)
         })
@@ -164,8 +164,4 @@ impl Store<'_> {
         let vector = |values| Tensor::from_vec(values, shape[0], kernel.device());
         Ok((kernel.clone(), vector(scale)?, vector(bias)?))
     }
-}
-
-fn first_line(error: &candle_core::Error) -> String {
-    error.to_string().lines().next().unwrap_or_default().to_owned()
 }

@@ -207,3 +207,31 @@ fn einstein_sums_are_products() {
     assert_eq!(model.graph.shape(model.graph.output), [1, 2, 3, 3]);
     assert!(operators(&model).starts_with("MatMul 1"), "{}", operators(&model));
 }
+
+#[test]
+fn an_unknown_operator_set_is_said_and_read_as_the_nearest() {
+    let of = |opset| {
+        let model = imported(Graph::new(&[1, 4]).node("Tanh", &["x"], "y", &[]).file(opset));
+        model.assumptions.iter().map(|a| format!("{} ({})", a.what, a.option)).collect::<Vec<_>>().join("; ")
+    };
+    let known = of(17);
+    assert!(!known.contains("operator set"), "{known}");
+    for (opset, nearest) in [(0, 6), (999, 28)] {
+        let said = of(opset);
+        assert!(said.contains(&format!("operator set {opset} means what {nearest} does")), "{said}");
+        assert!(said.contains(&format!("opset_version={nearest}")), "{said}");
+    }
+}
+
+#[test]
+fn operator_set_28_orders_blocks_and_gates() {
+    let block = || int("blocksize", 2);
+    let plain = graph(13, &[1, 3, 4, 4], "SpaceToDepth", &[], &[block()]);
+    let turned = graph(28, &[1, 3, 4, 4], "SpaceToDepth", &[], &[block(), text("mode", "CRD")]);
+    assert!(plain.contains("crd: false") && turned.contains("crd: true"), "{plain}; {turned}");
+    let gated = graph(28, &[1, 3], "SwiGLU", &[("a1", Input::Floats(vec![1.0, 2.0, 3.0]))], &[]);
+    let swish = graph(24, &[1, 3], "Swish", &[], &[]);
+    let (swish, rest) = (swish.split("; ").next().expect("a node"), gated.split("; ").collect::<Vec<_>>());
+    assert_eq!(rest.len(), 3, "{gated}");
+    assert!(rest[0] == swish && rest[1].contains("Mul"), "{gated}");
+}

@@ -1,7 +1,7 @@
 //! Normalisation by the values themselves.
 
 use super::prelude::*;
-use crate::kernels::{self, Axes, ChannelAffine, DivideByNorm, Normalise, NormalisedOver};
+use crate::kernels::{self, ChannelAffine, DivideByNorm, Normalise, NormalisedOver};
 
 /// Relevance passes normalisations as it is (Achtibat et al. 2024, arXiv:2402.05602).
 const RULES: Rules<'static> = Rules { deeplift: DeepLift::Unknown, ..Rules::POINTWISE };
@@ -199,10 +199,7 @@ impl LpNorm {
     }
 
     fn function(&self, layout: Layout, rank: usize) -> DivideByNorm {
-        let mut flags = [false; 4];
-        flags[layout.place(rank, self.axis)] = true;
-        let [batch, channels, rows, columns] = flags;
-        DivideByNorm { norm: self.norm, axes: Axes { batch, channels, rows, columns }, epsilon: self.epsilon }
+        DivideByNorm { norm: self.norm, axes: layout.places(rank, &[self.axis]), epsilon: self.epsilon }
     }
 }
 
@@ -216,10 +213,7 @@ impl Operator for LpNorm {
     }
 
     fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape> {
-        within(self.axis, inputs[0])?;
-        if inputs[0].len() > 4 {
-            bail!("a value of shape {:?} has too many axes for a norm", inputs[0]);
-        }
+        within_a_map(&[self.axis], inputs[0], "a norm")?;
         Ok(inputs[0].to_vec())
     }
 

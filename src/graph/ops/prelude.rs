@@ -21,6 +21,15 @@ pub(super) fn shape_of_maps(n: usize, [c, h, w]: [usize; 3]) -> Shape {
     vec![n, c, h, w]
 }
 
+/// Refuses axes that a value does not have, and values of more than the four axes of maps.
+pub(super) fn within_a_map(axes: &[usize], shape: &[usize], what: &str) -> Result<()> {
+    axes.iter().try_for_each(|&axis| within(axis, shape))?;
+    if shape.len() > 4 {
+        bail!("a value of shape {shape:?} has too many axes for {what}");
+    }
+    Ok(())
+}
+
 /// Refuses an axis that a value does not have.
 pub(super) fn within(axis: usize, shape: &[usize]) -> Result<()> {
     if axis >= shape.len() {

@@ -1,7 +1,7 @@
 //! Many values into one.
 
 use super::prelude::*;
-use crate::kernels::{self, Axes, Reduction};
+use crate::kernels::{self, Reduction};
 
 /// The sum, mean, largest, least or Euclidean norm of the values along some axes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,13 +24,6 @@ impl Reduce {
         self.axes.iter().for_each(|&axis| shape[axis] = 1);
         shape
     }
-
-    fn places(&self, layout: Layout, rank: usize) -> Axes {
-        let mut flags = [false; 4];
-        self.axes.iter().for_each(|&axis| flags[layout.place(rank, axis)] = true);
-        let [batch, channels, rows, columns] = flags;
-        Axes { batch, channels, rows, columns }
-    }
 }
 
 impl Operator for Reduce {
@@ -49,10 +42,7 @@ impl Operator for Reduce {
     }
 
     fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape> {
-        self.axes.iter().try_for_each(|&axis| within(axis, inputs[0]))?;
-        if inputs[0].len() > 4 {
-            bail!("a value of shape {:?} has too many axes to be reduced", inputs[0]);
-        }
+        within_a_map(&self.axes, inputs[0], "a reduction")?;
         if self.keep {
             return Ok(self.kept(inputs[0]));
         }
@@ -71,7 +61,7 @@ impl Operator for Reduce {
     fn forward(&self, inputs: Vec<Value>) -> Result<Value> {
         let x = only(inputs)?;
         let (shape, layout, kernels) = (x.shape(), x.layout(), x.kernels());
-        let y = self.reduction.forward(&x.laid_out(layout)?, self.places(layout, shape.len()))?;
+        let y = self.reduction.forward(&x.laid_out(layout)?, layout.places(shape.len(), &self.axes))?;
         Value::of_laid_out(y, layout, self.kept(&shape), kernels)?.reshaped(&self.output_shape(&[&shape])?)
     }
 
@@ -80,7 +70,7 @@ impl Operator for Reduce {
         let (rank, kept) = (shape.len(), self.kept(shape));
         let dy = dy.reshaped(&kept)?;
         let layout = if self.reduction.reads_values() { at.input(0)?.layout() } else { dy.layout() };
-        let (axes, dy) = (self.places(layout, rank), dy.laid_out(layout)?);
+        let (axes, dy) = (layout.places(rank, &self.axes), dy.laid_out(layout)?);
         let dx = if self.reduction.reads_values() {
             let y = at.output()?.clone().reshaped(&kept)?.laid_out(layout)?;
             self.reduction.vjp(&at.input(0)?.clone().laid_out(layout)?, &y, dy, axes)?

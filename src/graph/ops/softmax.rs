@@ -1,7 +1,7 @@
 //! Softmax.
 
 use super::prelude::*;
-use crate::kernels::{self, Axes};
+use crate::kernels;
 
 /// e^x / Σ e^x along an axis, or its logarithm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,10 +24,7 @@ impl Softmax {
     }
 
     fn function(&self, layout: Layout, rank: usize) -> kernels::Softmax {
-        let mut flags = [false; 4];
-        flags[layout.place(rank, self.axis)] = true;
-        let [batch, channels, rows, columns] = flags;
-        kernels::Softmax { axes: Axes { batch, channels, rows, columns }, log: self.logarithm }
+        kernels::Softmax { axes: layout.places(rank, &[self.axis]), log: self.logarithm }
     }
 
     fn sum(&self, x: &Tensor) -> Result<Tensor> {
@@ -65,10 +62,7 @@ impl Operator for Softmax {
     }
 
     fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape> {
-        within(self.axis, inputs[0])?;
-        if inputs[0].len() > 4 {
-            bail!("a value of shape {:?} has too many axes for a softmax", inputs[0]);
-        }
+        within_a_map(&[self.axis], inputs[0], "a softmax")?;
         Ok(inputs[0].to_vec())
     }
 

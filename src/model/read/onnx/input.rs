@@ -129,7 +129,7 @@ fn maps(
     let found = fixed(&dims[c]).or_else(|| first_kernel(graph, &picture.name));
     let channels = match (found, options.channels) {
         (Some(channels), Some(asked)) if channels != asked => {
-            return Err(Refusal(format!("its input has {channels} channels, not {asked}")));
+            return Err(Refusal(format!("its input has {channels} channels, not {asked} as --channels says")));
         }
         (Some(channels), _) | (None, Some(channels)) => channels,
         (None, None) => {

@@ -3,7 +3,7 @@
 //! `wire` reads protobuf, `proto` the messages, `stored` and `constant` the weights (which stay in the file until
 //! they are used). `lower` makes canonical operators (`op`) of the file's, with every shape known, and folds what
 //! does not depend on the picture. `patterns`, `layout` and `batch` then leave the layers that a person would
-//! name. Reference: <https://onnx.ai/onnx/operators/>, operator sets 7 to 25.
+//! name. Reference: <https://onnx.ai/onnx/operators/>, operator sets 6 to 28.
 
 mod batch;
 pub mod constant;
@@ -34,6 +34,7 @@ pub use refusal::Refusal;
 use crate::model::{Assumption, Scores};
 use ir::Graph;
 use source::ByteSource;
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -73,6 +74,9 @@ impl Imported {
     }
 }
 
+/// Versions of the standard operator set whose meaning is known.
+const OPERATOR_SETS: RangeInclusive<i64> = 6..=28;
+
 /// Reads a file.
 ///
 /// # Errors
@@ -108,6 +112,11 @@ pub fn import_with(
     let opset = lower::standard_opset(&model.opsets)?;
     let target = input::choose_output(main, options)?;
     let mut assumptions = Vec::new();
+    let nearest = opset.clamp(*OPERATOR_SETS.start(), *OPERATOR_SETS.end());
+    if nearest != opset {
+        let what = format!("operator set {opset} means what {nearest} does");
+        Assumption::note(&mut assumptions, what, &format!("export with opset_version={nearest}"));
+    }
     let input = input::choose(main, &target, options, &mut assumptions)?;
     let lowered = lower::lower(source, &model, &input, &target)?;
     let mut graph = lowered.graph;

@@ -165,6 +165,8 @@ pub enum Op {
     SpaceToDepth {
         /// The block's side b.
         block: usize,
+        /// Whether channels become column-row-depth.
+        crd: bool,
     },
     /// x, indices, updates: constants only.
     ScatterNd,

@@ -1,5 +1,6 @@
 //! Why a file cannot be used.
 
+use crate::error::without_backtrace;
 use std::fmt::{Display, Write};
 
 /// Characters of a reason that are shown.
@@ -13,7 +14,7 @@ pub struct Refusal(pub String);
 impl Refusal {
     /// A reason.
     pub fn new(reason: impl Display) -> Self {
-        Self(reason.to_string())
+        Self(without_backtrace(reason))
     }
 }
 

@@ -75,7 +75,9 @@ impl ByteSource {
         };
         match self {
             Self::Memory(bytes) => copy(bytes),
-            Self::Tensor(tensor) => copy(&tensor.read().map_err(Refusal::new)?),
+            Self::Tensor(tensor) => {
+                copy(&tensor.read().map_err(|e| Refusal(format!("{e}; copy or save the file again")))?)
+            }
             Self::File { file, .. } => read_exact_at(file, into, at).map_err(|e| match e.kind() {
                 std::io::ErrorKind::UnexpectedEof => past_end(),
                 _ => Refusal::new(e),

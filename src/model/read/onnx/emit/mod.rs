@@ -24,7 +24,7 @@ use std::collections::HashMap;
 pub fn network(imported: &Imported, scores: Option<Scores>, device: &Device) -> Result<Graph, Refusal> {
     let mut emitter = Emitter::new(imported, device);
     for node in &imported.graph.nodes {
-        let made = emitter.add(node).map_err(|reason| at(node, &reason))?;
+        let made = emitter.add(node).map_err(|reason| at(node, &reason, emitter.unreadable.get()))?;
         emitter.nodes.insert(node.output, made);
         emitter.name(made, node);
     }
@@ -37,14 +37,14 @@ pub fn network(imported: &Imported, scores: Option<Scores>, device: &Device) -> 
     emitter.graph.build(device.clone()).map_err(Refusal::new)
 }
 
-/// A reason with the node that it is about, as the file calls it.
-fn at(node: &Node, reason: &Refusal) -> Refusal {
-    let origin = &node.origin;
+/// A reason with the node that it is about, as the file calls it; `unreadable` if its weights are the trouble.
+fn at(node: &Node, reason: &Refusal, unreadable: bool) -> Refusal {
+    let (name, op, opset) = (node.origin.name.escape_debug(), node.origin.op.escape_debug(), node.origin.opset);
+    if unreadable {
+        return Refusal(format!("the weights of its node \"{name}\" ({op}) cannot be read: {reason}"));
+    }
     Refusal(format!(
-        "its node \"{}\" ({}, operator set {}) cannot be taken over: {reason}; another output of the graph may do: --output NAME",
-        origin.name.escape_debug(),
-        origin.op.escape_debug(),
-        origin.opset
+        "its node \"{name}\" ({op}, operator set {opset}) cannot be taken over: {reason}; another output of the graph may do: --output NAME"
     ))
 }
 
@@ -56,13 +56,15 @@ struct Emitter<'a> {
     nodes: HashMap<ValueId, NodeId>,
     /// Numbers written so far of constants that are one number everywhere.
     filled: Cell<usize>,
+    /// Whether a weight's bytes could not be had.
+    unreadable: Cell<bool>,
 }
 
 impl<'a> Emitter<'a> {
     fn new(imported: &'a Imported, device: &'a Device) -> Self {
         let graph = GraphBuilder::new(imported.input.channels, imported.input.size);
         let nodes = HashMap::from([(imported.graph.input, graph.input())]);
-        Self { layers: &imported.graph, device, graph, nodes, filled: Cell::new(0) }
+        Self { layers: &imported.graph, device, graph, nodes, filled: Cell::new(0), unreadable: Cell::new(false) }
     }
 
     /// Adds what a node computes.
@@ -100,7 +102,7 @@ impl<'a> Emitter<'a> {
             Op::Tile => self.tile(node),
             Op::Resize(resize) => self.resize(node, resize),
             Op::DepthToSpace { block, crd } => self.depth_to_space(node, *block, *crd),
-            Op::SpaceToDepth { block } => self.space_to_depth(node, *block),
+            Op::SpaceToDepth { block, crd } => self.space_to_depth(node, *block, *crd),
             Op::ScatterNd | Op::CumSum { .. } => {
                 Err(Refusal::new("it depends on the picture, and is known for constants only"))
             }
@@ -164,8 +166,8 @@ impl<'a> Emitter<'a> {
         if constant.filling().is_some() {
             self.filled.set(self.filled.get().saturating_add(constant.len()));
         }
-        let values = constant.writable(self.filled.get())?.to_floats()?.into_owned();
-        Tensor::from_vec(values, constant.shape.as_slice(), self.device).map_err(Refusal::new)
+        let values = constant.writable(self.filled.get())?.to_floats().inspect_err(|_| self.unreadable.set(true))?;
+        Tensor::from_vec(values.into_owned(), constant.shape.as_slice(), self.device).map_err(Refusal::new)
     }
 
     /// Gives a layer its name, if it keeps pictures apart; `input` and `logits` have a meaning of their own.

@@ -139,14 +139,17 @@ impl Emitter<'_> {
     }
 
     pub(super) fn depth_to_space(&mut self, node: &Node, block: usize, crd: bool) -> Result<NodeId, Refusal> {
-        let order = if crd { kernels::BlockOrder::ChannelFirst } else { kernels::BlockOrder::PlaceFirst };
-        self.put(ops::DepthToSpace::new(block, order), node)
+        self.put(ops::DepthToSpace::new(block, order(crd)), node)
     }
 
-    pub(super) fn space_to_depth(&mut self, node: &Node, block: usize) -> Result<NodeId, Refusal> {
-        let order = kernels::BlockOrder::PlaceFirst;
-        self.put(ops::DepthToSpace::inverse(block, order), node)
+    pub(super) fn space_to_depth(&mut self, node: &Node, block: usize, crd: bool) -> Result<NodeId, Refusal> {
+        self.put(ops::DepthToSpace::inverse(block, order(crd)), node)
     }
+}
+
+/// The order of the channels that make a block.
+fn order(crd: bool) -> kernels::BlockOrder {
+    if crd { kernels::BlockOrder::ChannelFirst } else { kernels::BlockOrder::PlaceFirst }
 }
 
 /// A shape of more than four axes with some neighbouring `axes` made one, and which that is then; pictures stay first.

@@ -208,7 +208,7 @@ pub fn tile(call: &mut Call) -> Lowers {
 /// Channels to places.
 pub fn depth_to_space(call: &mut Call) -> Lowers {
     let (x, shape, block) = blocks(call)?;
-    let crd = call.text("mode", "DCR") == "CRD";
+    let crd = is_column_row_depth(call);
     if !shape[1].is_multiple_of(block * block) {
         return Err(Refusal(format!("{} channels do not divide into blocks of {block}×{block}", shape[1])));
     }
@@ -223,7 +223,11 @@ pub fn space_to_depth(call: &mut Call) -> Lowers {
         return Err(Refusal(format!("a map of {}×{} does not divide into blocks of {block}", shape[2], shape[3])));
     }
     let out = vec![shape[0], shape[1] * block * block, shape[2] / block, shape[3] / block];
-    Ok(vec![call.emit(Op::SpaceToDepth { block }, vec![x], out)?])
+    Ok(vec![call.emit(Op::SpaceToDepth { block, crd: is_column_row_depth(call) }, vec![x], out)?])
+}
+
+fn is_column_row_depth(call: &Call) -> bool {
+    call.text("mode", "DCR") == "CRD"
 }
 
 fn blocks(call: &Call) -> Result<(ValueId, Vec<usize>, usize), Refusal> {

@@ -51,6 +51,13 @@ fn apply(call: &mut Call, function: Unary, x: ValueId) -> Result<ValueId, Refusa
     call.emit(Op::Unary(function), vec![x], shape)
 }
 
+/// The first input times the sigmoid of a multiple of itself, times the second.
+pub fn gated(call: &mut Call) -> Lowers {
+    let (gate, y) = (call.input(0)?, call.input(1)?);
+    let gate = apply(call, Unary::Silu { beta: call.float("alpha", 1.0) }, gate)?;
+    pair(call, Binary::Mul, gate, y).map(|id| vec![id])
+}
+
 /// Bounds, as attributes up to opset 10, as inputs since.
 pub fn clip(call: &mut Call) -> Lowers {
     let x = call.input(0)?;

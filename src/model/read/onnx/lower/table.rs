@@ -114,6 +114,7 @@ const STANDARD: &[(&str, Handler)] = &[
     ("Squeeze", movement::squeeze),
     ("Sub", pointwise::binary),
     ("Sum", pointwise::variadic),
+    ("SwiGLU", pointwise::gated),
     ("Swish", pointwise::unary),
     ("Tanh", pointwise::unary),
     ("ThresholdedRelu", pointwise::unary),
