@@ -161,12 +161,27 @@ fn functions_of_two_maps_are_those_of_pytorch() {
             close(&format!("{name}, ∂a"), &by(Side::Left), by_a, 1e-6);
             close(&format!("{name}, ∂b"), &by(Side::Right), by_b, 1e-6);
         }
-        assert_eq!(values(&Binary::Equal.forward(&a, &b).expect("forward")), [1.0, 0.0, 0.0, 0.0, 1.0, 0.0]);
+        let says = |binary: Binary| values(&binary.forward(&a, &b).expect("forward"));
+        let (equal, less, up_to) = (says(Binary::Equal), says(Binary::Less), says(Binary::LessOrEqual));
+        assert_eq!(equal, [1.0, 0.0, 0.0, 0.0, 1.0, 0.0]);
+        let is = |holds: fn(&f32, &f32) -> bool| A.iter().zip(B.iter().cycle()).map(move |(a, b)| holds(a, b));
+        assert!(less.iter().zip(is(f32::lt)).all(|(found, holds)| *found == f32::from(holds)), "{less:?}");
+        assert!(up_to.iter().zip(is(f32::le)).all(|(found, holds)| *found == f32::from(holds)), "{up_to:?}");
     }
 }
 
-const ALL: [Binary; 8] =
-    [Binary::Add, Binary::Sub, Binary::Mul, Binary::Div, Binary::Pow, Binary::Min, Binary::Max, Binary::Equal];
+const ALL: [Binary; 10] = [
+    Binary::Add,
+    Binary::Sub,
+    Binary::Mul,
+    Binary::Div,
+    Binary::Pow,
+    Binary::Min,
+    Binary::Max,
+    Binary::Equal,
+    Binary::Less,
+    Binary::LessOrEqual,
+];
 
 #[test]
 fn gradients_of_functions_of_two_maps() {

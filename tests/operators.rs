@@ -129,6 +129,15 @@ fn moving_values() {
             &[1, 1, 4],
             Select::new(&random(30, &[3, 4]).relu().expect("a condition")).expect("a choice"),
         ),
+        Case::new("choice by a comparison", [4, 3, 2], |graph, input| {
+            let limit = random(31, &[4, 1, 1]);
+            let below = Binary::with_constant(kernels::Binary::Less, limit, kernels::Side::Right);
+            let below = add(graph, below, &[input]);
+            let square = add(graph, Elementwise::new(Function::Square), &[input]);
+            add(graph, Select::by_input(), &[below, square, input])
+        })
+        .without(&[DeepLift])
+        .prepared(halves),
     ]);
 }
 

@@ -23,6 +23,10 @@ pub enum Binary {
     Max,
     /// 1 where both are equal, 0 elsewhere; derivative 0.
     Equal,
+    /// 1 where a < b, 0 elsewhere; derivative 0.
+    Less,
+    /// 1 where a ≤ b, 0 elsewhere; derivative 0.
+    LessOrEqual,
 }
 
 /// One of the two operands.
@@ -86,7 +90,13 @@ impl Binary {
     /// Whether the vjp reads the operands' values and not only their shapes.
     #[must_use]
     pub fn reads_operands(self) -> bool {
-        !matches!(self, Self::Add | Self::Sub | Self::Equal)
+        !matches!(self, Self::Add | Self::Sub) && !self.is_comparison()
+    }
+
+    /// Whether it says 1 or 0 of two values, which has no derivative.
+    #[must_use]
+    pub fn is_comparison(self) -> bool {
+        matches!(self, Self::Equal | Self::Less | Self::LessOrEqual)
     }
 
     /// f(a, b) of shape [`broadcast_shape`].
@@ -155,6 +165,8 @@ fn value(binary: Binary, a: &Tensor, b: &Tensor) -> Result<Tensor> {
         Binary::Min => extreme(a, b, |a, b| a.minimum(b)),
         Binary::Max => extreme(a, b, |a, b| a.maximum(b)),
         Binary::Equal => indicator(&a.broadcast_eq(b)?),
+        Binary::Less => indicator(&a.broadcast_lt(b)?),
+        Binary::LessOrEqual => indicator(&a.broadcast_le(b)?),
     }
 }
 
@@ -189,6 +201,6 @@ fn times_slope(binary: Binary, side: Side, a: &Tensor, b: &Tensor, dy: &Tensor) 
             let wins = if left == (binary == Binary::Max) { a.broadcast_gt(b)? } else { a.broadcast_lt(b)? };
             dy * (indicator(&wins)? + (indicator(&a.broadcast_eq(b)?)? * 0.5)?)?
         }
-        Binary::Equal => dy.zeros_like(),
+        Binary::Equal | Binary::Less | Binary::LessOrEqual => dy.zeros_like(),
     }
 }

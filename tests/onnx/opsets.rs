@@ -1,7 +1,7 @@
 //! What one version writes as an attribute and another as an input becomes the same.
 
 use crate::writer::{Graph, float, floats, int, ints, text};
-use crate::{imported, operators};
+use crate::{imported, operators, refused};
 use gradlens::model::read::onnx::op::Op;
 
 /// The canonical graph of one node on `x` of this shape, followed by a rectifier.
@@ -234,4 +234,30 @@ fn operator_set_28_orders_blocks_and_gates() {
     let (swish, rest) = (swish.split("; ").next().expect("a node"), gated.split("; ").collect::<Vec<_>>());
     assert_eq!(rest.len(), 3, "{gated}");
     assert!(rest[0] == swish && rest[1].contains("Mul"), "{gated}");
+}
+
+#[test]
+fn what_is_chosen_by_comparing_is_read_and_what_is_compared_last_is_not() {
+    let rectified = graph(22, &[1, 3], "ThresholdedRelu", &[], &[float("alpha", 0.5)]);
+    let written = |op: &str| {
+        let graph = Graph::new(&[1, 3]).floats("low", &[], &[0.5]).floats("zero", &[], &[0.0]);
+        graph.node(op, &["x", "low"], "above", &[]).node("Where", &["above", "x", "zero"], "y", &[])
+    };
+    assert_eq!(operators(&imported(written("Greater").file(17))), "Greater 1, Where 1");
+    assert!(rectified.contains("Greater") && rectified.contains("Where"), "{rectified}");
+    let compared = Graph::new(&[1, 3]).floats("low", &[], &[0.5]).node("Less", &["x", "low"], "y", &[]);
+    assert!(refused(compared.file(17)).contains("no gradient"));
+    let rounded = Graph::new(&[1, 3]).node("Tanh", &["x"], "a", &[]).node("Round", &["a"], "y", &[]);
+    assert!(refused(rounded.file(17)).contains("no gradient"));
+}
+
+#[test]
+fn a_volume_is_pooled_along_its_first_axis() {
+    let (kernel, pads) = (ints("kernel_shape", &[3, 1, 1]), ints("pads", &[1, 0, 0, 1, 0, 0]));
+    let volume = || Graph::new(&[1, 3, 4, 5]).ints("axes", &[1]).node("Unsqueeze", &["x", "axes"], "v", &[]);
+    let pooled = imported(volume().node("AveragePool", &["v"], "y", &[kernel, pads]).file(17));
+    assert!(operators(&pooled).contains("AveragePool 1"), "{}", operators(&pooled));
+    assert_eq!(pooled.graph.shape(pooled.graph.output), [1, 1, 3, 4, 5]);
+    let pooled = volume().node("MaxPool", &["v"], "y", &[ints("kernel_shape", &[2, 2, 2])]);
+    assert!(refused(pooled.file(17)).contains("volume"));
 }

@@ -105,7 +105,7 @@ fn gradient(
     if function == kernels::Binary::Sub && !left {
         dx = Function::Neg.forward(dx)?;
     }
-    if function == kernels::Binary::Equal {
+    if function.is_comparison() {
         dx = Function::Floor.vjp(&dx.clone(), dx)?;
     }
     Value::of_laid_out(dx, layout, shape, kernels)?.reshaped(own)
@@ -163,7 +163,10 @@ impl Operator for Binary {
                 biases: Biases::Own(Box::new(move |at, dy| Ok(Some(output(at, dy)?)))),
             },
             kernels::Binary::Min | kernels::Binary::Max => Rules { deeplift, ..Rules::MOVING },
-            kernels::Binary::Pow | kernels::Binary::Equal => Rules { deeplift, ..Rules::UNKNOWN },
+            kernels::Binary::Pow => Rules { deeplift, ..Rules::UNKNOWN },
+            kernels::Binary::Equal | kernels::Binary::Less | kernels::Binary::LessOrEqual => {
+                Rules { deeplift, ..verdicts() }
+            }
         }
     }
 }
@@ -177,7 +180,22 @@ fn kind(function: kernels::Binary) -> &'static str {
         kernels::Binary::Pow => "power",
         kernels::Binary::Min => "minimum",
         kernels::Binary::Max => "maximum",
-        kernels::Binary::Equal => "comparison",
+        kernels::Binary::Equal | kernels::Binary::Less | kernels::Binary::LessOrEqual => "comparison",
+    }
+}
+
+/// Rules of what says 1 or 0: nothing of it comes from how large the operands are, all is left there.
+fn verdicts() -> Rules<'static> {
+    let absorb = |at: &Point<'_>, relevance: Value, _| {
+        let given = relevance.to_tensor()?;
+        let zeros = |shape: &[usize]| Ok(relevance.with(Tensor::zeros(shape, DType::F32, given.device())?));
+        let inputs = at.input_shapes().map(zeros).collect::<Result<_>>()?;
+        Ok(Shared { inputs, biases: f64::from(given.sum_all()?.to_scalar::<f32>()?) })
+    };
+    Rules {
+        deeplift: DeepLift::Unknown,
+        lrp: Lrp::Own(Box::new(absorb)),
+        biases: Biases::Own(Box::new(|at, dy| Ok(Some((dy.to_tensor()? * at.output()?.to_tensor()?)?)))),
     }
 }
 
@@ -285,6 +303,7 @@ impl Operator for BinaryWith {
             (kernels::Binary::Mul, _) | (kernels::Binary::Div, Side::Right) => Rules::LINEAR,
             // A function of each value alone, as long as it does not stretch.
             _ if self.constant.elem_count() == 1 => Rules::POINTWISE,
+            (function, _) if function.is_comparison() => verdicts(),
             _ => Rules::UNKNOWN,
         }
     }

@@ -140,6 +140,8 @@ table! {
     Binary::Min, |a, b| if a < b || a.is_nan() { a } else { b }, share_of(b, a), share_of(a, b);
     Binary::Max, |a, b| if a > b || a.is_nan() { a } else { b }, share_of(a, b), share_of(b, a);
     Binary::Equal, |a, b| equal(a, b), 0.0, 0.0;
+    Binary::Less, |a, b| f32::from(a < b), 0.0, 0.0;
+    Binary::LessOrEqual, |a, b| f32::from(a <= b), 0.0, 0.0;
 }
 
 /// What `v` gets of the gradient at the larger of both: all, half, or nothing.

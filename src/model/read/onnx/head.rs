@@ -3,10 +3,28 @@
 use super::ir::{Graph, Index, Node};
 use super::op::{Op, Unary};
 use crate::model::Scores;
+use std::collections::HashSet;
 
 /// What a sigmoid of a value of this shape says.
 fn sigmoid(shape: &[usize]) -> Scores {
     if shape.iter().product::<usize>() == 1 { Scores::Binary } else { Scores::Sigmoid }
+}
+
+/// Whether the output changes with the picture by more than jumps: a gradient comes from it to the picture.
+pub fn has_gradient(graph: &Graph) -> bool {
+    let mut reached = HashSet::from([graph.input]);
+    for node in &graph.nodes {
+        let passing = match &node.op {
+            Op::Unary(Unary::Sign | Unary::Floor | Unary::Ceil | Unary::Round) => &[],
+            Op::Binary(binary) if !binary.is_smooth() => &[],
+            Op::Where => node.inputs.get(1..).unwrap_or_default(),
+            _ => &node.inputs[..],
+        };
+        if passing.iter().any(|input| reached.contains(input)) {
+            reached.insert(node.output);
+        }
+    }
+    reached.contains(&graph.output)
 }
 
 /// Cuts off a last softmax or sigmoid, and makes scores that are one row `[1, N]`.

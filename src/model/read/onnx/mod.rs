@@ -120,6 +120,12 @@ pub fn import_with(
     let input = input::choose(main, &target, options, &mut assumptions)?;
     let lowered = lower::lower(source, &model, &input, &target)?;
     let mut graph = lowered.graph;
+    if !head::has_gradient(&graph) {
+        return Err(Refusal(format!(
+            "its output \"{}\" is computed from the picture by comparing or rounding and has no gradient; take an earlier output with --output",
+            target.escape_debug()
+        )));
+    }
     let scores = head::cut(&mut graph);
     patterns::apply(&mut graph);
     layout::apply(&mut graph, &input);

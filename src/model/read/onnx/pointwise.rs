@@ -18,8 +18,6 @@ pub enum Unary {
     },
     /// x, or alpha · (e^(x/alpha) − 1) below 0.
     Celu(f32),
-    /// x where it is over the threshold, else 0.
-    ThresholdedRelu(f32),
     /// x between two bounds, infinite where open.
     Clip {
         /// The least value.
@@ -96,7 +94,6 @@ impl Unary {
             Self::Elu(_) => "Elu",
             Self::Selu { .. } => "Selu",
             Self::Celu(_) => "Celu",
-            Self::ThresholdedRelu(_) => "ThresholdedRelu",
             Self::Clip { .. } => "Clip",
             Self::Sigmoid => "Sigmoid",
             Self::HardSigmoid { .. } => "HardSigmoid",
@@ -133,13 +130,6 @@ impl Unary {
             Self::Elu(alpha) => below(x, f64::from(alpha) * x.exp_m1()),
             Self::Selu { alpha, gamma } => f64::from(gamma) * below(x, f64::from(alpha) * x.exp_m1()),
             Self::Celu(alpha) => below(x, f64::from(alpha) * (x / f64::from(alpha)).exp_m1()),
-            Self::ThresholdedRelu(threshold) => {
-                if x > f64::from(threshold) {
-                    x
-                } else {
-                    0.0
-                }
-            }
             // Not `clamp`, which panics where the bounds are crossed.
             Self::Clip { min, max } => x.max(f64::from(min)).min(f64::from(max)),
             Self::Sigmoid => sigmoid(x),
@@ -276,7 +266,7 @@ impl Binary {
         }
     }
 
-    /// Whether it has a gradient, so that it may be part of a network; the others are only folded.
+    /// Whether it has a gradient.
     #[must_use]
     pub fn is_smooth(self) -> bool {
         matches!(self, Self::Add | Self::Sub | Self::Mul | Self::Div | Self::Pow | Self::Min | Self::Max)

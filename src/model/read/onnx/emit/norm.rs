@@ -87,6 +87,7 @@ impl Emitter<'_> {
 
     pub(super) fn lp_norm(&mut self, node: &Node, axis: usize, p: i64) -> Result<NodeId, Refusal> {
         let norm = if p == 1 { Norm::L1 } else { Norm::L2 };
-        self.put_on_first(ops::LpNorm::new(norm, axis, 0.0), node)
+        // What is 0 everywhere stays 0.
+        self.put_on_first(ops::LpNorm::new(norm, axis, f32::MIN_POSITIVE), node)
     }
 }

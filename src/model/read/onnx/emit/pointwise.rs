@@ -6,6 +6,7 @@ use super::super::op::{Binary, Unary};
 use super::Emitter;
 use crate::graph::{NodeId, ops};
 use crate::kernels::{self, Function, Side};
+use candle_core::{DType, Tensor};
 
 /// The arithmetic of a function, where it has a name of its own.
 fn function(unary: Unary) -> Option<Function> {
@@ -39,7 +40,7 @@ fn function(unary: Unary) -> Option<Function> {
         Unary::Floor => Function::Floor,
         Unary::Ceil => Function::Ceil,
         Unary::Round => Function::Round,
-        Unary::ThresholdedRelu(_) | Unary::Not => return None,
+        Unary::Not => return None,
     })
 }
 
@@ -53,29 +54,43 @@ impl Emitter<'_> {
         if let Some(rectifier) = ops::Rectifier::between(low, high) {
             return self.put(rectifier, node);
         }
-        let function = function(unary).ok_or_else(|| Refusal::new("this function is not known"))?;
-        self.put(ops::Elementwise::new(function), node)
+        match function(unary) {
+            Some(function) => self.put(ops::Elementwise::new(function), node),
+            None => {
+                let one = Tensor::ones((), DType::F32, self.device).map_err(Refusal::new)?;
+                self.put(ops::Binary::with_constant(kernels::Binary::Sub, one, Side::Left), node)
+            }
+        }
     }
 
     pub(super) fn parametric_relu(&mut self, node: &Node) -> Result<NodeId, Refusal> {
-        let slope = self.due(node, 1)?.flatten_all().map_err(Refusal::new)?;
+        let laid = self.due(node, 1)?;
+        let slope = laid.flatten_all().map_err(Refusal::new)?;
         let shape = self.input_shape(node);
         if slope.elem_count() == 1 {
             let slope = slope.to_vec1::<f32>().map_err(Refusal::new)?;
             return self.put_on_first(ops::Elementwise::new(Function::LeakyRelu { alpha: slope[0] }), node);
         }
-        if shape.get(1) != Some(&slope.elem_count()) {
-            return Err(Refusal(format!(
-                "{} slopes for a value of shape {shape:?} are not one a channel",
-                slope.elem_count()
-            )));
+        let ones = vec![1; shape.len().saturating_sub(laid.rank())];
+        if [&ones, laid.dims()].concat().get(1) == Some(&slope.elem_count()) {
+            let op = ops::ParametricRelu::new(&slope, 1).map_err(Refusal::new)?;
+            return self.put_on_first(op, node);
         }
-        let op = ops::ParametricRelu::new(&slope, 1).map_err(Refusal::new)?;
-        self.put_on_first(op, node)
+        // A slope of its own for every place, as Keras has it: max(x, 0) + slope · min(x, 0).
+        let x = self.first(node)?;
+        let zero = Tensor::zeros((), DType::F32, self.device).map_err(Refusal::new)?;
+        let halves = [(kernels::Binary::Max, zero.clone()), (kernels::Binary::Min, zero)];
+        let [above, below] = halves.map(|(half, zero)| {
+            self.graph.add(ops::Binary::with_constant(half, zero, Side::Right), &[x]).map_err(Refusal::new)
+        });
+        let sloped = ops::Binary::with_constant(kernels::Binary::Mul, laid, Side::Right);
+        let sloped = self.graph.add(sloped, &[below?]).map_err(Refusal::new)?;
+        self.graph.add(ops::Binary::new(kernels::Binary::Add), &[above?, sloped]).map_err(Refusal::new)
     }
 
     /// A constant on one side becomes part of the operator.
     pub(super) fn binary(&mut self, node: &Node, binary: Binary) -> Result<NodeId, Refusal> {
+        let turned = matches!(binary, Binary::Greater | Binary::GreaterOrEqual);
         let binary = match binary {
             Binary::Add => kernels::Binary::Add,
             Binary::Sub => kernels::Binary::Sub,
@@ -84,14 +99,26 @@ impl Emitter<'_> {
             Binary::Pow => kernels::Binary::Pow,
             Binary::Min => kernels::Binary::Min,
             Binary::Max => kernels::Binary::Max,
-            _ => return Err(Refusal::new("it is known for constants only")),
+            Binary::Equal => kernels::Binary::Equal,
+            Binary::Less | Binary::Greater => kernels::Binary::Less,
+            Binary::LessOrEqual | Binary::GreaterOrEqual => kernels::Binary::LessOrEqual,
+            // Of truth values, which are 0 and 1.
+            Binary::And => kernels::Binary::Mul,
+            Binary::Or => kernels::Binary::Max,
+            Binary::Mod { .. } | Binary::Xor => return Err(Refusal::new("it is known for constants only")),
         };
-        let [left, right] = node.inputs[..] else { return Err(Refusal::new("it takes two inputs")) };
+        let [mut left, mut right] = node.inputs[..] else { return Err(Refusal::new("it takes two inputs")) };
+        if turned {
+            (left, right) = (right, left);
+        }
         let constant = |value| self.layers.constant(value).map(|c| self.tensor(c)).transpose();
         let (side, constant, value) = match (constant(left)?, constant(right)?) {
             (Some(constant), None) => (Side::Left, constant, right),
             (None, Some(constant)) => (Side::Right, constant, left),
-            _ => return self.put(ops::Binary::new(binary), node),
+            _ => {
+                let inputs = [self.node(left)?, self.node(right)?];
+                return self.graph.add(ops::Binary::new(binary), &inputs).map_err(Refusal::new);
+            }
         };
         let op = ops::Binary::with_constant(binary, constant, side);
         let value = self.node(value)?;
@@ -99,6 +126,10 @@ impl Emitter<'_> {
     }
 
     pub(super) fn select(&mut self, node: &Node) -> Result<NodeId, Refusal> {
+        let [condition, ..] = node.inputs[..] else { return Err(Refusal::new("it takes three inputs")) };
+        if self.layers.constant(condition).is_none() {
+            return self.put(ops::Select::by_input(), node);
+        }
         let select = ops::Select::new(&self.due(node, 0)?).map_err(Refusal::new)?;
         let inputs = node.inputs[1..].iter().map(|input| self.node(*input)).collect::<Result<Vec<_>, _>>()?;
         self.graph.add(select, &inputs).map_err(Refusal::new)

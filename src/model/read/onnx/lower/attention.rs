@@ -10,9 +10,10 @@ use crate::model::read::onnx::op::{Binary, Op};
 /// softmax(scale · Q·Kᵀ + mask) · V, for heads as an axis or side by side.
 pub fn attention(call: &mut Call) -> Lowers {
     let ids = [call.input(0)?, call.input(1)?, call.input(2)?];
-    let other = ["is_causal", "qk_matmul_output_mode"].iter().any(|name| call.int(name, 0) != 0);
+    let window = ["left_window_size", "right_window_size"].iter().any(|name| call.int(name, -1) >= 0);
+    let other = window || ["is_causal", "qk_matmul_output_mode"].iter().any(|name| call.int(name, 0) != 0);
     if other || call.float("softcap", 0.0) != 0.0 || call.inputs.len() > 4 {
-        return Err(Refusal::new("causal or cached attention is not supported"));
+        return Err(Refusal::new("causal, windowed or cached attention is not supported"));
     }
     let shape = call.shape(ids[0]);
     let [q, k, v] = match shape.len() {

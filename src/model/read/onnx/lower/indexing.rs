@@ -188,5 +188,18 @@ pub fn pad(call: &mut Call) -> Lowers {
         out.push(extent.ok_or_else(|| Refusal(format!("a frame of {given:?} does not fit around {shape:?}")))?);
     }
     count(&out)?;
+    let framed: Vec<usize> = (0..rank).filter(|a| before[*a] != 0 || after[*a] != 0).collect();
+    if let (&[a], 5..) = (framed.as_slice(), rank)
+        && a > 0
+        && shape[0] == 1
+    {
+        // Along one of many axes: those before and behind it lie together.
+        let merged =
+            |shape: &[usize]| vec![1, shape[1..a].iter().product(), shape[a], shape[a + 1..].iter().product()];
+        let (flat, wide) = (call.reshape(x, merged(&shape))?, merged(&out));
+        let (before, after) = (vec![0, 0, before[a], 0], vec![0, 0, after[a], 0]);
+        let padded = call.emit(Op::Pad { before, after, mode }, vec![flat], wide)?;
+        return call.reshape(padded, out).map(|id| vec![id]);
+    }
     Ok(vec![call.emit(Op::Pad { before, after, mode }, vec![x], out)?])
 }

@@ -27,7 +27,7 @@ use super::constant::{Constant, Element};
 use super::fold;
 use super::input::Input;
 use super::ir::{Graph, Node, Origin, Value, ValueId};
-use super::op::Op;
+use super::op::{Binary, Op};
 use super::proto::{self, Model, Tensor};
 use super::source::ByteSource;
 use super::stored::count;
@@ -211,8 +211,11 @@ impl Lowering<'_> {
             }
         }
         match &op {
-            Op::Binary(binary) if !binary.is_smooth() => return Err(no_gradient()),
-            Op::Unary(super::op::Unary::Not) | Op::ScatterNd | Op::CumSum { .. } => return Err(no_gradient()),
+            Op::Binary(Binary::Mod { .. } | Binary::Xor) | Op::ScatterNd | Op::CumSum { .. } => {
+                return Err(Refusal::new(
+                    "it is understood of constants only, and this is computed from the picture",
+                ));
+            }
             _ => {}
         }
         if shape.contains(&0) {
@@ -233,8 +236,4 @@ impl Lowering<'_> {
         self.budget = self.budget.checked_sub(bytes).ok_or_else(too_much)?;
         Ok(())
     }
-}
-
-fn no_gradient() -> Refusal {
-    Refusal::new("it is computed from the picture and has no gradient; take an earlier output with --output")
 }

@@ -15,7 +15,6 @@ pub fn unary(call: &mut Call) -> Lowers {
         "Elu" => Unary::Elu(alpha(1.0)),
         "Selu" => Unary::Selu { alpha: alpha(1.673_263_2), gamma: call.float("gamma", 1.050_701) },
         "Celu" => Unary::Celu(alpha(1.0)),
-        "ThresholdedRelu" => Unary::ThresholdedRelu(alpha(1.0)),
         "Sigmoid" => Unary::Sigmoid,
         "HardSigmoid" => Unary::HardSigmoid { alpha: alpha(0.2), beta: call.float("beta", 0.5) },
         "HardSwish" => Unary::HardSwish,
@@ -56,6 +55,25 @@ pub fn gated(call: &mut Call) -> Lowers {
     let (gate, y) = (call.input(0)?, call.input(1)?);
     let gate = apply(call, Unary::Silu { beta: call.float("alpha", 1.0) }, gate)?;
     pair(call, Binary::Mul, gate, y).map(|id| vec![id])
+}
+
+/// What lies above a threshold, 0 elsewhere.
+pub fn thresholded(call: &mut Call) -> Lowers {
+    let x = call.input(0)?;
+    let [threshold, zero] = [call.float("alpha", 1.0), 0.0].map(|v| call.add(Constant::filled(Vec::new(), v)));
+    let above = pair(call, Binary::Greater, x, threshold)?;
+    selected(call, [above, x, zero]).map(|id| vec![id])
+}
+
+/// What is more than λ away from 0, nearer to it by the bias; 0 elsewhere.
+pub fn shrink(call: &mut Call) -> Lowers {
+    let x = call.input(0)?;
+    let (lambda, bias) = (call.float("lambd", 0.5), call.float("bias", 0.0));
+    let [low, high, bias, zero] = [-lambda, lambda, bias, 0.0].map(|v| call.add(Constant::filled(Vec::new(), v)));
+    let (below, above) = (pair(call, Binary::Less, x, low)?, pair(call, Binary::Greater, x, high)?);
+    let (raised, lowered) = (pair(call, Binary::Add, x, bias)?, pair(call, Binary::Sub, x, bias)?);
+    let rest = selected(call, [above, lowered, zero])?;
+    selected(call, [below, raised, rest]).map(|id| vec![id])
 }
 
 /// Bounds, as attributes up to opset 10, as inputs since.
@@ -143,7 +161,8 @@ pub fn prelu(call: &mut Call) -> Lowers {
     if call.constant(slope).is_none() {
         return Err(super::call::depends("slopes"));
     }
-    if given.len() == 1 && shape.len() > 2 && given[0] == shape[1] && shape.last() != Some(&given[0]) {
+    let of_channels = call.opset < 7 || shape.last() != Some(&given[0]);
+    if given.len() == 1 && shape.len() > 2 && given[0] == shape[1] && of_channels {
         let mut laid = vec![1; shape.len() - 1];
         laid[0] = given[0];
         slope = call.reshape(slope, laid)?;
@@ -157,14 +176,20 @@ pub fn prelu(call: &mut Call) -> Lowers {
 /// One of two, element by element, where it is known which.
 pub fn choose(call: &mut Call) -> Lowers {
     let [condition, x, y] = [call.input(0)?, call.input(1)?, call.input(2)?];
-    let Some(known) = call.constant(condition) else { return Err(super::call::depends("choices")) };
+    selected(call, [condition, x, y]).map(|id| vec![id])
+}
+
+fn selected(call: &mut Call, [condition, x, y]: [ValueId; 3]) -> Result<ValueId, Refusal> {
     let element = call.element(x);
     let shape = broadcast(&broadcast(&call.shape(condition), &call.shape(x))?, &call.shape(y))?;
+    let Some(known) = call.constant(condition) else {
+        return call.emit_as(Op::Where, vec![condition, x, y], shape, element);
+    };
     let choices = known.affordable()?.to_ints()?;
     let first = choices.first().copied().unwrap_or(0) != 0;
     let chosen = if first { x } else { y };
     if choices.iter().all(|v| (*v != 0) == first) && call.shape(chosen) == shape {
-        return Ok(vec![chosen]);
+        return Ok(chosen);
     }
-    Ok(vec![call.emit_as(Op::Where, vec![condition, x, y], shape, element)?])
+    call.emit_as(Op::Where, vec![condition, x, y], shape, element)
 }

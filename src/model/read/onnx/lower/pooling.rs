@@ -136,11 +136,57 @@ pub fn average(call: &mut Call) -> Lowers {
 
 fn pool(call: &mut Call, op: impl FnOnce(Window, bool) -> Op) -> Lowers {
     let original = call.input(0)?;
+    let given = call.ints("kernel_shape").ok_or_else(|| Refusal::new("it has no window"))?;
+    if call.shape(original).len() == 5 {
+        return along_first(call, original, &given, op);
+    }
     let (x, rank) = as_map(call, original)?;
     let shape = call.shape(x);
-    let kernel = call.ints("kernel_shape").ok_or_else(|| Refusal::new("it has no window"))?;
-    let kernel = pair(Some(kernel), rank, 1)?;
+    let kernel = pair(Some(given), rank, 1)?;
     let places = Places::read(call, rank, kernel, [shape[2], shape[3]])?;
+    let (window, [h, w]) = window(call, places)?;
+    let out = call.emit(op(window, call.int("count_include_pad", 0) != 0), vec![x], vec![1, shape[1], h, w])?;
+    back(call, out, rank).map(|id| vec![id])
+}
+
+/// Pooling over a volume along its first axis only, as PyTorch writes the sums of a local response normalisation.
+fn along_first(call: &mut Call, x: ValueId, kernel: &[i64], op: impl FnOnce(Window, bool) -> Op) -> Lowers {
+    let shape = call.shape(x);
+    let only_first = |name: &str, none: i64| {
+        let list = call.ints(name).unwrap_or_default();
+        list.iter().enumerate().all(|(i, v)| i % 3 == 0 || *v == none)
+    };
+    let alone = only_first("kernel_shape", 1) && only_first("strides", 1) && only_first("pads", 0);
+    if shape[0] != 1 || kernel.len() != 3 || !alone || !matches!(call.text("auto_pad", ""), "" | "NOTSET" | "VALID") {
+        return Err(Refusal::new("it pools over a volume, and maps have two axes of places"));
+    }
+    let first = |name: &str, at: usize, none: i64| call.ints(name).and_then(|l| l.get(at).copied()).unwrap_or(none);
+    let along = |value: i64| {
+        let value = usize::try_from(value).ok().filter(|v| *v as i64 <= LARGEST);
+        value.ok_or_else(|| Refusal::new("it has a negative or very large stride, padding or window"))
+    };
+    let (kernel, stride, dilation) =
+        (along(kernel[0])?, along(first("strides", 0, 1))?, along(first("dilations", 0, 1))?);
+    if kernel == 0 || stride == 0 || dilation == 0 {
+        return Err(Refusal::new("its window does not move or is empty"));
+    }
+    let (before, after) = (along(first("pads", 0, 0))?, along(first("pads", 3, 0))?);
+    let places = Places {
+        kernel: [kernel, 1],
+        strides: [stride, 1],
+        pads: [before, 0, after, 0],
+        dilations: [dilation, 1],
+        size: [shape[2], shape[3] * shape[4]],
+    };
+    let size = places.size;
+    let flat = call.reshape(x, vec![1, shape[1], size[0], size[1]])?;
+    let (window, [h, w]) = window(call, places)?;
+    let out = call.emit(op(window, call.int("count_include_pad", 0) != 0), vec![flat], vec![1, shape[1], h, w])?;
+    call.reshape(out, vec![1, shape[1], h, shape[3], shape[4]]).map(|id| vec![id])
+}
+
+/// The window, and the size of what it makes.
+fn window(call: &Call, places: Places) -> Result<(Window, [usize; 2]), Refusal> {
     let up = call.int("ceil_mode", 0) != 0;
     let [h, w] = [0, 1].map(|i| if up { places.out_up(i) } else { places.out(i) });
     for i in 0..2 {
@@ -148,10 +194,8 @@ fn pool(call: &mut Call, op: impl FnOnce(Window, bool) -> Op) -> Lowers {
             return Err(Refusal::new("its window fits into its padding"));
         }
     }
-    let Places { strides, pads, dilations, .. } = places;
-    let window = Window { kernel, strides, pads, dilations };
-    let out = call.emit(op(window, call.int("count_include_pad", 0) != 0), vec![x], vec![1, shape[1], h, w])?;
-    back(call, out, rank).map(|id| vec![id])
+    let Places { kernel, strides, pads, dilations, .. } = places;
+    Ok((Window { kernel, strides, pads, dilations }, [h, w]))
 }
 
 /// The mean of a whole map.
