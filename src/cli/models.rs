@@ -200,10 +200,14 @@ fn compared(model: &Model, x: &Tensor, expected: &Tensor, json: bool) -> anyhow:
 /// Holds the gradient against differences of the output along random directions.
 fn differentiated(model: &Model, x: Option<Tensor>, json: bool) -> anyhow::Result<u8> {
     let [height, width] = model.input().size;
-    let channels = model.input().channel_count();
     let x = match x {
         Some(x) => fitting(model, &x)?,
-        None => model::formula::picture(0, &[1, channels, height, width], &Device::Cpu)?,
+        // Pixels from black to white, as the network takes them.
+        None => {
+            let shape = [1, model.input().pixel_channels(), height, width];
+            let noise = model::formula::picture(0, &shape, &Device::Cpu)?;
+            model.input().input_from_pixels(&(noise.affine(1.0 / 12f64.sqrt(), 0.5)?))?
+        }
     };
     let Some(found) = model::gradient_gap(model, &x, DIRECTIONS)? else {
         let reason =
@@ -225,7 +229,11 @@ fn differentiated(model: &Model, x: Option<Tensor>, json: bool) -> anyhow::Resul
             (false, true) => "does not agree with",
             (false, false) => "cannot be told from",
         };
-        let help = if decided { "" } else { ", and longer and shorter steps differ as much; use --expect" };
+        let help = if decided {
+            ""
+        } else {
+            ", and longer and shorter steps differ as much; say how pixels go in (--range, --mean, --std), or use --expect"
+        };
         println!(
             "the gradient {verdict} differences along {DIRECTIONS} random directions: {worst:.1e} of its length, {SMOOTH:.0e} allowed{help}"
         );

@@ -6,7 +6,7 @@ use crate::graph::LayerName;
 use crate::kernels::ReluRule;
 use candle_core::Tensor;
 
-/// How far it is to either side, as shares of the input's own size. Short steps cross few kinks of rectifiers, long ones stand
+/// How far it is to either side, as shares of the input's standard deviation. Short steps cross few kinks of rectifiers, long ones stand
 /// out from float32's rounding; a gradient that is wrong is so at each of them.
 const STEPS: [f64; 5] = [2e-2, 6e-3, 2e-3, 6e-4, 2e-4];
 
@@ -39,7 +39,8 @@ pub fn gradient_gap(model: &Model, x: &Tensor, directions: usize) -> Result<Opti
     let gradient = gradients.input()?;
     let score =
         |x: &Tensor| -> Result<f64> { Ok(f64::from(graph.logits(x)?.flatten_all()?.get(top)?.to_scalar::<f32>()?)) };
-    let size = f64::from(x.sqr()?.mean_all()?.sqrt()?.to_scalar::<f32>()?).max(1e-3);
+    let centred = x.broadcast_sub(&x.mean_all()?)?;
+    let size = f64::from(centred.sqr()?.mean_all()?.sqrt()?.to_scalar::<f32>()?).max(1e-3);
     let (mut gaps, mut apart) = ([0.0; STEPS.len()], [0.0; STEPS.len() - 1]);
     let (mut slopes, mut moved) = (0.0, 0.0);
     for k in 1..=directions {

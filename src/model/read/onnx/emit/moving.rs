@@ -27,16 +27,23 @@ impl Emitter<'_> {
             Reduction::LogSumExp => (Some(Function::Exp), kernels::Reduction::Sum, Some(Function::Log)),
             Reduction::Prod => return Err(Refusal::new("a product of all elements is known for constants only")),
         };
-        let shape = self.input_shape(node);
-        let axes = if axes.is_empty() { (0..shape.len()).collect() } else { axes.to_vec() };
-        let (mut made, axes, again) = match few_axes(&shape, &axes) {
-            None => (self.first(node)?, axes, false),
-            Some((few, axis)) => {
-                let first = self.first(node)?;
-                let made = self.graph.add(ops::Reshape::new(few), &[first]).map_err(Refusal::new)?;
-                (made, vec![axis], true)
-            }
-        };
+        let mut shape = self.input_shape(node);
+        let mut axes: Vec<usize> = if axes.is_empty() { (0..shape.len()).collect() } else { axes.to_vec() };
+        let mut made = self.first(node)?;
+        if shape.len() > 4 && !axes.contains(&0) && few_axes(&shape, &axes).is_none() {
+            // Those that are summed come last, where they are neighbours.
+            let (rest, last): (Vec<usize>, Vec<usize>) = (0..shape.len()).partition(|axis| !axes.contains(axis));
+            axes = (rest.len()..shape.len()).collect();
+            let order = [rest, last].concat();
+            shape = order.iter().map(|&axis| shape[axis]).collect();
+            made = self.graph.add(ops::Transpose::new(order), &[made]).map_err(Refusal::new)?;
+        }
+        let few = few_axes(&shape, &axes);
+        let again = few.is_some();
+        if let Some((few, axis)) = few {
+            made = self.graph.add(ops::Reshape::new(few), &[made]).map_err(Refusal::new)?;
+            axes = vec![axis];
+        }
         if let Some(function) = before {
             made = self.graph.add(ops::Elementwise::new(function), &[made]).map_err(Refusal::new)?;
         }
