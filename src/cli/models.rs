@@ -163,11 +163,19 @@ fn fitting(model: &Model, x: &Tensor) -> Result<Tensor> {
 
 /// Holds the logits (or the probabilities, whichever was expected) against what another program computed.
 fn compared(model: &Model, x: &Tensor, expected: &Tensor, json: bool) -> anyhow::Result<u8> {
-    let output = resolve::classes(model)?;
-    let logits = model.graph.logits(&fitting(model, x)?)?.flatten_all()?.to_vec1::<f32>()?;
+    let last = [model::last_layer(model)?];
+    let mut values = model.graph.infer(&fitting(model, x)?, &last)?.get(&last[0])?;
+    if let (3, [1, _, _, 1]) = (expected.rank(), values.dims()) {
+        // Tokens are maps of one column here.
+        values = values.permute((0, 2, 1, 3))?;
+    }
+    let logits = values.flatten_all()?.to_vec1::<f32>()?;
     let expected = expected.flatten_all()?.to_vec1::<f32>()?;
-    let probabilities = output.probabilities(&logits);
-    let one = output.scores == model::Scores::Binary && expected.len() == 1;
+    let output = model.info.output.as_ref();
+    // A last sigmoid is cut off of maps, too.
+    let sigmoid = || logits.iter().map(|z| 1.0 / (1.0 + (-z).exp())).collect();
+    let probabilities = output.map_or_else(sigmoid, |output| output.probabilities(&logits));
+    let one = output.is_some_and(|output| output.scores == model::Scores::Binary) && expected.len() == 1;
     if !one && expected.len() != logits.len() {
         let reason = format!("the network has {} scores", logits.len());
         return Err(Error::bad_value("--expect", format!("{} numbers", expected.len()), reason).into());

@@ -1,7 +1,7 @@
 //! Whether a model's gradient is that of what it computes.
 
 use super::{Model, formula};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::graph::LayerName;
 use crate::kernels::ReluRule;
 use candle_core::Tensor;
@@ -20,25 +20,40 @@ pub struct GradientGap {
     pub unsure: f64,
 }
 
+/// The layer that a network ends in: its scores, if it has any.
+///
+/// # Errors
+/// If no layer of it can be asked for, or the network does not take pictures of its size.
+pub fn last_layer(model: &Model) -> Result<LayerName> {
+    if model.info.output.is_some() {
+        return Ok(LayerName::LOGITS.into());
+    }
+    let [height, width] = model.input().size;
+    let last = model.graph.layers(height, width)?.pop();
+    last.map(|layer| layer.name).ok_or_else(|| Error::bad_model(model.id(), "it has no layers"))
+}
+
 /// Central differences of the largest score along directions of a formula beside the gradient's own slope there; `None` if
 /// the score does not change and so shows nothing.
 /// `x` `[1, C, H, W]` is a network input.
 ///
 /// # Errors
-/// If the network has no output, or the computation fails.
+/// If the network has no layers, or the computation fails.
 pub fn gradient_gap(model: &Model, x: &Tensor, directions: usize) -> Result<Option<GradientGap>> {
     let graph = &model.graph;
-    let output: LayerName = LayerName::LOGITS.into();
-    let activations = graph.forward(x, std::slice::from_ref(&output))?;
-    let logits = activations.logits()?.flatten_all()?.to_vec1::<f32>()?;
-    let top = super::top_class(&logits);
-    let seed: Vec<f32> = (0..logits.len()).map(|class| f32::from(u8::from(class == top))).collect();
-    let seed = Tensor::from_vec(seed, (1, logits.len(), 1, 1), x.device())?;
-    let gradients =
-        graph.backward(&activations, &[(output, seed)], &[LayerName::INPUT.into()], ReluRule::Standard)?;
+    let output = [last_layer(model)?];
+    let activations = graph.forward(x, &output)?;
+    let values = activations.get(&output[0])?;
+    let scores = values.flatten_all()?.to_vec1::<f32>()?;
+    let top = super::top_class(&scores);
+    let seed: Vec<f32> = (0..scores.len()).map(|class| f32::from(u8::from(class == top))).collect();
+    let seed = [(output[0].clone(), Tensor::from_vec(seed, values.shape(), x.device())?)];
+    let gradients = graph.backward(&activations, &seed, &[LayerName::INPUT.into()], ReluRule::Standard)?;
     let gradient = gradients.input()?;
-    let score =
-        |x: &Tensor| -> Result<f64> { Ok(f64::from(graph.logits(x)?.flatten_all()?.get(top)?.to_scalar::<f32>()?)) };
+    let score = |x: &Tensor| -> Result<f64> {
+        let values = graph.infer(x, &output)?.get(&output[0])?;
+        Ok(f64::from(values.flatten_all()?.get(top)?.to_scalar::<f32>()?))
+    };
     let centred = x.broadcast_sub(&x.mean_all()?)?;
     let size = f64::from(centred.sqr()?.mean_all()?.sqrt()?.to_scalar::<f32>()?).max(1e-3);
     let (mut gaps, mut apart) = ([0.0; STEPS.len()], [0.0; STEPS.len() - 1]);

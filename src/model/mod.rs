@@ -23,7 +23,7 @@ pub use crate::imaging::{CropMode, Interpolation, Resize};
 pub use added::{Added, Adding, add, added, find_added, remove};
 pub use binary::two_logits;
 pub use catalogue::{BUILT_IN, Embedded, Entry, Purpose, UNTRAINED, find, usual};
-pub use check::{GradientGap, gradient_gap};
+pub use check::{GradientGap, gradient_gap, last_layer};
 pub use input::{ChannelOrder, Input};
 pub use labels::Labels;
 pub use open::{ModelRef, known_output, open};
