@@ -94,17 +94,15 @@ impl Emitter<'_> {
         let binary = match binary {
             Binary::Add => kernels::Binary::Add,
             Binary::Sub => kernels::Binary::Sub,
-            Binary::Mul => kernels::Binary::Mul,
+            // Truth values are 0 and 1.
+            Binary::Mul | Binary::And => kernels::Binary::Mul,
             Binary::Div => kernels::Binary::Div,
             Binary::Pow => kernels::Binary::Pow,
             Binary::Min => kernels::Binary::Min,
-            Binary::Max => kernels::Binary::Max,
+            Binary::Max | Binary::Or => kernels::Binary::Max,
             Binary::Equal => kernels::Binary::Equal,
             Binary::Less | Binary::Greater => kernels::Binary::Less,
             Binary::LessOrEqual | Binary::GreaterOrEqual => kernels::Binary::LessOrEqual,
-            // Of truth values, which are 0 and 1.
-            Binary::And => kernels::Binary::Mul,
-            Binary::Or => kernels::Binary::Max,
             Binary::Mod { .. } | Binary::Xor => return Err(Refusal::new("it is known for constants only")),
         };
         let [mut left, mut right] = node.inputs[..] else { return Err(Refusal::new("it takes two inputs")) };

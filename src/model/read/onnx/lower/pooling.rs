@@ -144,7 +144,7 @@ fn pool(call: &mut Call, op: impl FnOnce(Window, bool) -> Op) -> Lowers {
     let shape = call.shape(x);
     let kernel = pair(Some(given), rank, 1)?;
     let places = Places::read(call, rank, kernel, [shape[2], shape[3]])?;
-    let (window, [h, w]) = window(call, places)?;
+    let (window, [h, w]) = window(call, &places)?;
     let out = call.emit(op(window, call.int("count_include_pad", 0) != 0), vec![x], vec![1, shape[1], h, w])?;
     back(call, out, rank).map(|id| vec![id])
 }
@@ -180,13 +180,13 @@ fn along_first(call: &mut Call, x: ValueId, kernel: &[i64], op: impl FnOnce(Wind
     };
     let size = places.size;
     let flat = call.reshape(x, vec![1, shape[1], size[0], size[1]])?;
-    let (window, [h, w]) = window(call, places)?;
+    let (window, [h, w]) = window(call, &places)?;
     let out = call.emit(op(window, call.int("count_include_pad", 0) != 0), vec![flat], vec![1, shape[1], h, w])?;
     call.reshape(out, vec![1, shape[1], h, shape[3], shape[4]]).map(|id| vec![id])
 }
 
 /// The window, and the size of what it makes.
-fn window(call: &Call, places: Places) -> Result<(Window, [usize; 2]), Refusal> {
+fn window(call: &Call, places: &Places) -> Result<(Window, [usize; 2]), Refusal> {
     let up = call.int("ceil_mode", 0) != 0;
     let [h, w] = [0, 1].map(|i| if up { places.out_up(i) } else { places.out(i) });
     for i in 0..2 {
@@ -194,7 +194,7 @@ fn window(call: &Call, places: Places) -> Result<(Window, [usize; 2]), Refusal> 
             return Err(Refusal::new("its window fits into its padding"));
         }
     }
-    let Places { kernel, strides, pads, dilations, .. } = places;
+    let &Places { kernel, strides, pads, dilations, .. } = places;
     Ok((Window { kernel, strides, pads, dilations }, [h, w]))
 }
 
