@@ -161,7 +161,7 @@ pub fn prelu(call: &mut Call) -> Lowers {
     if call.constant(slope).is_none() {
         return Err(super::call::depends("slopes"));
     }
-    let of_channels = call.opset < 7 || shape.last() != Some(&given[0]);
+    let of_channels = call.opset < 7 || shape.last() != given.first();
     if given.len() == 1 && shape.len() > 2 && given[0] == shape[1] && of_channels {
         let mut laid = vec![1; shape.len() - 1];
         laid[0] = given[0];
