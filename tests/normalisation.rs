@@ -177,6 +177,21 @@ fn softmax_of_large_scores() {
 }
 
 #[test]
+fn nothing_comes_from_a_norm_of_nothing() {
+    let x = tensor([1, 2, 1, 2], &[0.0, 3.0, 0.0, 4.0]);
+    for set in BOTH {
+        for (norm, y) in [(Norm::L1, [0.0, 3.0 / 7.0, 0.0, 4.0 / 7.0]), (Norm::L2, [0.0, 0.6, 0.0, 0.8])] {
+            let (forward, vjp) = divide(norm);
+            let (x, dy) = (map(&x, set), map(&tensor([1, 2, 1, 2], &[1.0, 1.0, 1.0, 0.0]), set));
+            let found = forward(&x).expect("forward");
+            close("y", &values(&found), &y, 1e-6);
+            let dx = values(&vjp(&x, &found, dy).expect("vjp"));
+            assert!(dx[0].abs() + dx[2].abs() < 1e-30 && dx[1] > 0.01, "{dx:?}");
+        }
+    }
+}
+
+#[test]
 fn what_does_not_fit_is_an_error() {
     for set in BOTH {
         let x = map(&random(1, [1, 6, 2, 3]), set);

@@ -75,7 +75,18 @@ fn a_run_is_made_again_on_its_own_model_file() {
     json(&again);
     let [first, second] = maps();
     assert_eq!(first, second);
-    fails(&[&again[..], &["--model", "squeezenet1_1"]].concat(), 2, &["cannot be used with", "--model"]);
+    std::fs::create_dir(path("elsewhere")).expect("a folder");
+    std::fs::rename(path("a/net.onnx"), path("elsewhere/net.onnx")).expect("moved elsewhere");
+    fails(&again, 4, &["net.onnx", "--model"]);
+    let with = |model: String| {
+        [&again[..], &["--model", &model]].concat().iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let there = with(path("elsewhere/net.onnx"));
+    json(&there.iter().map(String::as_str).collect::<Vec<_>>());
+    copy("cnn_ts11", "elsewhere/other.onnx");
+    let other = with(path("elsewhere/other.onnx"));
+    fails(&other.iter().map(String::as_str).collect::<Vec<_>>(), 4, &["other.onnx", "checksum"]);
+    std::fs::rename(path("elsewhere/net.onnx"), path("a/net.onnx")).expect("moved back");
     fails(&[&again[..], &["--mean", "0,0,0"]].concat(), 2, &["cannot be used with", "--mean"]);
     copy("cnn_ts11", "a/net.onnx");
     fails(&again, 4, &["net.onnx", "checksum"]);

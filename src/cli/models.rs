@@ -165,9 +165,12 @@ fn fitting(model: &Model, x: &Tensor) -> Result<Tensor> {
 fn compared(model: &Model, x: &Tensor, expected: &Tensor, json: bool) -> anyhow::Result<u8> {
     let last = [model::last_layer(model)?];
     let mut values = model.graph.infer(&fitting(model, x)?, &last)?.get(&last[0])?;
-    if let (3, [1, _, _, 1]) = (expected.rank(), values.dims()) {
-        // Tokens are maps of one column here.
-        values = values.permute((0, 2, 1, 3))?;
+    // What is no map is one of one column here, its last axis the channels.
+    if let (&[1, c, _, 1], shape) = (values.dims(), expected.dims())
+        && shape != values.dims()
+        && shape.last() == Some(&c)
+    {
+        values = values.permute((0, 2, 3, 1))?;
     }
     let logits = values.flatten_all()?.to_vec1::<f32>()?;
     let expected = expected.flatten_all()?.to_vec1::<f32>()?;
@@ -177,7 +180,7 @@ fn compared(model: &Model, x: &Tensor, expected: &Tensor, json: bool) -> anyhow:
     let probabilities = output.map_or_else(sigmoid, |output| output.probabilities(&logits));
     let one = output.is_some_and(|output| output.scores == model::Scores::Binary) && expected.len() == 1;
     if !one && expected.len() != logits.len() {
-        let reason = format!("the network has {} scores", logits.len());
+        let reason = format!("the network computes {} numbers", logits.len());
         return Err(Error::bad_value("--expect", format!("{} numbers", expected.len()), reason).into());
     }
     // Of a single score the network has a second one, its opposite, that nobody expects.
@@ -187,8 +190,11 @@ fn compared(model: &Model, x: &Tensor, expected: &Tensor, json: bool) -> anyhow:
         off.fold(0.0, |most: f64, v| if v.is_nan() { f64::INFINITY } else { most.max(v) }) / largest
     };
     let (of_logits, of_probabilities) = (gap(&logits), gap(&probabilities));
-    let (what, worst) =
-        if of_probabilities < of_logits { ("probabilities", of_probabilities) } else { ("logits", of_logits) };
+    let (what, worst) = match output {
+        None => ("values", of_probabilities.min(of_logits)),
+        Some(_) if of_probabilities < of_logits => ("probabilities", of_probabilities),
+        Some(_) => ("logits", of_logits),
+    };
     let agrees = worst <= EXACT;
     if json {
         println!(
@@ -218,8 +224,7 @@ fn differentiated(model: &Model, x: Option<Tensor>, json: bool) -> anyhow::Resul
         }
     };
     let Some(found) = model::gradient_gap(model, &x, DIRECTIONS)? else {
-        let reason =
-            "its largest score is the same whatever the picture, so nothing can be checked; look at its weights";
+        let reason = "its largest score is the same whatever the picture, so nothing can be checked; say how pixels go in (--range, --mean, --std), or look at its weights";
         return Err(Error::bad_model(model.id(), reason).into());
     };
     let (worst, agrees) = (found.gap, found.gap <= SMOOTH);
@@ -237,7 +242,9 @@ fn differentiated(model: &Model, x: Option<Tensor>, json: bool) -> anyhow::Resul
             (false, true) => "does not agree with",
             (false, false) => "cannot be told from",
         };
-        let help = if decided {
+        let help = if worst.is_nan() {
+            ", since the scores or the gradient are no finite numbers"
+        } else if decided {
             ""
         } else {
             ", and longer and shorter steps differ as much; say how pixels go in (--range, --mean, --std), or use --expect"

@@ -16,8 +16,8 @@ pub(super) struct Replay {
 }
 
 /// Reads a manifest and finds its pictures and its model again: where they were, beside the manifest, or in the present
-/// folder.
-pub(super) fn replay(path: &Path) -> Result<Replay> {
+/// folder; the model also at `given`.
+pub(super) fn replay(path: &Path, given: Option<&str>) -> Result<Replay> {
     let unusable = |reason: String| Error::bad_value("--from", path.display(), reason);
     let text = std::fs::read_to_string(path).map_err(|e| unusable(format!("it cannot be read: {e}")))?;
     let manifest: RunManifest =
@@ -31,11 +31,20 @@ pub(super) fn replay(path: &Path) -> Result<Replay> {
         let Some(record) = records.find(|record| record.file == source.name()) else { continue };
         *source = found(source, path, &record.sha256)?;
     }
+    if let Some(given) = given.filter(|_| job.weights.is_some() || !job.model.as_deref().is_some_and(is_path)) {
+        let reason = "the run was made with a model of the catalogue's; leave --model out";
+        return Err(Error::bad_value("--model", given, reason));
+    }
     let model = |file: &Path| {
+        if let Some(given) = given {
+            let same = sha256(&weight_file(given)?)? == manifest.weights_sha256;
+            let reason = "it is not the model of that run: its checksum differs";
+            return if same { Ok(given.into()) } else { Err(Error::bad_model(given, reason)) };
+        }
         find_again(file, path, Some(&manifest.weights_sha256)).map_err(|missing| match missing {
             Missing::Gone => Error::bad_model(
                 file,
-                "the run was made with it, and it is neither there nor beside the run.json; put it there",
+                "the run was made with it, and it is neither there nor beside the run.json; put it there, or say where it is with --model",
             ),
             Missing::Differs => {
                 Error::bad_model(file, "it is not the model of that run any more: its checksum differs")

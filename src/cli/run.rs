@@ -87,8 +87,8 @@ fn jobs(args: &RunArgs, technique: &str, what: &WhatArgs, out: &Path) -> Result<
 
 /// The same run again, on what it was computed with unless told otherwise.
 fn again(args: &RunArgs, from: &Path, out: &Path) -> anyhow::Result<u8> {
-    let replay = replay(from)?;
     let given = &args.what.how;
+    let replay = replay(from, given.model.one()?.as_deref())?;
     let how = HowArgs {
         model: ModelArgs::default(),
         seed: replay.job.seed,

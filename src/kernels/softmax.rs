@@ -86,7 +86,7 @@ impl DivideByNorm {
         Binary::Div.forward(x, &self.divisor(self.norm_of(x)?)?)
     }
 
-    /// ∂x from the input and the gradient at the output.
+    /// ∂x from the input and the gradient at the output; 0 where the norm is 0.
     ///
     /// # Errors
     /// If `x` and `dy` differ in shape or kernel set.
@@ -96,6 +96,8 @@ impl DivideByNorm {
         let divisor = self.divisor(norm.clone())?;
         // ∂y / n, less what ∂‖x‖ takes away where the norm is the divisor: Σ(∂y · x) / n² of it.
         let direct = Binary::Div.forward(dy, &divisor)?;
+        // Where the norm is 0 there is no direction that it could keep: 0, and not 1/ε as in PyTorch.
+        let direct = Binary::Mul.forward(&direct, &Function::Sign.forward(norm.clone())?)?;
         let y = Binary::Div.forward(x, &divisor)?;
         let pull = Reduction::Sum.forward(&Binary::Mul.forward(&direct, &y)?, self.axes)?;
         let pull = Function::Clip { low: self.epsilon, high: f32::INFINITY }.vjp(&norm, pull)?;

@@ -68,18 +68,29 @@ impl Labels {
         all.filter(|(i, label)| label.to_lowercase().contains(&query) || i.to_string() == query).collect()
     }
 
-    /// The class that `query` names: an index, a whole name, or a part that fits just one, whatever the case.
+    /// The class that `query` names: a whole name, an index, or a part of a name that fits just one, whatever the case.
+    /// `#3` is an index, whatever the names are; a number that is the name of one class and the index of another is neither.
     ///
     /// # Errors
     /// [`Error::Unknown`] or [`Error::Ambiguous`], both with candidates.
     pub fn find(&self, query: &str) -> Result<usize> {
         let query = query.trim();
-        if let Ok(index) = query.parse::<usize>() {
+        if let Some(Ok(index)) = query.strip_prefix('#').map(str::parse::<usize>) {
             return self.check(index);
         }
         let lower = query.to_lowercase();
         let exact: Vec<(usize, &str)> =
             self.search(query).into_iter().filter(|(_, label)| label.to_lowercase() == lower).collect();
+        if let Ok(index) = query.parse::<usize>() {
+            return match exact.as_slice() {
+                [] => self.check(index),
+                [(class, _)] if *class == index || index >= self.len() => Ok(*class),
+                [(class, _), ..] => {
+                    let candidates = format!("the class of that name is #{class}, the index is #{index}");
+                    Err(Error::Ambiguous { name: query.to_owned(), candidates })
+                }
+            };
+        }
         let found = if exact.is_empty() && !query.is_empty() { self.search(query) } else { exact };
         match found.as_slice() {
             [(index, _)] => Ok(*index),
@@ -134,6 +145,10 @@ mod tests {
         assert_eq!(labels.find("cat").ok(), Some(0));
         assert_eq!(labels.find("wild").ok(), Some(2));
         assert!(matches!(labels.find("3"), Err(Error::Unknown { hint, .. }) if hint.ends_with("0 to 2")));
+        let turns = Labels::new(["0", "90", "180", "270", "3"].map(str::to_owned).to_vec());
+        assert_eq!(["0", "90", "180", "#3", "#4"].map(|q| turns.find(q).ok()), [0, 1, 2, 3, 4].map(Some));
+        assert!(matches!(turns.find("3"), Err(Error::Ambiguous { candidates, .. }) if candidates.contains("#4")));
+        assert!(turns.find("5").is_err() && turns.find("#5").is_err());
         assert_eq!(Labels::indices(2).label(1), "class 1");
         assert_eq!(labels.label(7), "class 7");
     }

@@ -47,7 +47,9 @@ pub(super) fn layer(choice: &Choice, run: &RunState) -> Offer {
         return Err("this technique looks at no layer".into());
     }
     let layers = layers(run)?;
-    let present = choice.layer().and_then(|layer| layers.iter().position(|l| l == layer));
+    let usual = run.model().and_then(|model| model.roles.cam.as_ref()).map(ToString::to_string);
+    let present = choice.layer().map(str::to_owned).or(usual);
+    let present = present.and_then(|layer| layers.iter().position(|l| *l == layer));
     let present = present.unwrap_or(layers.len().saturating_sub(1));
     let shapes = run.model().into_iter().flat_map(ModelInfo::spatial_layers);
     let items = shapes.map(|layer| {

@@ -2,6 +2,7 @@
 
 use crate::writer::{Graph, float, floats, int, ints, text};
 use crate::{imported, operators, refused};
+use gradlens::model::read::onnx::network;
 use gradlens::model::read::onnx::op::Op;
 
 /// The canonical graph of one node on `x` of this shape, followed by a rectifier.
@@ -260,4 +261,26 @@ fn a_volume_is_pooled_along_its_first_axis() {
     assert_eq!(pooled.graph.shape(pooled.graph.output), [1, 1, 3, 4, 5]);
     let pooled = volume().node("MaxPool", &["v"], "y", &[ints("kernel_shape", &[2, 2, 2])]);
     assert!(refused(pooled.file(17)).contains("volume"));
+}
+
+#[test]
+fn slopes_may_be_one_a_place_or_one_of_no_axes() {
+    let of = |dims: &[i64], values: &[f32]| {
+        let graph = Graph::new(&[1, 3, 2, 2]).floats("slope", dims, values).node("PRelu", &["x", "slope"], "y", &[]);
+        let model = imported(graph.file(17));
+        network(&model, None, &candle_core::Device::Cpu).expect("a network")
+    };
+    let x: Vec<f32> = (0..12).map(|i| i as f32 - 6.0).collect();
+    let x = candle_core::Tensor::from_vec(x, (1, 3, 2, 2), &candle_core::Device::Cpu).expect("an input");
+    let y = |dims: &[i64], values: &[f32]| -> Vec<f32> {
+        let graph = of(dims, values);
+        let end = graph.layer("y").expect("the output");
+        let y = graph.infer(&x, std::slice::from_ref(&end)).and_then(|found| found.get(&end)).expect("a pass");
+        y.flatten_all().and_then(|y| y.to_vec1()).expect("numbers")
+    };
+    let same = y(&[], &[0.25]);
+    assert_eq!(same, [-1.5, -1.25, -1.0, -0.75, -0.5, -0.25, 0.0, 1.0, 2.0, 3.0, 4.0, 5.0]);
+    assert_eq!(y(&[3, 1, 1], &[0.25; 3]), same);
+    assert_eq!(y(&[3, 2, 2], &[0.25; 12]), same);
+    assert_eq!(y(&[2], &[0.5, 0.25])[..4], [-3.0, -1.25, -2.0, -0.75]);
 }

@@ -92,8 +92,8 @@ pub(in crate::cli) struct RunArgs {
     #[command(flatten)]
     pub display: DisplayArgs,
     /// Make the run of this run.json again, with its changes on the way; its pictures and its model are looked for
-    /// where they were and beside the file
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["technique", "images", "class", "target", "style", "mask", "init", "layer", "set", "names", "weights", "ReadArgs", "seed"])]
+    /// beside the file, where they were if that is in the present folder or below it, and with --model FILE there
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["technique", "images", "class", "target", "style", "mask", "init", "layer", "set", "weights", "ReadArgs", "seed"])]
     pub from: Option<PathBuf>,
     /// Write an animation of the run too: recording.gif
     #[arg(long)]
@@ -224,7 +224,7 @@ pub(in crate::cli) struct ScoreArgs {
     /// Where the thing is, in the photo's pixels, for the pointing metric
     #[arg(long = "box", value_name = "X,Y,WIDTH,HEIGHT")]
     pub target: Option<String>,
-    /// Class to explain: an index, a label or a unique part of one [default: the photo's top class]
+    /// Class to explain: a label, a unique part of one, or an index (#3 where labels are numbers) [default: the photo's top class]
     #[arg(long, value_name = "CLASS")]
     pub class: Option<String>,
     /// Layer to look at (see `gradlens layers`) [default: the model's last with spatial extent]

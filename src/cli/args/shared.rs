@@ -9,7 +9,7 @@ use std::path::PathBuf;
 /// What a run is made of, wherever it is watched.
 #[derive(Debug, Clone, Args)]
 pub(in crate::cli) struct WhatArgs {
-    /// Class to explain or show: an index, a label or a unique part of one [default: the photo's top class]
+    /// Class to explain or show: a label, a unique part of one, or an index (#3 where labels are numbers) [default: the photo's top class]
     #[arg(long, value_name = "CLASS")]
     pub class: Option<String>,
     /// Class to be mistaken for

@@ -38,7 +38,7 @@ impl Source {
 pub enum ClassName {
     /// By its index.
     Index(usize),
-    /// By its label, or a part of it that fits just one.
+    /// By its label, a part of it that fits just one, or its index.
     Label(String),
 }
 
@@ -71,9 +71,9 @@ impl From<usize> for ClassName {
 }
 
 impl From<&str> for ClassName {
-    /// A number is an index.
+    /// A number may be an index or the name of a class: the model decides.
     fn from(text: &str) -> Self {
-        text.trim().parse().map_or_else(|_| Self::Label(text.trim().to_owned()), Self::Index)
+        Self::Label(text.trim().to_owned())
     }
 }
 

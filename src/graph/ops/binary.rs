@@ -302,8 +302,11 @@ impl Operator for BinaryWith {
             },
             (kernels::Binary::Mul, _) | (kernels::Binary::Div, Side::Right) => Rules::LINEAR,
             // A function of each value alone, as long as it does not stretch.
+            (function, _) if function.is_comparison() => {
+                let alone = self.constant.elem_count() == 1;
+                Rules { deeplift: if alone { DeepLift::Rescale } else { DeepLift::Unknown }, ..verdicts() }
+            }
             _ if self.constant.elem_count() == 1 => Rules::POINTWISE,
-            (function, _) if function.is_comparison() => verdicts(),
             _ => Rules::UNKNOWN,
         }
     }

@@ -72,23 +72,19 @@ impl Picker {
 
     fn search(&mut self) {
         let query = self.input.value().trim();
-        match query.parse::<usize>() {
-            Ok(index) if self.numbered => self.found = (0..self.items.len()).filter(|i| *i == index).collect(),
-            _ => {
-                let pattern = Pattern::parse(query, CaseMatching::Ignore, Normalization::Smart);
-                let mut buffer = vec![];
-                let mut scored: Vec<(u32, usize)> = self
-                    .items
-                    .iter()
-                    .enumerate()
-                    .filter_map(|(i, item)| {
-                        let score = pattern.score(Utf32Str::new(item, &mut buffer), &mut self.matcher)?;
-                        Some((score, i))
-                    })
-                    .collect();
-                scored.sort_by_key(|&(score, i)| (std::cmp::Reverse(score), self.items[i].len(), i));
-                self.found = scored.into_iter().map(|(_, i)| i).collect();
-            }
+        let pattern = Pattern::parse(query, CaseMatching::Ignore, Normalization::Smart);
+        let mut buffer = vec![];
+        let score = |(i, item): (usize, &String)| {
+            let score = pattern.score(Utf32Str::new(item, &mut buffer), &mut self.matcher)?;
+            Some((score, i))
+        };
+        let mut scored: Vec<(u32, usize)> = self.items.iter().enumerate().filter_map(score).collect();
+        scored.sort_by_key(|&(score, i)| (std::cmp::Reverse(score), self.items[i].len(), i));
+        self.found = scored.into_iter().map(|(_, i)| i).collect();
+        if let (true, Ok(number)) = (self.numbered, query.parse::<usize>()) {
+            // Numbers mean items by their place, and those that are called so.
+            self.found.retain(|i| *i != number && self.items[*i].trim() == query);
+            self.found.extend((number < self.items.len()).then_some(number));
         }
         self.state.select(Some(0));
     }

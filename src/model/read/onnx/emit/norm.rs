@@ -88,6 +88,6 @@ impl Emitter<'_> {
     pub(super) fn lp_norm(&mut self, node: &Node, axis: usize, p: i64) -> Result<NodeId, Refusal> {
         let norm = if p == 1 { Norm::L1 } else { Norm::L2 };
         // What is 0 everywhere stays 0.
-        self.put_on_first(ops::LpNorm::new(norm, axis, f32::MIN_POSITIVE), node)
+        self.put_on_first(ops::LpNorm::new(norm, axis, 1e-12), node)
     }
 }

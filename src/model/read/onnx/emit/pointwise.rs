@@ -72,20 +72,21 @@ impl Emitter<'_> {
             return self.put_on_first(ops::Elementwise::new(Function::LeakyRelu { alpha: slope[0] }), node);
         }
         let ones = vec![1; shape.len().saturating_sub(laid.rank())];
-        if [&ones, laid.dims()].concat().get(1) == Some(&slope.elem_count()) {
+        let along_channels = [&ones, laid.dims()].concat().get(1) == Some(&slope.elem_count());
+        if along_channels && matches!(shape.len(), 2 | 4) {
             let op = ops::ParametricRelu::new(&slope, 1).map_err(Refusal::new)?;
             return self.put_on_first(op, node);
         }
-        // A slope of its own for every place, as Keras has it: max(x, 0) + slope · min(x, 0).
+        // A slope of its own for every place, as Keras has it: s·x + (1 − s)·max(x, 0), whose derivative at 0 is s.
         let x = self.first(node)?;
-        let zero = Tensor::zeros((), DType::F32, self.device).map_err(Refusal::new)?;
-        let halves = [(kernels::Binary::Max, zero.clone()), (kernels::Binary::Min, zero)];
-        let [above, below] = halves.map(|(half, zero)| {
-            self.graph.add(ops::Binary::with_constant(half, zero, Side::Right), &[x]).map_err(Refusal::new)
+        let rest = laid.affine(-1.0, 1.0).map_err(Refusal::new)?;
+        let above = ops::Elementwise::new(Function::Clip { low: 0.0, high: f32::INFINITY });
+        let above = self.graph.add(above, &[x]).map_err(Refusal::new)?;
+        let [sloped, above] = [(laid, x), (rest, above)].map(|(by, of)| {
+            let product = ops::Binary::with_constant(kernels::Binary::Mul, by, Side::Right);
+            self.graph.add(product, &[of]).map_err(Refusal::new)
         });
-        let sloped = ops::Binary::with_constant(kernels::Binary::Mul, laid, Side::Right);
-        let sloped = self.graph.add(sloped, &[below?]).map_err(Refusal::new)?;
-        self.graph.add(ops::Binary::new(kernels::Binary::Add), &[above?, sloped]).map_err(Refusal::new)
+        self.graph.add(ops::Binary::new(kernels::Binary::Add), &[sloped?, above?]).map_err(Refusal::new)
     }
 
     /// A constant on one side becomes part of the operator.

@@ -4,7 +4,7 @@ use super::call::{Call, Lowers, axes, axis, broadcast};
 use crate::model::read::onnx::Refusal;
 use crate::model::read::onnx::constant::{Constant, Element};
 use crate::model::read::onnx::ir::ValueId;
-use crate::model::read::onnx::op::Op;
+use crate::model::read::onnx::op::{Binary, Op, Unary};
 
 /// Identity, and dropout, which does nothing in evaluation mode.
 pub fn same(call: &mut Call) -> Lowers {
@@ -34,6 +34,12 @@ fn convert(call: &mut Call, to: Element) -> Lowers {
     let Some(constant) = call.constant(x) else {
         return match (from, to) {
             (Element::Int | Element::Bool, Element::Float | Element::Int) => Ok(vec![x]),
+            // True is what is not 0.
+            (_, Element::Bool) => {
+                let (zero, shape) = (call.add(Constant::filled(Vec::new(), 0.0)), call.shape(x));
+                let none = call.emit_as(Op::Binary(Binary::Equal), vec![x, zero], shape.clone(), Element::Bool)?;
+                Ok(vec![call.emit_as(Op::Unary(Unary::Not), vec![none], shape, Element::Bool)?])
+            }
             _ => Err(Refusal::new(
                 "it rounds computed values, which has no gradient; take an earlier output with --output",
             )),
