@@ -278,9 +278,8 @@ fn alike(a: &Answer, b: &Answer) -> Option<f64> {
         return None;
     }
     // A map that is the same everywhere has no order that another's could be like.
-    let flat = |map: &HeatMap| map.values.windows(2).all(|pair| pair[0].total_cmp(&pair[1]).is_eq());
     let pairs = a.maps.iter().filter_map(|(title, ours)| Some((ours, b.maps.get(title)?)));
-    let pairs = pairs.filter(|(ours, theirs)| !flat(ours) && !flat(theirs));
+    let pairs = pairs.filter(|(ours, theirs)| !ours.is_flat() && !theirs.is_flat());
     mean(pairs.map(|(our_map, their_map)| {
         let laid = |map: &HeatMap, area: Area| map.laid_over(area, columns.clone(), rows.clone());
         rank_correlation(&laid(our_map, ours), &laid(their_map, theirs))

@@ -68,7 +68,13 @@ pub(super) fn model(args: &ModelArgs, purpose: Purpose) -> Result<ModelRef> {
 
 /// The classes of a model that is to be asked for them.
 pub(super) fn classes(model: &Model) -> Result<&Output> {
-    let none = || Error::bad_value("--model", model.id(), "it has no classes; use a classifier");
+    let none = || {
+        Error::bad_value(
+            "--model",
+            model.id(),
+            "it has no classes; use a classifier, or give the output that holds its scores (--output)",
+        )
+    };
     model.info.output.as_ref().ok_or_else(none)
 }
 

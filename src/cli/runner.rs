@@ -211,6 +211,12 @@ impl Progress {
             eprintln!("{}: {steps}, {:.0} ms a step{figures}", self.name, snapshot.ms_per_step);
             let folder = crate::tui::printable(&folder.display().to_string());
             eprintln!("    {folder}: {}", files.join(", "));
+            if let Some(heat) = snapshot.view.heat.as_ref().filter(|heat| heat.is_flat()) {
+                let value = heat.range().0;
+                eprintln!(
+                    "    the map is {value} everywhere: nothing that this method looks at speaks for the class; try another --layer, --class or method"
+                );
+            }
         }
     }
 }

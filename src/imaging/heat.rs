@@ -35,6 +35,12 @@ impl HeatMap {
         if low > high { (0.0, 0.0) } else { (low, high) }
     }
 
+    /// Whether it is the same everywhere, and so says nothing of where.
+    #[must_use]
+    pub fn is_flat(&self) -> bool {
+        self.values.windows(2).all(|pair| pair[0].total_cmp(&pair[1]).is_eq())
+    }
+
     /// The map at another size, interpolated bilinearly between cell centres.
     #[must_use]
     pub fn resized(&self, width: u32, height: u32) -> Self {

@@ -71,9 +71,13 @@ impl ModelInfo {
     /// # Errors
     /// If it ends in features.
     pub fn classes(&self) -> Result<&Output> {
-        self.output
-            .as_ref()
-            .ok_or_else(|| Error::bad_value("model", &self.id, "this technique needs classes; use a classifier"))
+        self.output.as_ref().ok_or_else(|| {
+            Error::bad_value(
+                "model",
+                &self.id,
+                "this technique needs classes; use a classifier, or give the output that holds its scores (--output)",
+            )
+        })
     }
 
     /// The label of a class, or its number in words where there are none.

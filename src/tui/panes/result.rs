@@ -2,7 +2,7 @@
 
 use super::comparison;
 use super::pane::{Canvas, Pane, caption, framed, pointed, put};
-use crate::engine::Source;
+use crate::engine::{Phase, Source};
 use crate::techniques::Need;
 use crate::tui::app::{App, RESULT};
 use crate::tui::content::Content;
@@ -119,6 +119,10 @@ fn shared(app: &App) -> (String, Option<Content>) {
 /// The colour map with the values at its ends.
 fn scale(app: &App) -> Line<'static> {
     let (Some(heat), view) = (&app.snapshot().view.heat, app.view()) else { return Line::default() };
+    if heat.is_flat() && app.phase() == Phase::Finished {
+        let text = " the same everywhere: try another layer, class or technique ";
+        return Line::styled(text, view.theme.bad());
+    }
     let (low, high) = view.map.colors.range(heat);
     let map = view.map.colors.color_map(heat);
     let mut spans = vec![Span::raw(format!(" {} {} ", map.id, short(f64::from(low))))];

@@ -118,7 +118,15 @@ pub fn import_with(
         Assumption::note(&mut assumptions, what, &format!("export with opset_version={nearest}"));
     }
     let input = input::choose(main, &target, options, &mut assumptions)?;
-    let lowered = lower::lower(source, &model, &input, &target)?;
+    let lowered = lower::lower(source, &model, &input, &target).map_err(|refusal| {
+        // What does not fit together may be the size's fault, and not the node's.
+        match assumptions.iter().find(|assumption| assumption.option == "--input-size") {
+            Some(Assumption { what, option }) => {
+                Refusal(format!("{refusal}; assumed was {what}: try another with {option}"))
+            }
+            None => refusal,
+        }
+    })?;
     let mut graph = lowered.graph;
     if !head::has_gradient(&graph) {
         return Err(Refusal(format!(
