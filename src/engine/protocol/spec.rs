@@ -331,7 +331,7 @@ mod tests {
     #[test]
     fn a_class_is_an_index_or_a_label_of_the_model() {
         let labels = Labels::new(vec!["cat".into(), "dog".into()]);
-        assert_eq!(ClassName::from(" 1 "), ClassName::Index(1));
+        assert_eq!(ClassName::from(" 1 ").among(&labels).ok(), Some(1));
         assert_eq!(ClassName::from("do").among(&labels).ok(), Some(1));
         assert!(ClassName::from("2").among(&labels).is_err() && ClassName::from("cow").among(&labels).is_err());
     }
