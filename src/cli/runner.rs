@@ -214,7 +214,7 @@ impl Progress {
             if let Some(heat) = snapshot.view.heat.as_ref().filter(|heat| heat.is_flat()) {
                 let value = heat.range().0;
                 eprintln!(
-                    "    the map is {value} everywhere: nothing that this method looks at speaks for the class; try another --layer, --class or method"
+                    "    the map is {value} everywhere and points nowhere; try another --layer, --class or method"
                 );
             }
         }
