@@ -10,8 +10,9 @@ use gradlens::engine::{
     ScoreSpec, Source, Task, Update,
 };
 use gradlens::imaging::Display;
+use gradlens::model::read::{self, ReadOptions};
 use gradlens::model::{BUILT_IN, ModelRef, open, usual};
-use gradlens::techniques::{Context, ParamValue, Params, TECHNIQUES, Technique, find};
+use gradlens::techniques::{Context, Group, Need, ParamValue, Params, TECHNIQUES, Technique, find};
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -287,6 +288,48 @@ fn a_model_that_cannot_be_read_leaves_the_run_as_it_is() {
         wait_for_step(&mut link, refused_at + 2).await;
         assert_eq!((link.snapshot().run, link.snapshot().course.phase), (1, Phase::Running));
     });
+}
+
+#[test]
+fn a_model_that_cannot_do_what_the_run_does_leaves_the_run_as_it_is() {
+    with_engine(&WITH_GRADCAM, |engine| async move {
+        let mut link = engine.link();
+        let picture = Some(Source::Sample("hen".into()));
+        let gradcam = JobSpec { technique: "gradcam".into(), picture, ..JobSpec::default() };
+        link.send(Command::Start(Box::new(gradcam.clone()))).expect("sent");
+        wait(&mut link, finished).await;
+        let before = link.snapshot();
+        // Its output is features: no class to explain.
+        let reading =
+            ReadOptions { output: Some("/layer1/layer1.0/conv1/Conv_output_0".into()), ..ReadOptions::default() };
+        let model = Some("tests/data/onnx/cnn_ts17.onnx".into());
+        link.send(Command::Start(Box::new(JobSpec { model, reading, ..gradcam.clone() }))).expect("sent");
+        let (_, message) = wait(&mut link, refused).await;
+        assert!(message.contains("needs classes") && message.contains("deepdream"), "{message}");
+        let after = link.snapshot();
+        assert_eq!((after.run, &after.model, after.course.phase), (before.run, &before.model, Phase::Finished));
+        assert!(after.view.heat.is_some());
+        link.send(Command::Start(Box::new(gradcam))).expect("sent");
+        wait(&mut link, finished).await;
+        assert_eq!(link.snapshot().run, before.run + 1);
+    });
+}
+
+#[test]
+fn what_is_said_to_need_no_classes_needs_none() {
+    let net = read::open(
+        "tests/data/onnx/cnn_ts17.onnx",
+        "net",
+        &ReadOptions { output: Some("/layer1/layer1.0/conv1/Conv_output_0".into()), ..ReadOptions::default() },
+        &Device::Cpu,
+    );
+    let refusal = net.expect("a network").info.classes().expect_err("features").to_string();
+    for technique in TECHNIQUES {
+        let needs = technique.needs();
+        let needs_classes =
+            technique.group() == Group::Attribution || needs.class != Need::None || needs.target != Need::None;
+        assert_eq!(refusal.contains(technique.id()), !needs_classes, "{}: {refusal}", technique.id());
+    }
 }
 
 fn failed(event: &Event) -> Option<(u64, String)> {

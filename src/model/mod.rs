@@ -75,7 +75,8 @@ impl ModelInfo {
             Error::bad_value(
                 "model",
                 &self.id,
-                "this technique needs classes; use a classifier, or give the output that holds its scores (--output)",
+                "this technique needs classes; use a classifier, give the output that holds its scores (--output), or go on \
+                 with deepdream, feature-visualization or style-transfer, which need none",
             )
         })
     }

@@ -45,12 +45,12 @@ pub struct Provenance {
 }
 
 impl Provenance {
-    /// What was assumed, in a sentence with the options that change it; `None` if nothing was.
+    /// What was assumed, in a sentence with the options that change it, behind what makes it doubtful; `None` if nothing was.
     #[must_use]
     pub fn assumptions(&self) -> Option<String> {
         let parts: Vec<String> = self.assumed.iter().map(|a| format!("{} ({})", a.what, a.option)).collect();
-        let doubt = self.doubt.as_ref().map_or_else(String::new, |doubt| format!("; {doubt}"));
+        let doubt = self.doubt.as_ref().map_or_else(String::new, |doubt| format!(": {doubt}. It"));
         (!parts.is_empty())
-            .then(|| format!("{} does not say everything; assumed: {}{doubt}", self.file, parts.join("; ")))
+            .then(|| format!("{}{doubt} does not say everything; assumed: {}", self.file, parts.join("; ")))
     }
 }

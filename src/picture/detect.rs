@@ -29,7 +29,7 @@ pub struct Detected {
 #[must_use]
 pub fn detect(forced: Option<Protocol>) -> Detected {
     let within_tmux = std::env::var_os("TMUX").is_some_and(|v| !v.is_empty());
-    let environment = Environment::read(if within_tmux { ask_tmux() } else { None });
+    let mut environment = Environment::read(if within_tmux { ask_tmux() } else { None });
     let mut answers = Answers::default();
     let mut splitter = Splitter::default();
     let mut typed = vec![];
@@ -41,6 +41,10 @@ pub fn detect(forced: Option<Protocol>) -> Detected {
     questions.extend_from_slice(QUESTIONS.as_bytes());
     if let Err(error) = ask(&questions, &mut splitter, &mut answers, &mut typed) {
         tracing::warn!(%error, "asking the terminal");
+    }
+    if within_tmux && environment.behind_tmux.is_empty() {
+        // A tmux that has just been started asks the terminal itself; by now it has been told.
+        environment = Environment::read(ask_tmux());
     }
     let terminal = Terminal::new(answers, environment, forced, window_cell());
     tracing::info!(?terminal, "the terminal was asked");

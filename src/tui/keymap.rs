@@ -136,12 +136,6 @@ pub const BINDINGS: &[Binding] = &[
     binding("e", "evaluate", "score the map that is shown", &[(KeyCode::Char('e'), Action::Score)])
         .when(When::Attribution),
     binding("/", "", "search the techniques", &[(KeyCode::Char('/'), Action::PickTechnique)]),
-    binding(
-        "M I",
-        "",
-        "choose the model (built in, added, a file); what is known and assumed of it",
-        &[(KeyCode::Char('M'), Action::PickModel), (KeyCode::Char('I'), Action::ShowModel)],
-    ),
     binding("o", "picture", "choose the photo", &[(KeyCode::Char('o'), Action::PickPicture)]),
     binding("y", "style", "choose the style picture", &[(KeyCode::Char('y'), Action::PickStyle)]).when(When::Style),
     binding(
@@ -162,6 +156,12 @@ pub const BINDINGS: &[Binding] = &[
         ],
     )
     .when(When::Parameters),
+    binding(
+        "M I",
+        "model",
+        "choose the model (built in, added, a file); what is known and assumed of it",
+        &[(KeyCode::Char('M'), Action::PickModel), (KeyCode::Char('I'), Action::ShowModel)],
+    ),
     binding("enter", "", "type the selected parameter's value", &[(KeyCode::Enter, Action::TypeValue)]),
     binding("a", "", "save with an animation of the run", &[(KeyCode::Char('a'), Action::Record)]),
     binding(
@@ -196,6 +196,12 @@ pub const BINDINGS: &[Binding] = &[
         ],
     ),
     binding(
+        "D",
+        "detach",
+        "leave the run to itself; `gradlens attach` shows it again",
+        &[(KeyCode::Char('D'), Action::Leave)],
+    ),
+    binding(
         "z Z",
         "zoom",
         "closer or further away, as the wheel does; H J K L or the mouse move",
@@ -227,12 +233,6 @@ pub const BINDINGS: &[Binding] = &[
     binding("?", "help", "this list", &[(KeyCode::Char('?'), Action::Help), (KeyCode::F(1), Action::Help)])
         .always_shown(),
     binding("esc", "", "close a dialog or a message", &[(KeyCode::Esc, Action::Dismiss)]),
-    binding(
-        "D",
-        "detach",
-        "leave the run to itself; `gradlens attach` shows it again",
-        &[(KeyCode::Char('D'), Action::Leave)],
-    ),
     binding(
         "q",
         "quit",

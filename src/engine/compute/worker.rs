@@ -167,12 +167,7 @@ impl Worker {
             }
         };
         let known = self.run.as_ref().and_then(|run| map_to_score(run, &checked.spec));
-        self.take_over(checked, |worker, checked, model| {
-            let run = checked.begin(worker.runs, model, known)?;
-            worker.run = Some(run);
-            worker.publish();
-            Ok(())
-        })
+        self.take_over(checked, |id, checked, model| checked.begin(id, model, known)).map(drop)
     }
 
     /// Takes up a run that is kept in a folder.
@@ -185,39 +180,41 @@ impl Worker {
         let checked = check(spec, self.options.techniques, &self.models)?;
         let model = self.models.get(&checked.model)?;
         kept.saved.check(folder, &checked.pictures.records, &model.info)?;
-        self.take_over(checked, |worker, checked, model| {
-            let mut run = checked.begin(worker.runs, model, None)?;
-            let kept_at = kept.saved.course.step;
+        let kept_at = kept.saved.course.step;
+        let begun = self.take_over(checked, |id, checked, model| {
+            let mut run = checked.begin(id, model, None)?;
             run.restore(kept.saved, kept.state, kept.first.as_ref(), kept.pictures)?;
-            if let Some(keeper) = &mut worker.keeper {
-                keeper.adopt(&run, folder, kept_at, kept.lock);
-            }
-            let (run_id, step, phase) = (run.id, run.course.step, run.course.phase);
-            worker.run = Some(run);
-            worker.publish();
-            if phase == Phase::Finished {
-                // Its process may have been killed between the last checkpoint and the note of it.
-                worker.keep(true);
-            }
-            worker.tell(match phase {
-                Phase::Paused => Event::Paused { run: run_id, step },
-                Phase::Finished => Event::Finished { run: run_id, step },
-                _ => Event::Resumed { run: run_id, step },
-            });
-            Ok(())
-        })
+            Ok(run)
+        })?;
+        let Some(run) = self.run.as_ref().filter(|_| begun) else { return Ok(()) };
+        if let Some(keeper) = &mut self.keeper {
+            keeper.adopt(run, folder, kept_at, kept.lock);
+        }
+        let (run, step, phase) = (run.id, run.course.step, run.course.phase);
+        self.publish();
+        if phase == Phase::Finished {
+            // Its process may have been killed between the last checkpoint and the note of it.
+            self.keep(true);
+        }
+        self.tell(match phase {
+            Phase::Paused => Event::Paused { run, step },
+            Phase::Finished => Event::Finished { run, step },
+            _ => Event::Resumed { run, step },
+        });
+        Ok(())
     }
 
-    /// Reads the model of the next run, ends the present one and has the next made by `begin`. What goes wrong from there on
-    /// is the failure of the next run.
+    /// Reads the model of the next run, has that made by `begin` and puts it in the place of the present one; says whether it
+    /// has begun. What goes wrong once the model is read is the failure of the next run.
     ///
     /// # Errors
-    /// If the model cannot be read or has no such class, and there is a present run: that is then as it was.
+    /// If there is a present run, which is then as it was, and the model cannot be read, has no such class, or cannot do what
+    /// the present run does on another one.
     fn take_over(
         &mut self,
         mut checked: Checked,
-        begin: impl FnOnce(&mut Self, Checked, Arc<Model>) -> Result<()>,
-    ) -> Result<()> {
+        begin: impl FnOnce(u64, Checked, Arc<Model>) -> Result<Run>,
+    ) -> Result<bool> {
         let own = Snapshot { machine: self.machine(), past: self.past.clone(), ..Snapshot::default() };
         let loading = checked.loading(Snapshot { run: self.runs + 1, ..own });
         self.snapshots.send_replace(Arc::new(loading.clone()));
@@ -226,9 +223,16 @@ impl Worker {
             checked.resolve_in(&model)?;
             Ok(model)
         });
-        if let (Err(_), Some(_)) = (&model, &self.run) {
+        let stays = self.run.as_ref().is_some_and(|run| match &model {
+            Ok(model) => run.technique.id() == checked.technique.id() && !Arc::ptr_eq(&run.context.model, model),
+            Err(_) => true,
+        });
+        let (spec, params) = (Box::new(checked.spec.clone()), checked.params.clone());
+        let info = model.as_ref().ok().map(|model| model.info.clone());
+        let begun = model.and_then(|model| guarded(|| begin(self.runs + 1, checked, model)));
+        if let (Err(_), true) = (&begun, stays) {
             self.publish();
-            return model.map(drop);
+            return begun.map(|_| true);
         }
         self.stop();
         self.retire();
@@ -236,21 +240,15 @@ impl Worker {
         self.classified = None;
         let loading = Snapshot { past: self.past.clone(), ..loading };
         self.snapshots.send_replace(Arc::new(loading.clone()));
-        let outcome = guarded(|| {
-            let model = model?;
-            self.tell(Event::Started {
-                run: self.runs,
-                spec: Box::new(checked.spec.clone()),
-                model: model.info.clone(),
-                params: checked.params.clone(),
-            });
-            begin(self, checked, model)
-        });
-        if let Err(error) = outcome {
-            self.run = None;
-            self.fail(loading, &error);
+        if let Some(model) = info {
+            self.tell(Event::Started { run: self.runs, spec, model, params });
         }
-        Ok(())
+        let begun = begun.map(|run| self.run = Some(run));
+        match &begun {
+            Ok(()) => self.publish(),
+            Err(error) => self.fail(loading, error),
+        }
+        Ok(begun.is_ok())
     }
 
     /// Tells of a run that has failed before its first step.

@@ -259,7 +259,7 @@ impl App {
                 self.choice.keep_model();
                 self.adopt(*spec);
                 if let Some(text) = assumptions.filter(|_| new) {
-                    self.say(&text);
+                    self.say(&format!("(I shows this again) {text}"));
                 }
             }
             Event::Kept { .. } | Event::Paused { .. } | Event::Resumed { .. } | Event::Changed { .. } => {}

@@ -42,6 +42,14 @@ struct Known {
     present: bool,
 }
 
+impl Known {
+    /// How well it goes with what is typed: what is only said of it counts less than what it is called.
+    fn ranked(&self, named: &str) -> u8 {
+        let (name, _) = self.text.split_once(" (").unwrap_or((&self.text, ""));
+        1 + u8::from(!name.to_lowercase().contains(named))
+    }
+}
+
 enum Item {
     /// One of the known ones.
     Known(usize),
@@ -164,11 +172,14 @@ impl FilePicker {
         let mut items: Vec<Item> = known.chain(files.into_iter().map(Item::File)).collect();
         items.extend(folder.parent().filter(|_| named.is_empty()).map(|p| Item::Folder(p.into())));
         items.extend(folders.into_iter().map(Item::Folder));
-        let exactly = |item: &Item| match item {
-            Item::Known(_) => false,
-            Item::File(path) | Item::Folder(path) => path.file_name().is_some_and(|name| name == part.as_str()),
+        let rank = |item: &Item| match item {
+            Item::Known(at) => self.known[*at].ranked(&named),
+            Item::File(path) | Item::Folder(path) if path.file_name().is_some_and(|n| n == part.as_str()) => 0,
+            // Every checkpoint has "ck" in its ending.
+            Item::File(path) => 1 + u8::from(!stem(path).to_lowercase().contains(&query)),
+            Item::Folder(_) => 1,
         };
-        items.sort_by_key(|item| !exactly(item));
+        items.sort_by_key(rank);
         // A folder that was typed whole is one to go to, or to choose.
         let whole = if part == ".." {
             Some(folder.join(part))
@@ -253,6 +264,10 @@ impl Dialog for FilePicker {
         let widget = List::new(lines).highlight_symbol("▸ ").highlight_style(theme.accent());
         frame.render_stateful_widget(widget, list, &mut self.state);
     }
+}
+
+fn stem(path: &Path) -> String {
+    path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
 fn name(path: &Path) -> String {

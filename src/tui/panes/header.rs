@@ -20,14 +20,13 @@ impl Pane for Header {
     fn render(&self, frame: &mut Frame<'_>, area: Rect, app: &mut App, _canvas: &mut Canvas<'_>) {
         let (theme, s) = (app.view().theme, app.snapshot());
         let threads = if s.machine.threads == 1 { "thread" } else { "threads" };
-        let left = Line::from(vec![
+        let machine = format!(" · {} {} {threads}", s.machine.device, s.machine.threads);
+        let left = [
             Span::styled(" gradlens  ", theme.strong()),
             Span::styled(app.technique().id(), theme.accent()),
-            Span::styled(
-                format!("  {} · {} {} {threads}", printable(&s.model), s.machine.device, s.machine.threads),
-                theme.dim(),
-            ),
-        ]);
+            Span::styled(format!("  {}", printable(&s.model)), theme.dim()),
+            Span::styled(machine, theme.dim()),
+        ];
         let (sign, style) = match s.course.phase {
             Phase::Idle | Phase::Loading => ("… loading", theme.dim()),
             Phase::Running => ("▶", theme.good()),
@@ -50,10 +49,22 @@ impl Pane for Header {
             if rates.pictures > 0.0 { format!(" · {:.1} pictures/s", rates.pictures) } else { String::new() };
         let line = format!(" · {} · {:.0} kB/s{pictures} ", app.view().protocol, rates.bytes / 1e3);
         let line = if area.width < 110 { line.replace(&pictures, "") } else { line };
-        let right = Line::from(vec![Span::styled(sign, style), Span::raw(progress), Span::styled(line, theme.dim())]);
-        let room = (area.width as usize).saturating_sub(right.width());
-        // Where both do not fit, the model gives way.
-        let left = if left.width() <= room { left } else { Line::from(left.spans[..2].to_vec()) };
+        let right = |line: String| {
+            vec![Span::styled(sign, style), Span::raw(progress.clone()), Span::styled(line, theme.dim())]
+        };
+        // Where not all of it fits, the machine gives way, then the line, then our own name, then the model.
+        let [name, technique, model, machine] = left;
+        let kept = [
+            (vec![name.clone(), technique.clone(), model.clone(), machine], right(line.clone())),
+            (vec![name.clone(), technique.clone(), model.clone()], right(line)),
+            (vec![name.clone(), technique.clone(), model.clone()], right(" ".into())),
+            (vec![Span::raw(" "), technique.clone(), model], right(" ".into())),
+            (vec![name, technique], right(" ".into())),
+        ];
+        let width = |spans: &[Span<'_>]| spans.iter().map(Span::width).sum::<usize>();
+        let fits = |(left, right): &&(Vec<_>, Vec<_>)| width(left) + width(right) <= usize::from(area.width);
+        let (left, right) = kept.iter().find(fits).or(kept.last()).cloned().unwrap_or_default();
+        let (left, right) = (Line::from(left), Line::from(right));
         frame.render_widget(Paragraph::new(left), area);
         frame.render_widget(Paragraph::new(right).alignment(Alignment::Right), area);
     }
