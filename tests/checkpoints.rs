@@ -2,7 +2,7 @@
 
 use candle_core::{Device, Tensor};
 use flate2::read::GzDecoder;
-use gradlens::graph::{Graph, LayerName};
+use gradlens::graph::LayerName;
 use gradlens::kernels::ReluRule;
 use gradlens::model::read::checkpoint::{self, Checkpoint};
 use gradlens::model::read::onnx;
@@ -107,6 +107,49 @@ fn what_fits_no_architecture_is_refused_with_the_closest() {
     let refused =
         read::open(&path.to_string_lossy(), "net", &options, &Device::Cpu).expect_err("no such architecture");
     assert!(refused.to_string().contains("did you mean \"squeezenet1_0\" or \"squeezenet1_1\""), "{refused}");
+    let options = ReadOptions { arch: Some("resnet18".to_owned()), ..ReadOptions::default() };
+    let refused = read::open(&path.to_string_lossy(), "net", &options, &Device::Cpu).expect_err("another one");
+    assert!(refused.to_string().contains("those of squeezenet1_1; leave --arch out"), "{refused}");
+}
+
+#[test]
+fn what_is_near_no_architecture_is_not_said_to_be() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("own.safetensors");
+    let header = r#"{"mine.0.weight":{"dtype":"F32","shape":[4],"data_offsets":[0,16]}}"#;
+    let bytes = [&(header.len() as u64).to_le_bytes(), header.as_bytes(), &[0; 16]].concat();
+    std::fs::write(&path, bytes).expect("a file");
+    let refused = opened(&path).expect_err("no network").to_string();
+    assert!(refused.contains("mine.0.weight") && refused.contains("torch.onnx.export"), "{refused}");
+    assert!(!refused.contains("closest"), "{refused}");
+}
+
+#[test]
+fn a_transformer_for_larger_pictures_is_told_as_that() {
+    let vit = architectures::all().iter().find(|a| a.name == "vit_tiny_patch16_224").expect("an architecture");
+    let mut checkpoint = of_formula(vit);
+    let position = checkpoint.tensors.get_mut("pos_embed").expect("a tensor");
+    let bytes = Arc::new(ByteSource::Memory(vec![0; 577 * 192 * 4]));
+    *position = Stored::supplied(vec![1, 577, 192], 1, bytes, 0, 577 * 192 * 4);
+    let refused =
+        checkpoint::network(&checkpoint, None, &onnx::Options::default()).expect_err("another size").to_string();
+    assert!(refused.contains("pictures of another size") && refused.contains("224×224"), "{refused}");
+}
+
+#[test]
+fn a_folder_with_several_files_says_which_it_takes() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for name in ["b.onnx", "a.onnx"] {
+        std::fs::copy("tests/data/onnx/cnn_ts17.onnx", folder.path().join(name)).expect("a copy");
+    }
+    let assumed = |folder: &Path| {
+        let folder = folder.to_string_lossy();
+        let model = read::open(&folder, "net", &ReadOptions::default(), &Device::Cpu).expect("a model");
+        model.info.provenance.assumptions().unwrap_or_default()
+    };
+    assert!(assumed(folder.path()).contains("of the folder's 2 files of weights a.onnx is meant (--model"));
+    std::fs::rename(folder.path().join("b.onnx"), folder.path().join("model.onnx")).expect("a preferred name");
+    assert!(!assumed(folder.path()).contains("is meant"));
 }
 
 #[test]
@@ -144,31 +187,26 @@ fn a_folder_says_what_its_weights_do_not() {
     assert!(!assumed.contains(&"--mean") && !assumed.contains(&"--labels"), "{assumed:?}");
 }
 
-/// A number that is off by up to `off` units in its last place, by its place in the order.
-fn moved(value: f32, i: usize, off: i32) -> f32 {
-    f32::from_bits(value.to_bits().wrapping_add_signed(off * (i as i32 % 3 - 1)))
-}
-
-/// A checkpoint of a formula's numbers, which are off by up to `off` units in their last place, and the network that it is of.
-fn of_formula(architecture: &'static architectures::Architecture, off: i32) -> checkpoint::Network {
+/// A checkpoint of a formula's numbers.
+fn of_formula(architecture: &architectures::Architecture) -> Checkpoint {
     let tables = TABLES.get_or_init(architectures::tables);
     let stored = architecture.tensors(tables).into_iter().enumerate().map(|(k, (name, shape))| {
-        let values = formula::of_checkpoint(name, k, &shape);
-        let values = values.iter().enumerate().map(|(i, value)| moved(*value, i, off));
-        let bytes: Vec<u8> = values.flat_map(f32::to_le_bytes).collect();
+        let values = formula::of_checkpoint(name, k, &shape, architecture.figures.gain);
+        let bytes: Vec<u8> = values.into_iter().flat_map(f32::to_le_bytes).collect();
         let (dims, length) = (shape.iter().map(|extent| *extent as i64).collect(), bytes.len() as u64);
         (name.to_owned(), Stored::supplied(dims, 1, Arc::new(ByteSource::Memory(bytes)), 0, length))
     });
-    let checkpoint = Checkpoint { tensors: stored.collect(), architecture: None };
-    let options = onnx::Options { size: Some(architecture.figures.size), ..onnx::Options::default() };
-    checkpoint::network(&checkpoint, Some(&architecture.name), &options).expect(&architecture.name)
+    Checkpoint { tensors: stored.collect(), architecture: None }
 }
 
-/// The first logits and the length of logit 3's gradient, for a picture whose numbers are off by up to `off` units in their
-/// last place.
-fn figures(architecture: &'static architectures::Architecture, graph: &Graph, off: i32) -> (Vec<f32>, f64) {
+/// The first logits, and the length of logit 3's gradient at the picture.
+fn figures(architecture: &'static architectures::Architecture) -> (Vec<f32>, f64) {
     let [h, w] = architecture.figures.size;
-    let number = |i: usize| moved((2.0 * formula::uniform(i % formula::PERIOD, 100_000) - 1.0) as f32, i, off);
+    let options = onnx::Options { size: Some([h, w]), ..onnx::Options::default() };
+    let checkpoint = of_formula(architecture);
+    let network = checkpoint::network(&checkpoint, Some(&architecture.name), &options).expect(&architecture.name);
+    let graph = onnx::network(&network.imported, Some(Scores::Softmax), &Device::Cpu).expect(&architecture.name);
+    let number = |i: usize| (2.0 * formula::uniform(i % formula::PERIOD, 100_000) - 1.0) as f32;
     let x: Vec<f32> = (0..3 * h * w).map(number).collect();
     let x = Tensor::from_vec(x, (1, 3, h, w), &Device::Cpu).expect("an input");
     let output: LayerName = LayerName::LOGITS.into();
@@ -183,54 +221,22 @@ fn figures(architecture: &'static architectures::Architecture, graph: &Graph, of
     (logits[..architecture.figures.logits.len()].to_vec(), length)
 }
 
-/// The network of a formula's numbers, which are off by up to `off` units in their last place.
-fn graph_of(architecture: &'static architectures::Architecture, off: i32) -> Graph {
-    let network = of_formula(architecture, off);
-    onnx::network(&network.imported, Some(Scores::Softmax), &Device::Cpu).expect(&architecture.name)
-}
-
-/// Holds architectures to PyTorch's float64 figures. Random numbers make a few of them so steep that the last bits of the
-/// picture and of the weights decide (PyTorch's own float32 gradient of ecaresnet50t is 0.8 of its float64 one off); those are
-/// held to five times what they do. Says how many of them there are.
-fn held(wanted: impl Fn(&architectures::Architecture) -> bool) -> (usize, usize) {
-    let (mut all, mut steep, mut wrong) = (0, 0, vec![]);
+/// Holds architectures to PyTorch's float64 figures; says how many of them there are.
+fn held(wanted: impl Fn(&architectures::Architecture) -> bool) -> usize {
+    let (mut all, mut wrong) = (0, vec![]);
     for architecture in architectures::all().iter().filter(|a| wanted(a)) {
-        let graph = graph_of(architecture, 0);
         let expected = &architecture.figures;
-        let gaps = |off: i32| {
-            let (logits, gradient) = figures(architecture, &graph, off);
-            let length = (gradient - expected.gradient).abs() / expected.gradient;
-            (gap(&logits, &expected.logits), if length.is_nan() { f64::INFINITY } else { length }, logits, gradient)
-        };
-        let (logits, gradient, own_logits, own_gradient) = gaps(0);
-        println!("{:<34} logits {logits:.1e} gradient {gradient:.1e}", architecture.name);
+        let (logits, gradient) = figures(architecture);
+        let (logits, slope) =
+            (gap(&logits, &expected.logits), (gradient - expected.gradient).abs() / expected.gradient);
+        println!("{:<34} logits {logits:.1e} gradient {slope:.1e}", architecture.name);
         all += 1;
-        if logits <= 1e-3 && gradient <= 1e-2 {
-            continue;
-        }
-        if !(logits.is_finite() && gradient.is_finite()) {
-            wrong.push(format!("{} is not finite", architecture.name));
-            continue;
-        }
-        let own: Vec<f64> = own_logits.iter().map(|v| f64::from(*v)).collect();
-        let (mut bit_logits, mut bit_gradient) = (0.0_f64, 0.0_f64);
-        for off in [1, -1, 2] {
-            // Rounding happens in every layer, so every layer's weights move.
-            for (moved, length) in
-                [figures(architecture, &graph, off), figures(architecture, &graph_of(architecture, off), off)]
-            {
-                bit_logits = bit_logits.max(gap(&moved, &own));
-                bit_gradient = bit_gradient.max((length - own_gradient).abs() / own_gradient.min(length));
-            }
-        }
-        println!("    the last bits: logits {bit_logits:.1e} gradient {bit_gradient:.1e}");
-        steep += 1;
-        if logits > 1e-3_f64.max(5.0 * bit_logits) || gradient > 1e-2_f64.max(5.0 * bit_gradient) {
-            wrong.push(format!("{} {logits:.1e} {gradient:.1e}", architecture.name));
+        if !(logits <= 1e-3 && slope <= 1e-2) {
+            wrong.push(format!("{} {logits:.1e} {slope:.1e}", architecture.name));
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
-    (all, steep)
+    all
 }
 
 static TABLES: std::sync::OnceLock<architectures::Tables> = std::sync::OnceLock::new();
@@ -246,13 +252,11 @@ fn millions(architecture: &architectures::Architecture) -> f64 {
 #[test]
 fn small_architectures_compute_what_pytorch_does() {
     assert!(architectures::all().len() >= 250);
-    let (all, steep) = held(|a| millions(a) <= 6.0);
-    assert!(all >= 50 && steep * 10 <= all, "{all} held, {steep} steep");
+    assert!(held(|a| millions(a) <= 6.0) >= 50);
 }
 
 #[test]
-#[ignore = "takes ten minutes: cargo test --release --test checkpoints -- --ignored --nocapture"]
+#[ignore = "takes minutes: cargo test --release --test checkpoints -- --ignored --nocapture"]
 fn every_architecture_computes_what_pytorch_does() {
-    let (all, steep) = held(|_| true);
-    assert!(all == architectures::all().len() && steep * 10 <= all, "{all} held, {steep} steep");
+    assert_eq!(held(|_| true), architectures::all().len());
 }

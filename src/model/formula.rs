@@ -22,13 +22,13 @@ pub fn picture(k: usize, shape: &[usize], device: &Device) -> candle_core::Resul
 /// Numbers after which the formula of [`of_checkpoint`] begins anew: a prime.
 pub const PERIOD: usize = 8191;
 
-/// Tensor `k` of a checkpoint, as `weights/architectures.py` has it: kernels by their fan-in, variances and
+/// Tensor `k` of a checkpoint, as `weights/architectures.py` has it: kernels by their fan-in, times `gain`, variances and
 /// one-dimensional weights around 1, the rest small.
 #[must_use]
-pub fn of_checkpoint(name: &str, k: usize, shape: &[usize]) -> Vec<f32> {
+pub fn of_checkpoint(name: &str, k: usize, shape: &[usize], gain: f64) -> Vec<f32> {
     let fan_in = shape.iter().skip(1).product::<usize>().max(1) as f64;
     let value: Box<dyn Fn(f64) -> f64> = if shape.iter().filter(|extent| **extent > 1).count() > 1 {
-        Box::new(move |u| (2.0 * u - 1.0) * (6.0 / fan_in).sqrt())
+        Box::new(move |u| (2.0 * u - 1.0) * (gain * (6.0 / fan_in).sqrt()))
     } else if name.ends_with("running_var") || name.ends_with(".weight") {
         Box::new(|u| 0.5 + u)
     } else {

@@ -86,10 +86,17 @@ pub struct Preprocessing {
 pub struct Figures {
     /// Height and width of the picture.
     pub size: [usize; 2],
+    /// What the formula's kernels are multiplied by; 1 unless they make the network too steep for float32.
+    #[serde(default = "one")]
+    pub gain: f64,
     /// The first logits.
     pub logits: Vec<f64>,
     /// Euclidean norm of the gradient of logit 3 at the picture.
     pub gradient: f64,
+}
+
+fn one() -> f64 {
+    1.0
 }
 
 /// The index's text, and where it ends in the file.
