@@ -28,7 +28,7 @@ pub enum Error {
         candidates: String,
     },
     /// A parameter's value that cannot be used.
-    #[error("{name} cannot be \"{value}\": {expected}")]
+    #[error("{name}{}: {expected}", said(value))]
     BadValue {
         /// The parameter.
         name: String,
@@ -166,6 +166,11 @@ fn tail(hint: &str) -> String {
 
 /// Characters of a value that are repeated in a sentence about it.
 const LONGEST_VALUE: usize = 300;
+
+/// What was given, where something was.
+fn said(value: &str) -> String {
+    if value.is_empty() { String::new() } else { format!(" cannot be \"{value}\"") }
+}
 
 /// Other people's errors may have several lines.
 pub(crate) fn one_line(reason: impl std::fmt::Display) -> String {

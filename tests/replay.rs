@@ -50,11 +50,18 @@ fn a_manifest_that_cannot_be_followed_says_why() {
     std::fs::copy(golden("hen_224.png"), path("a/dog.png")).expect("another picture");
     fails(&again, 3, &["dog.png", "checksum"]);
     std::fs::remove_file(path("a/dog.png")).expect("removed");
-    fails(&again, 3, &["dog.png", "beside"]);
+    fails(&again, 3, &["dog.png", "beside", "IMAGE"]);
+    std::fs::create_dir(path("photos")).expect("a folder");
+    std::fs::copy(golden("dog_224.png"), path("photos/dog.png")).expect("moved elsewhere");
+    for place in ["photos", "photos/dog.png"] {
+        json(&[&again[..], &[&path(place)]].concat());
+    }
+    let other = golden("hen_224.png").to_string_lossy().into_owned();
+    fails(&[&again[..], &[&path("photos/dog.png"), &other]].concat(), 3, &["hen_224.png", "none of that run's"]);
     fails(&["run", "--from", &path("none.json"), "--json"], 2, &["none.json"]);
     std::fs::write(path("x.json"), "{}").expect("written");
     fails(&["run", "--from", &path("x.json"), "--json"], 2, &["x.json", "run.json"]);
-    fails(&["run", "fgsm", "--from", &path("a/run.json"), "--json"], 2, &["cannot be used with"]);
+    fails(&["run", "fgsm", "--from", &path("a/run.json"), "--json"], 2, &["leave it out"]);
     fails(&["run", "--json"], 2, &["<TECHNIQUE>"]);
     fails(&["run", "fgsm", &golden("dog_224.png").to_string_lossy()], 2, &["--out"]);
 }

@@ -16,8 +16,8 @@ pub(super) struct Replay {
 }
 
 /// Reads a manifest and finds its pictures and its model again: where they were, beside the manifest, or in the present
-/// folder; the model also at `given`.
-pub(super) fn replay(path: &Path, given: Option<&str>) -> Result<Replay> {
+/// folder; the model also at `given`, pictures among `pictures` or in folders of these.
+pub(super) fn replay(path: &Path, given: Option<&str>, pictures: &[PathBuf]) -> Result<Replay> {
     let unusable = |reason: String| Error::bad_value("--from", path.display(), reason);
     let text = std::fs::read_to_string(path).map_err(|e| unusable(format!("it cannot be read: {e}")))?;
     let manifest: RunManifest =
@@ -26,10 +26,16 @@ pub(super) fn replay(path: &Path, given: Option<&str>) -> Result<Replay> {
     job.changes = changes;
     job.until = Some(manifest.steps);
     let mut records = inputs.iter();
+    let mut used = vec![];
     let named = [job.picture.as_mut()].into_iter().flatten().chain(&mut job.others).chain(&mut job.styles);
     for source in named.chain(job.mask.as_mut()).chain(job.init.as_mut()) {
         let Some(record) = records.find(|record| record.file == source.name()) else { continue };
-        *source = found(source, path, &record.sha256)?;
+        *source = found(source, path, pictures, &record.sha256)?;
+        used.push(source.clone());
+    }
+    let unused = |given: &&PathBuf| !given.is_dir() && !used.contains(&Source::File((*given).clone()));
+    if let Some(other) = pictures.iter().find(unused) {
+        return Err(Error::bad_image(other, "it is none of that run's pictures: its checksum is another"));
     }
     if let Some(given) = given.filter(|_| job.weights.is_some() || !job.model.as_deref().is_some_and(is_path)) {
         let reason = "the run was made with a model of the catalogue's; leave --model out";
@@ -41,7 +47,7 @@ pub(super) fn replay(path: &Path, given: Option<&str>) -> Result<Replay> {
             let reason = "it is not the model of that run: its checksum differs";
             return if same { Ok(given.into()) } else { Err(Error::bad_model(given, reason)) };
         }
-        find_again(file, path, Some(&manifest.weights_sha256)).map_err(|missing| match missing {
+        find_again(file, path, &[], Some(&manifest.weights_sha256)).map_err(|missing| match missing {
             Missing::Gone => Error::bad_model(
                 file,
                 "the run was made with it, and it is neither there nor beside the run.json; put it there, or say where it is with --model",
@@ -61,7 +67,7 @@ pub(super) fn replay(path: &Path, given: Option<&str>) -> Result<Replay> {
             .into_owned();
     }
     if let Some(labels) = &mut job.reading.labels
-        && let Ok(found) = find_again(labels, path, None)
+        && let Ok(found) = find_again(labels, path, &[], None)
     {
         *labels = found;
     }
@@ -69,18 +75,18 @@ pub(super) fn replay(path: &Path, given: Option<&str>) -> Result<Replay> {
 }
 
 /// The picture with this checksum.
-fn found(source: &Source, manifest: &Path, sha256: &str) -> Result<Source> {
+fn found(source: &Source, manifest: &Path, given: &[PathBuf], sha256: &str) -> Result<Source> {
     let Source::File(path) = source else {
         return match samples::find(&source.name().replace(".jpg", "")) {
             Some(sample) if sha256_hex(sample.bytes) == sha256 => Ok(source.clone()),
             _ => Err(Error::bad_image(source.name(), "this version of gradlens has another sample of that name")),
         };
     };
-    find_again(path, manifest, Some(sha256)).map(Source::File).map_err(|missing| {
+    find_again(path, manifest, given, Some(sha256)).map(Source::File).map_err(|missing| {
         let reason = match missing {
             Missing::Differs => "it is not the picture of that run any more: its checksum differs",
             Missing::Gone => {
-                "the run was made with it, and it is neither there nor beside the run.json; put it there"
+                "the run was made with it, and it is neither there nor beside the run.json; put it there, or give it as IMAGE"
             }
         };
         Error::bad_image(path, reason)
@@ -95,14 +101,20 @@ enum Missing {
     Differs,
 }
 
-/// A file, or a model's folder, where it was, beside the manifest, or in the present folder; with this checksum, where that
-/// is known.
-fn find_again(path: &Path, manifest: &Path, expected: Option<&str>) -> std::result::Result<PathBuf, Missing> {
+/// A file, or a model's folder, among those that are given, where it was, beside the manifest, or in the present folder; with
+/// this checksum, where that is known.
+fn find_again(
+    path: &Path,
+    manifest: &Path,
+    given: &[PathBuf],
+    expected: Option<&str>,
+) -> std::result::Result<PathBuf, Missing> {
     let name = path.file_name().map(PathBuf::from).unwrap_or_default();
     let folder = manifest.parent().unwrap_or_else(|| Path::new(""));
     let (beside, from_there) = (folder.join(&name), folder.join(path));
     let mut missing = Missing::Gone;
-    for candidate in [path.to_owned(), from_there, beside, name] {
+    let given = given.iter().map(|given| if given.is_dir() { given.join(&name) } else { given.clone() });
+    for candidate in given.chain([path.to_owned(), from_there, beside, name.clone()]) {
         let Ok(found) = weight_file(&candidate.to_string_lossy()).and_then(|file| sha256(&file)) else { continue };
         if expected.is_none_or(|expected| found == expected) {
             return Ok(candidate);

@@ -35,7 +35,7 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<u8> {
 fn detach(args: &RunArgs) -> anyhow::Result<u8> {
     use std::process::{Command, Stdio};
     let out = args.out.as_deref().unwrap_or_else(|| Path::new("."));
-    if let Some(technique) = &args.technique {
+    if let (None, Some(technique)) = (&args.from, &args.technique) {
         args.what.each_model()?.iter().try_for_each(|what| jobs(args, technique, what, out).map(drop))?;
     }
     batch::check_folder(out)?;
@@ -88,7 +88,13 @@ fn jobs(args: &RunArgs, technique: &str, what: &WhatArgs, out: &Path) -> Result<
 /// The same run again, on what it was computed with unless told otherwise.
 fn again(args: &RunArgs, from: &Path, out: &Path) -> anyhow::Result<u8> {
     let given = &args.what.how;
-    let replay = replay(from, given.model.one()?.as_deref())?;
+    // No technique is named here: the first word is a picture, too.
+    if let Some(technique) = args.technique.as_ref().filter(|name| find(TECHNIQUES, name).is_ok()) {
+        return Err(Error::bad_value("TECHNIQUE", technique, "--from says which; leave it out").into());
+    }
+    let pictures: Vec<PathBuf> =
+        args.technique.iter().map(PathBuf::from).chain(args.images.iter().cloned()).collect();
+    let replay = replay(from, given.model.one()?.as_deref(), &pictures)?;
     let how = HowArgs {
         model: ModelArgs::default(),
         seed: replay.job.seed,

@@ -1,11 +1,13 @@
 //! A folder as timm and Hugging Face's hub have it: `config.json` beside a file of weights. Which file, and which fields:
 //! as timm 1.0 reads them (`timm/models/_hub.py`).
 
+use super::foreign;
 use super::format::{Found, Hints, read as read_file};
 use super::labels::of_config;
 use super::onnx::{self, Refusal};
 use super::options::ReadOptions;
 use super::preprocessing::Usual;
+use crate::model::Assumption;
 use crate::model::zoo::architectures::Preprocessing;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -32,25 +34,49 @@ const LARGEST: u64 = 16 << 20;
 /// # Errors
 /// A [`Refusal`] if there is none.
 pub fn weights(folder: &Path) -> Result<PathBuf, Refusal> {
+    let found = candidates(folder)?.into_iter().next();
+    let none =
+        || Refusal(format!("the folder holds no file of weights; it takes one called {} or the like", PREFERRED[0]));
+    found.ok_or_else(|| foreign::folder(folder).unwrap_or_else(none))
+}
+
+/// The files that are the folder's weights equally well: one under a name that says so, or all with the best ending.
+fn candidates(folder: &Path) -> Result<Vec<PathBuf>, Refusal> {
     if let Some(found) = PREFERRED.iter().map(|name| folder.join(name)).find(|path| path.is_file()) {
-        return Ok(found);
+        return Ok(vec![found]);
     }
     let entries = std::fs::read_dir(folder).map_err(Refusal::new)?;
     let mut files: Vec<PathBuf> =
         entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| path.is_file()).collect();
     files.sort();
     let ends = |ending: &&str, path: &Path| path.to_string_lossy().to_ascii_lowercase().ends_with(*ending);
-    let found = ENDINGS.iter().find_map(|ending| files.iter().find(|path| ends(ending, path)));
-    found.cloned().ok_or_else(|| {
-        Refusal(format!("the folder holds no file of weights; it takes one called {} or the like", PREFERRED[0]))
-    })
+    if let Some(ending) = ENDINGS.iter().find(|ending| files.iter().any(|path| ends(ending, path))) {
+        files.retain(|path| ends(ending, path));
+    } else {
+        files.clear();
+    }
+    Ok(files)
+}
+
+/// What is assumed where a folder holds several files of weights that none is preferred of.
+fn which(folder: &Path) -> Option<Assumption> {
+    let files = candidates(folder).ok().filter(|files| files.len() > 1)?;
+    let name = files[0].file_name().unwrap_or_default().to_string_lossy();
+    let what = format!("of the folder's {} files of weights {name} is meant", files.len());
+    Some(Assumption { what, option: "--model FOLDER/FILE".to_owned() })
 }
 
 /// Reads a folder.
 ///
 /// # Errors
 /// A [`Refusal`] if the config is broken, or as for the file of weights in it.
-pub fn read(folder: &Path, options: &ReadOptions, mut asked: onnx::Options) -> Result<Found, Refusal> {
+pub fn read(folder: &Path, options: &ReadOptions, asked: onnx::Options) -> Result<Found, Refusal> {
+    let mut found = read_inside(folder, options, asked)?;
+    found.imported.assumptions.extend(which(folder));
+    Ok(found)
+}
+
+fn read_inside(folder: &Path, options: &ReadOptions, mut asked: onnx::Options) -> Result<Found, Refusal> {
     let file = weights(folder)?;
     let inside = |refusal: Refusal| {
         Refusal(format!("of its file {}: {refusal}", file.file_name().unwrap_or_default().to_string_lossy()))

@@ -1,6 +1,7 @@
 //! The kinds of files that a model may be in, and what is found in one.
 
 use super::checkpoint::{self, Checkpoint};
+use super::foreign;
 use super::onnx::{self, Refusal};
 use super::preprocessing::Usual;
 use std::io::Read;
@@ -114,5 +115,9 @@ fn format(path: &Path) -> std::result::Result<&'static Format, Refusal> {
     let (last, others) = FORMATS.split_last().expect("there are formats");
     let name = path.to_string_lossy().to_ascii_lowercase();
     let by_name = |format: &&Format| format.endings.iter().any(|ending| name.ends_with(&format!(".{ending}")));
-    Ok(others.iter().find(|format| (format.is)(path, &head)).or_else(|| others.iter().find(by_name)).unwrap_or(last))
+    let known = others.iter().find(|format| (format.is)(path, &head));
+    match known.or_else(|| others.iter().find(by_name)) {
+        Some(format) => Ok(format),
+        None => foreign::refusal(path, &head.bytes).map_or(Ok(last), Err),
+    }
 }

@@ -2,6 +2,7 @@
 
 pub mod checkpoint;
 mod folder;
+mod foreign;
 mod format;
 mod hub;
 mod labels;

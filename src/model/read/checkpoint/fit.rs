@@ -26,10 +26,15 @@ pub struct Fit {
 /// How many networks of a kind are looked for in a file: those with the shortest names.
 const MOST_PREFIXES: usize = 32;
 
+/// Tensors that are larger in a network for larger pictures have this in their names.
+const GROW_WITH_PICTURES: [&str; 3] = ["pos_embed", "pos_embedding", "relative_position"];
+
 /// How a checkpoint misses an architecture.
 struct Misfit {
     architecture: &'static Architecture,
     fitting: usize,
+    /// Its tensors.
+    of: usize,
     reason: String,
 }
 
@@ -107,7 +112,10 @@ pub fn find(checkpoint: &Checkpoint, asked: Option<&str>, tables: &Tables) -> Re
         .iter()
         .position(|(architecture, _)| called.is_some_and(|called| architecture.is_called(called)))
         .or((!fits.is_empty()).then_some(0));
-    let Some(best) = best else { return Err(refusal(checkpoint, closest.as_ref(), tables)) };
+    let Some(best) = best else {
+        let fitting = asked.and_then(|_| find(checkpoint, None, tables).ok());
+        return Err(refusal(checkpoint, closest.as_ref(), asked, fitting.as_ref()));
+    };
     let architecture = fits[best].0;
     let certain = asked.is_some() || called.is_some_and(|called| architecture.is_called(called));
     let mut others: Vec<&str> = fits.iter().map(|(other, _)| other.name.as_str()).collect();
@@ -156,6 +164,7 @@ fn check(
     tensors: &[(&str, Vec<usize>)],
 ) -> Result<(), Misfit> {
     let (mut fitting, mut reason, mut classes) = (0, None, None);
+    let mut differs_in_size = true;
     let mut name = String::new();
     for (own, shape) in tensors {
         name.clear();
@@ -178,33 +187,53 @@ fn check(
         }
         if found == Some(&wanted) {
             fitting += 1;
-        } else if reason.is_none() {
-            reason = Some(match found {
-                Some(found) => format!("its tensor \"{own}\" has the shape {found:?} and not {shape:?}"),
-                None => format!("its tensor \"{own}\" is not there"),
-            });
+            continue;
         }
+        differs_in_size &= found.is_some() && GROW_WITH_PICTURES.iter().any(|part| own.contains(part));
+        reason.get_or_insert_with(|| match found {
+            Some(found) => format!("its tensor \"{own}\" has the shape {found:?} and not {shape:?}"),
+            None => format!("its tensor \"{own}\" is not there"),
+        });
     }
-    match reason {
-        None => Ok(()),
-        Some(reason) => Err(Misfit { architecture, fitting, reason }),
+    let Some(mut reason) = reason else { return Ok(()) };
+    if differs_in_size {
+        let [height, width] = architecture.input.size;
+        reason.push_str(&format!(", as for pictures of another size; it is known here for {width}×{height} alone"));
     }
+    Err(Misfit { architecture, fitting, of: tensors.len(), reason })
 }
 
-fn refusal(checkpoint: &Checkpoint, closest: Option<&Misfit>, tables: &Tables) -> Refusal {
-    let count = all().len();
+/// Why it is none of the architectures, and what would help; `fitting` is what it is where another was `asked` for.
+fn refusal(checkpoint: &Checkpoint, closest: Option<&Misfit>, asked: Option<&str>, fitting: Option<&Fit>) -> Refusal {
     let help =
         "export the network itself: torch.onnx.export(model.eval(), torch.rand(1, 3, 224, 224), \"model.onnx\")";
-    match closest {
-        Some(Misfit { architecture, fitting, reason }) => Refusal(format!(
-            "its tensors are those of none of {count} known architectures; closest is {} with {fitting} of {}, but {}; {help}",
-            architecture.name,
-            architecture.tensors(tables).len(),
-            reason,
-        )),
-        None => Refusal(format!(
-            "its {} tensors are those of none of {count} known architectures; {help}",
-            checkpoint.tensors.len()
-        )),
-    }
+    let near = closest.filter(|misfit| misfit.fitting * 2 >= misfit.of);
+    Refusal(match (asked, fitting, near) {
+        (Some(asked), Some(fit), _) => format!(
+            "its tensors are not those of {}, but those of {}; leave --arch out",
+            asked.escape_debug(),
+            fit.architecture.name
+        ),
+        (Some(asked), None, Some(Misfit { fitting, of, reason, .. })) => {
+            format!(
+                "its tensors are not those of {}: {fitting} of {of} are, but {reason}; {help}",
+                asked.escape_debug()
+            )
+        }
+        (None, _, Some(Misfit { architecture, fitting, of, reason })) => format!(
+            "its tensors are those of none of {} known architectures; closest is {} with {fitting} of {of}, but {reason}; {help}",
+            all().len(),
+            architecture.name
+        ),
+        (_, _, None) => {
+            let mut names: Vec<&str> = checkpoint.tensors.keys().map(String::as_str).collect();
+            names.sort_unstable();
+            let (count, some) = (names.len(), names.iter().take(3).map(|name| name.escape_debug().to_string()));
+            format!(
+                "its {count} tensors ({}, …) are those of none of {} known architectures, nor nearly; {help}",
+                some.collect::<Vec<_>>().join(", "),
+                all().len()
+            )
+        }
+    })
 }

@@ -107,7 +107,9 @@ pub fn import_with(
         graph.initializers.extend(weights);
     }
     let Some(main) = &model.graph else {
-        return Err(Refusal::new("it is not an ONNX model; give a .onnx file"));
+        return Err(Refusal::new(
+            "it is damaged or not an ONNX model; give a .onnx file, or another copy of this one",
+        ));
     };
     let opset = lower::standard_opset(&model.opsets)?;
     let target = input::choose_output(main, options)?;

@@ -235,5 +235,5 @@ impl<'a> Cursor<'a> {
 }
 
 fn not_onnx() -> Refusal {
-    Refusal::new("it is not an ONNX model; give a .onnx file")
+    Refusal::new("it is damaged or not an ONNX model; give a .onnx file, or another copy of this one")
 }

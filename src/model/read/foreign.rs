@@ -1,0 +1,78 @@
+//! Files of models that are not read, known by their first bytes, and what makes ones of them that are.
+
+use super::onnx::Refusal;
+use std::path::Path;
+
+/// A kind of file that is not read.
+struct Foreign {
+    what: &'static str,
+    /// Where in the file its mark stands, and the mark.
+    mark: (usize, &'static [u8]),
+    /// How its names end, where the mark is that of others, too.
+    ending: &'static str,
+    /// What makes a file of it that is read; `{}` is its place.
+    help: &'static str,
+}
+
+const FOREIGN: &[Foreign] = &[
+    Foreign {
+        what: "a Keras file (HDF5)",
+        mark: (0, b"\x89HDF\r\n\x1a\n"),
+        ending: "",
+        help: "keras.models.load_model(\"{}\").export(\"model.onnx\", format=\"onnx\")",
+    },
+    Foreign {
+        what: "a Keras file",
+        mark: (0, b"PK\x03\x04"),
+        ending: ".keras",
+        help: "keras.models.load_model(\"{}\").export(\"model.onnx\", format=\"onnx\")",
+    },
+    Foreign {
+        what: "a TensorFlow Lite file",
+        mark: (4, b"TFL3"),
+        ending: "",
+        help: "python -m tf2onnx.convert --tflite {} --output model.onnx",
+    },
+];
+
+/// What such a file is and what to do with it; `None` if it is none.
+pub(super) fn refusal(path: &Path, head: &[u8]) -> Option<Refusal> {
+    let place = path.display().to_string();
+    let is = |kind: &&Foreign| {
+        let (at, mark) = kind.mark;
+        head.get(at..).is_some_and(|rest| rest.starts_with(mark)) && place.to_ascii_lowercase().ends_with(kind.ending)
+    };
+    if let Some(kind) = FOREIGN.iter().find(is) {
+        let help = kind.help.replace("{}", &place);
+        return Some(Refusal(format!("it is {}, which is not read; make an ONNX file of it: {help}", kind.what)));
+    }
+    let picture = image::guess_format(head).is_ok();
+    picture.then(|| Refusal::new("it is a picture; give the file of a network, as best.onnx"))
+}
+
+/// The same for a folder.
+pub(super) fn folder(path: &Path) -> Option<Refusal> {
+    let help = format!("python -m tf2onnx.convert --saved-model {} --output model.onnx", path.display());
+    let is = path.join("saved_model.pb").is_file();
+    is.then(|| Refusal(format!("it is a TensorFlow SavedModel, which is not read; make an ONNX file of it: {help}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_of_others_are_known_by_their_first_bytes() {
+        let said = |name: &str, head: &[u8]| refusal(Path::new(name), head).map(|refusal| refusal.to_string());
+        assert!(
+            said("a.h5", b"\x89HDF\r\n\x1a\n\0").is_some_and(|text| text.contains("load_model(\"a.h5\").export"))
+        );
+        assert!(said("a.tflite", b"\x1c\0\0\0TFL3").is_some_and(|text| text.contains("--tflite a.tflite")));
+        assert!(said("a.keras", b"PK\x03\x04\0").is_some_and(|text| text.contains("Keras")));
+        assert!(said("a.onnx", b"\x89PNG\r\n\x1a\n").is_some_and(|text| text.contains("a picture")));
+        assert_eq!(
+            [said("a.zip", b"PK\x03\x04\0"), said("a.onnx", b"\x08\x07\x12"), said("a.h5", b"")],
+            [None, None, None]
+        );
+    }
+}
