@@ -133,7 +133,18 @@ fn a_transformer_for_larger_pictures_is_told_as_that() {
     *position = Stored::supplied(vec![1, 577, 192], 1, bytes, 0, 577 * 192 * 4);
     let refused =
         checkpoint::network(&checkpoint, None, &onnx::Options::default()).expect_err("another size").to_string();
-    assert!(refused.contains("pictures of another size") && refused.contains("224×224"), "{refused}");
+    assert!(refused.contains("pictures of another size") && refused.contains("1, 3, HEIGHT, WIDTH"), "{refused}");
+}
+
+#[test]
+fn files_of_other_programs_are_told_as_that() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let refused = |name: &str| opened(&folder.path().join(name)).expect_err(name).to_string();
+    std::fs::write(folder.path().join("model.h5"), b"\x89HDF\r\n\x1a\n\0\0").expect("a file");
+    assert!(refused("model.h5").contains("a Keras file"), "{}", refused("model.h5"));
+    std::fs::create_dir(folder.path().join("saved")).expect("a folder");
+    std::fs::write(folder.path().join("saved/saved_model.pb"), b"").expect("a file");
+    assert!(refused("saved").contains("--saved-model"), "{}", refused("saved"));
 }
 
 #[test]

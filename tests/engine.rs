@@ -414,16 +414,33 @@ fn a_run_that_cannot_begin_leaves_the_present_one_alone() {
 
 #[test]
 fn a_failed_run_does_not_show_the_one_before_it() {
-    with_engine(KNOWN, |engine| async move {
+    with_engine(&WITH_GRADCAM, |engine| async move {
         let mut link = engine.link();
         link.send(Command::Start(Box::new(job(&[("steps", int(3))])))).expect("sent");
         wait(&mut link, finished).await;
-        link.send(Command::Start(Box::new(job(&[how("refuses")])))).expect("sent");
+        // There is no picture.
+        link.send(Command::Start(Box::new(JobSpec { technique: "gradcam".into(), ..JobSpec::default() })))
+            .expect("sent");
         assert_eq!(wait(&mut link, failed).await.0, 2);
         let snapshot = link.snapshot();
         assert_eq!((snapshot.run, snapshot.course.phase, snapshot.course.step), (2, Phase::Failed, 0));
         assert!(snapshot.view.result.is_none() && snapshot.course.series.is_empty());
         assert_eq!(snapshot.past.iter().map(|past| past.run).collect::<Vec<_>>(), [1]);
+    });
+}
+
+#[test]
+fn a_run_outlives_a_change_that_cannot_begin() {
+    with_engine(KNOWN, |engine| async move {
+        let mut link = engine.link();
+        link.send(Command::Start(Box::new(job(&[("steps", int(40))])))).expect("sent");
+        wait_for_step(&mut link, 2).await;
+        let (name, value) = how("refuses");
+        link.send(Command::Set { name: name.into(), value }).expect("sent");
+        assert!(wait(&mut link, refused).await.1.contains("told to"));
+        let snapshot = link.snapshot();
+        assert_eq!((snapshot.run, snapshot.course.phase, snapshot.past.len()), (1, Phase::Running, 0));
+        assert_eq!(wait(&mut link, finished).await, 40);
     });
 }
 

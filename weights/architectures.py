@@ -183,6 +183,8 @@ def figures(model, signature, size):
         (near, slope), (logits, gradient) = computed(single, x), computed(double, x.double())
         if (near - logits).abs().max() < 2e-5 * logits.abs().max() and abs(slope - gradient) < 1e-3 * gradient:
             break
+    else:
+        raise ValueError("float32 does not follow it, however small its kernels are")
     gain = {} if gain == 1.0 else dict(gain=gain)
     return dict(size=size, **gain, logits=[float(f"{v:.9g}") for v in logits.tolist()], gradient=float(f"{gradient:.9g}"))
 
@@ -249,6 +251,9 @@ def write(out, entries, graphs):
 
 def figures_anew(out, wanted):
     entries, graphs = held(out)
+    unknown = wanted - {own["name"] for own in entries}
+    if unknown or not wanted:
+        sys.exit(f"give names of entries of {out}; it has none called {', '.join(sorted(unknown))}")
     for own in entries:
         if own["name"] in wanted:
             torch.manual_seed(0)
@@ -261,7 +266,7 @@ def figures_anew(out, wanted):
 def main():
     out, wanted = sys.argv[1], set(sys.argv[2:])
     if "--figures" in wanted:
-        return figures_anew(out, wanted)
+        return figures_anew(out, wanted - {"--figures"})
     entries, graphs, failed = *held(out), []
     start = time.time()
     for library, names in (("timm", TIMM), ("torchvision", TORCHVISION)):

@@ -33,9 +33,14 @@ pub(super) fn replay(path: &Path, given: Option<&str>, pictures: &[PathBuf]) -> 
         *source = found(source, path, pictures, &record.sha256)?;
         used.push(source.clone());
     }
-    let unused = |given: &&PathBuf| !given.is_dir() && !used.contains(&Source::File((*given).clone()));
-    if let Some(other) = pictures.iter().find(unused) {
-        return Err(Error::bad_image(other, "it is none of that run's pictures: its checksum is another"));
+    let wanted = |given: &Path| inputs.iter().any(|record| sha256(given).is_ok_and(|own| own == record.sha256));
+    for given in pictures.iter().filter(|given| !given.is_dir() && !used.contains(&Source::File((*given).clone()))) {
+        let unreadable =
+            |e| Error::bad_image(given, format!("it is no picture of that run, nor can it be read: {e}"));
+        std::fs::File::open(given).map_err(unreadable)?;
+        if !wanted(given) {
+            return Err(Error::bad_image(given, "it is none of that run's pictures: its checksum is another"));
+        }
     }
     if let Some(given) = given.filter(|_| job.weights.is_some() || !job.model.as_deref().is_some_and(is_path)) {
         let reason = "the run was made with a model of the catalogue's; leave --model out";
@@ -113,9 +118,14 @@ fn find_again(
     let folder = manifest.parent().unwrap_or_else(|| Path::new(""));
     let (beside, from_there) = (folder.join(&name), folder.join(path));
     let mut missing = Missing::Gone;
-    let given = given.iter().map(|given| if given.is_dir() { given.join(&name) } else { given.clone() });
-    for candidate in given.chain([path.to_owned(), from_there, beside, name.clone()]) {
-        let Ok(found) = weight_file(&candidate.to_string_lossy()).and_then(|file| sha256(&file)) else { continue };
+    let read = |candidate: &Path| weight_file(&candidate.to_string_lossy()).and_then(|file| sha256(&file));
+    // What is given may be any of the run's files.
+    let mut given = given.iter().map(|given| if given.is_dir() { given.join(&name) } else { given.clone() });
+    if let Some(found) = given.find(|path| read(path).is_ok_and(|found| expected == Some(found.as_str()))) {
+        return Ok(found);
+    }
+    for candidate in [path.to_owned(), from_there, beside, name.clone()] {
+        let Ok(found) = read(&candidate) else { continue };
         if expected.is_none_or(|expected| found == expected) {
             return Ok(candidate);
         }

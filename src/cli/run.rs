@@ -35,7 +35,9 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<u8> {
 fn detach(args: &RunArgs) -> anyhow::Result<u8> {
     use std::process::{Command, Stdio};
     let out = args.out.as_deref().unwrap_or_else(|| Path::new("."));
-    if let (None, Some(technique)) = (&args.from, &args.technique) {
+    if let Some(from) = &args.from {
+        replay(from, args.what.how.model.one()?.as_deref(), &pictures(args)?)?;
+    } else if let Some(technique) = &args.technique {
         args.what.each_model()?.iter().try_for_each(|what| jobs(args, technique, what, out).map(drop))?;
     }
     batch::check_folder(out)?;
@@ -85,16 +87,23 @@ fn jobs(args: &RunArgs, technique: &str, what: &WhatArgs, out: &Path) -> Result<
     })
 }
 
+/// The pictures that a run is made again with.
+///
+/// # Errors
+/// If a technique is named: the run says which.
+fn pictures(args: &RunArgs) -> Result<Vec<PathBuf>> {
+    match &args.technique {
+        Some(id) if find(TECHNIQUES, id).is_ok() && !Path::new(id).exists() => {
+            Err(Error::bad_value("TECHNIQUE", id, "--from says which; leave it out"))
+        }
+        first => Ok(first.iter().map(PathBuf::from).chain(args.images.iter().cloned()).collect()),
+    }
+}
+
 /// The same run again, on what it was computed with unless told otherwise.
 fn again(args: &RunArgs, from: &Path, out: &Path) -> anyhow::Result<u8> {
     let given = &args.what.how;
-    // No technique is named here: the first word is a picture, too.
-    if let Some(technique) = args.technique.as_ref().filter(|name| find(TECHNIQUES, name).is_ok()) {
-        return Err(Error::bad_value("TECHNIQUE", technique, "--from says which; leave it out").into());
-    }
-    let pictures: Vec<PathBuf> =
-        args.technique.iter().map(PathBuf::from).chain(args.images.iter().cloned()).collect();
-    let replay = replay(from, given.model.one()?.as_deref(), &pictures)?;
+    let replay = replay(from, given.model.one()?.as_deref(), &pictures(args)?)?;
     let how = HowArgs {
         model: ModelArgs::default(),
         seed: replay.job.seed,

@@ -211,14 +211,22 @@ impl Progress {
             eprintln!("{}: {steps}, {:.0} ms a step{figures}", self.name, snapshot.ms_per_step);
             let folder = crate::tui::printable(&folder.display().to_string());
             eprintln!("    {folder}: {}", files.join(", "));
-            if let Some(heat) = snapshot.view.heat.as_ref().filter(|heat| heat.is_flat()) {
-                let value = heat.range().0;
-                eprintln!(
-                    "    the map is {value} everywhere and points nowhere; try another --layer, --class or method"
-                );
+            if let Some(sentence) = flat(snapshot) {
+                eprintln!("    {sentence}");
             }
         }
     }
+}
+
+/// Which maps point nowhere, in a sentence; `None` if all say something.
+pub(super) fn flat(snapshot: &Snapshot) -> Option<String> {
+    let help = "points nowhere; try another --layer, --class or method";
+    if let Some(heat) = snapshot.view.heat.as_ref().filter(|heat| heat.is_flat()) {
+        return Some(format!("the map is {} everywhere and {help}", heat.range().0));
+    }
+    let flat = snapshot.view.panels.iter().filter(|panel| panel.heat.is_flat());
+    let titles: Vec<String> = flat.map(|panel| crate::tui::printable(&panel.title)).collect();
+    (!titles.is_empty()).then(|| format!("{}: the same everywhere, which {help}", titles.join(", ")))
 }
 
 /// The newest value of each curve.

@@ -6,7 +6,7 @@ use super::batch::{self, check_folder, say_failure};
 use super::exit;
 use super::logging;
 use super::resolve;
-use super::runner::Runner;
+use super::runner::{Runner, flat};
 use crate::engine::{ClassName, Engine, JobSpec, ScoreSpec, Source, Task};
 use crate::error::{Error, Result};
 use crate::imaging::Display;
@@ -78,6 +78,9 @@ pub(super) fn score(args: &ScoreArgs) -> anyhow::Result<u8> {
                 if let Some(message) = &outcome.failure {
                     say_failure(Some(&format!("{technique} on {name}")), message);
                     code = if several || names.len() > 1 { exit::FAILED } else { outcome.code };
+                }
+                if let Some(sentence) = flat(&outcome.snapshot).filter(|_| outcome.failure.is_none()) {
+                    eprintln!("gradlens: {technique} on {}: {sentence}", printable(&titled(&name, model.as_deref())));
                 }
                 let scores = outcome.snapshot.view.scores.iter().map(|(name, value)| (name.clone(), (*value).into()));
                 let scores = if outcome.failure.is_none() { scores.collect() } else { serde_json::Map::new() };

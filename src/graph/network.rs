@@ -1,5 +1,6 @@
 //! A frozen network as a graph of named layers.
 
+use super::kind::Family;
 use super::layer::{LayerInfo, LayerName, as_maps};
 use super::operator::Operator;
 use super::value::{Shape, Value};
@@ -67,9 +68,20 @@ impl Graph {
         let shapes = self.shapes(height, width)?;
         let info = |(node, shape): (&Node, Shape)| {
             let [_, c, h, w] = as_maps(&shape);
-            Some(LayerInfo { name: node.name.clone()?, kind: node.op.kind().into(), shape: [c, h, w], grid: None })
+            Some(LayerInfo {
+                name: node.name.clone()?,
+                kind: node.op.kind().words.into(),
+                shape: [c, h, w],
+                grid: None,
+            })
         };
         Ok(self.nodes.iter().zip(shapes).filter_map(info).collect())
+    }
+
+    /// What kind of layer each of the named ones is, in the order of [`Graph::layers`].
+    #[must_use]
+    pub fn families(&self) -> Vec<Family> {
+        self.nodes.iter().filter(|node| node.name.is_some()).map(|node| node.op.kind().family).collect()
     }
 
     /// Multiply–accumulates of one forward pass over `height` × `width` pixels.

@@ -1,5 +1,6 @@
 //! What an operator is.
 
+use super::kind::Kind;
 use super::point::Point;
 use super::rules::Rules;
 use super::value::{Shape, Value};
@@ -13,8 +14,8 @@ use std::sync::Arc;
 /// A frozen function of some values to one value, with everything that a network asks of it: its weights, if it has
 /// any, never change, so that it has a derivative by its inputs alone. An operator is one file in `ops/`.
 pub trait Operator: Any + Debug + Send + Sync {
-    /// The kind of layer in a word, for listings.
-    fn kind(&self) -> &'static str;
+    /// The kind of layer.
+    fn kind(&self) -> Kind;
 
     /// How many inputs it takes.
     fn arity(&self) -> RangeInclusive<usize>;

@@ -55,7 +55,7 @@ impl Graph {
             if node.name.is_some() || last {
                 let [_, c, h, w] = as_maps(&shapes[i]);
                 let layer = node.name.as_ref().map_or_else(String::new, ToString::to_string);
-                totals.push(LayerTotals { layer, kind: node.op.kind(), shape: [c, h, w], parameters, macs });
+                totals.push(LayerTotals { layer, kind: node.op.kind().words, shape: [c, h, w], parameters, macs });
                 (parameters, macs) = (0, 0);
             }
         }
@@ -81,7 +81,7 @@ impl Graph {
             let y = at.output()?;
             timings.push(LayerTiming {
                 layer: self.owner(i).map_or_else(String::new, ToString::to_string),
-                kind: node.op.kind(),
+                kind: node.op.kind().words,
                 shape: [c, h, w],
                 macs: node.op.macs(&of(&record.shapes, &node.inputs)),
                 forward_ms: median(runs, || {

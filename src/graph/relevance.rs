@@ -147,6 +147,6 @@ impl Graph {
 
     fn no_rule(&self, method: &'static str, node: usize) -> Error {
         let layer = self.owner(node).map_or_else(|| "the output".to_owned(), |name| format!("the layer \"{name}\""));
-        Error::NoRule { method, operator: self.nodes[node].op.kind(), layer }
+        Error::NoRule { method, operator: self.nodes[node].op.kind().words, layer }
     }
 }

@@ -51,3 +51,9 @@ pub use resize::{Coordinates, Interpolation, Resize, Rounding, Target};
 pub use separable::Separable;
 pub use softmax::{DivideByNorm, Norm, Softmax};
 pub use threads::in_pool;
+
+/// Bytes of memory that kernels hold and do not use: the next maps are made of them.
+#[must_use]
+pub fn bytes_at_rest() -> usize {
+    cpu::bytes_at_rest()
+}

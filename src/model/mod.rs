@@ -75,8 +75,8 @@ impl ModelInfo {
             Error::bad_value(
                 "model",
                 &self.id,
-                "this technique needs classes; use a classifier, give the output that holds its scores (--output), or go on \
-                 with deepdream, feature-visualization or style-transfer, which need none",
+                "this technique needs classes; use a classifier, or give the output that holds its scores (--output); \
+                 deepdream, feature-visualization and style-transfer need none",
             )
         })
     }
@@ -114,7 +114,7 @@ impl Model {
     ) -> Result<Self> {
         let [height, width] = input.size;
         let mut layers = graph.layers(height, width)?;
-        tokens::place(&mut layers);
+        tokens::place(&mut layers, &graph.families());
         if let (Some(output), Some(logits)) = (&output, layers.iter().find(|l| l.name.as_str() == LayerName::LOGITS))
         {
             output.check(logits.shape[0])?;

@@ -1,7 +1,7 @@
 //! Which layers serve as what.
 
 use crate::error::Result;
-use crate::graph::{Graph, LayerInfo, LayerName};
+use crate::graph::{Family, Graph, LayerInfo, LayerName};
 use serde::{Deserialize, Serialize};
 
 /// How many times smaller than the input the map of DeepDream's layer is at most: deep enough for things, not yet for
@@ -28,6 +28,21 @@ pub struct Roles {
     pub attention: Vec<LayerName>,
 }
 
+/// A named layer and what kind of layer it is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Named<'a> {
+    pub info: &'a LayerInfo,
+    pub family: Family,
+}
+
+impl std::ops::Deref for Named<'_> {
+    type Target = LayerInfo;
+
+    fn deref(&self) -> &LayerInfo {
+        self.info
+    }
+}
+
 impl Roles {
     /// The same with what is missing found from the network: from its named layers that have places to point at and lead
     /// to the output. `layers` are all the named ones, `classes` how many classes it tells apart.
@@ -39,8 +54,9 @@ impl Roles {
             return Ok(self);
         };
         let leading = graph.layers_before(&output.name)?;
-        let leading: Vec<&LayerInfo> = layers.iter().filter(|l| leading.contains(&l.name)).collect();
-        let mut spatial: Vec<&LayerInfo> = leading.iter().copied().filter(|l| l.is_map()).collect();
+        let kinds = layers.iter().zip(graph.families()).map(|(info, family)| Named { info, family });
+        let leading: Vec<Named<'_>> = kinds.filter(|l| leading.contains(&l.name)).collect();
+        let mut spatial: Vec<Named<'_>> = leading.iter().copied().filter(|l| l.is_map()).collect();
         let last = || spatial.last().map(|l| l.name.clone());
         self.cam = self.cam.or_else(|| super::tokens::cam(&leading)).or_else(last);
         if self.attention.is_empty() {
@@ -66,29 +82,29 @@ impl Roles {
     }
 }
 
-fn dream(layers: &[&LayerInfo], all: &[LayerInfo]) -> Option<LayerName> {
+fn dream(layers: &[Named<'_>], all: &[LayerInfo]) -> Option<LayerName> {
     let input = side(all.iter().find(|l| l.name.as_str() == LayerName::INPUT)?);
     let smallest = layers.iter().map(|l| side(l)).filter(|s| s * DREAM_REDUCTION >= input).min()?;
-    let there: Vec<&&LayerInfo> = layers.iter().filter(|l| side(l) == smallest).collect();
+    let there: Vec<&Named<'_>> = layers.iter().filter(|l| side(l) == smallest).collect();
     there.get(there.len() / 2).map(|l| l.name.clone())
 }
 
 /// Of the layers from each halving to the next, the rectifier of the first convolution; where it has no name, the first
 /// that is no pooling.
-fn first_of_each_size(layers: &[&LayerInfo]) -> Vec<LayerName> {
-    let mut sizes: Vec<Vec<&LayerInfo>> = vec![];
-    for layer in layers {
-        let smaller = sizes.last().is_none_or(|size| side(layer) < side(size[0]));
+fn first_of_each_size(layers: &[Named<'_>]) -> Vec<LayerName> {
+    let mut sizes: Vec<Vec<Named<'_>>> = vec![];
+    for &layer in layers {
+        let smaller = sizes.last().is_none_or(|size| side(&layer) < side(&size[0]));
         match sizes.last_mut().filter(|_| !smaller) {
             // What has been enlarged again belongs to none.
-            Some(size) if side(layer) == side(size[0]) => size.push(layer),
+            Some(size) if side(&layer) == side(&size[0]) => size.push(layer),
             Some(_) => {}
             None => sizes.push(vec![layer]),
         }
     }
-    let first = |size: &Vec<&LayerInfo>| {
-        let mut computed = size.iter().filter(|l| !l.kind.contains("pool"));
-        let rectifier = computed.clone().take(BLOCK).find(|l| is_rectifier(&l.kind));
+    let first = |size: &Vec<Named<'_>>| {
+        let mut computed = size.iter().filter(|l| l.family != Family::Pooling);
+        let rectifier = computed.clone().take(BLOCK).find(|l| l.family == Family::Rectifier);
         rectifier.or(computed.next()).or(size.first()).map(|l| l.name.clone())
     };
     sizes.iter().filter_map(first).collect()
@@ -96,12 +112,6 @@ fn first_of_each_size(layers: &[&LayerInfo]) -> Vec<LayerName> {
 
 fn side(layer: &LayerInfo) -> usize {
     layer.shape[1].min(layer.shape[2])
-}
-
-/// Whether a kind of layer is a rectifier or one of its smooth relatives.
-fn is_rectifier(kind: &str) -> bool {
-    let kind = kind.to_lowercase();
-    ["relu", "elu", "silu", "swish", "mish"].iter().any(|name| kind.contains(name))
 }
 
 #[cfg(test)]

@@ -205,11 +205,10 @@ impl Worker {
     }
 
     /// Reads the model of the next run, has that made by `begin` and puts it in the place of the present one; says whether it
-    /// has begun. What goes wrong once the model is read is the failure of the next run.
+    /// has begun. What goes wrong once the model is read is the failure of the next run, if that is of another technique.
     ///
     /// # Errors
-    /// If there is a present run, which is then as it was, and the model cannot be read, has no such class, or cannot do what
-    /// the present run does on another one.
+    /// If there is a present run, which is then as it was, and the model cannot be read or its technique cannot begin.
     fn take_over(
         &mut self,
         mut checked: Checked,
@@ -223,10 +222,13 @@ impl Worker {
             checked.resolve_in(&model)?;
             Ok(model)
         });
-        let stays = self.run.as_ref().is_some_and(|run| match &model {
-            Ok(model) => run.technique.id() == checked.technique.id() && !Arc::ptr_eq(&run.context.model, model),
-            Err(_) => true,
-        });
+        let id = checked.technique.id();
+        let stays = self.run.as_ref().is_some_and(|run| model.is_err() || run.technique.id() == id);
+        if !stays {
+            // Two at once would take the memory of both.
+            self.stop();
+            self.retire();
+        }
         let (spec, params) = (Box::new(checked.spec.clone()), checked.params.clone());
         let info = model.as_ref().ok().map(|model| model.info.clone());
         let begun = model.and_then(|model| guarded(|| begin(self.runs + 1, checked, model)));

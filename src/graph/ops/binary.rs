@@ -112,7 +112,7 @@ fn gradient(
 }
 
 impl Operator for Binary {
-    fn kind(&self) -> &'static str {
+    fn kind(&self) -> Kind {
         kind(self.0)
     }
 
@@ -171,8 +171,8 @@ impl Operator for Binary {
     }
 }
 
-fn kind(function: kernels::Binary) -> &'static str {
-    match function {
+fn kind(function: kernels::Binary) -> Kind {
+    Kind::other(match function {
         kernels::Binary::Add => "sum",
         kernels::Binary::Sub => "difference",
         kernels::Binary::Mul => "product",
@@ -181,7 +181,7 @@ fn kind(function: kernels::Binary) -> &'static str {
         kernels::Binary::Min => "minimum",
         kernels::Binary::Max => "maximum",
         kernels::Binary::Equal | kernels::Binary::Less | kernels::Binary::LessOrEqual => "comparison",
-    }
+    })
 }
 
 /// Rules of what says 1 or 0: nothing of it comes from how large the operands are, all is left there.
@@ -253,7 +253,7 @@ impl BinaryWith {
 }
 
 impl Operator for BinaryWith {
-    fn kind(&self) -> &'static str {
+    fn kind(&self) -> Kind {
         kind(self.function)
     }
 

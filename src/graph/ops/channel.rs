@@ -46,8 +46,8 @@ impl Affine {
 }
 
 impl Operator for Affine {
-    fn kind(&self) -> &'static str {
-        "affine function"
+    fn kind(&self) -> Kind {
+        Kind::other("affine function")
     }
 
     fn arity(&self) -> RangeInclusive<usize> {
@@ -121,8 +121,8 @@ impl ParametricRelu {
 }
 
 impl Operator for ParametricRelu {
-    fn kind(&self) -> &'static str {
-        "parametric ReLU"
+    fn kind(&self) -> Kind {
+        Kind::new("parametric ReLU", Family::Rectifier)
     }
 
     fn arity(&self) -> RangeInclusive<usize> {

@@ -21,8 +21,8 @@ impl Concat {
 }
 
 impl Operator for Concat {
-    fn kind(&self) -> &'static str {
-        "concatenation"
+    fn kind(&self) -> Kind {
+        Kind::other("concatenation")
     }
 
     fn arity(&self) -> RangeInclusive<usize> {

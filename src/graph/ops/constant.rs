@@ -17,8 +17,8 @@ impl Constant {
 }
 
 impl Operator for Constant {
-    fn kind(&self) -> &'static str {
-        "constant"
+    fn kind(&self) -> Kind {
+        Kind::other("constant")
     }
 
     fn arity(&self) -> RangeInclusive<usize> {

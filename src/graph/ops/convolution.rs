@@ -42,8 +42,8 @@ impl TransposedConvolution {
 macro_rules! convolutions {
     ($($operator:ident),+) => {$(
         impl Operator for $operator {
-            fn kind(&self) -> &'static str {
-                self.name()
+            fn kind(&self) -> Kind {
+                Kind::new(self.name(), Family::Convolution)
             }
 
             fn arity(&self) -> RangeInclusive<usize> {

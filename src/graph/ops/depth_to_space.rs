@@ -30,8 +30,8 @@ impl DepthToSpace {
 }
 
 impl Operator for DepthToSpace {
-    fn kind(&self) -> &'static str {
-        if self.backwards { "space to depth" } else { "depth to space" }
+    fn kind(&self) -> Kind {
+        Kind::other(if self.backwards { "space to depth" } else { "depth to space" })
     }
 
     fn arity(&self) -> RangeInclusive<usize> {

@@ -16,36 +16,37 @@ impl Elementwise {
 }
 
 impl Operator for Elementwise {
-    fn kind(&self) -> &'static str {
-        match self.0 {
-            Function::Sigmoid => "sigmoid",
-            Function::HardSigmoid { .. } => "hard sigmoid",
-            Function::HardSwish => "hard swish",
-            Function::Silu { .. } => "SiLU",
-            Function::Gelu | Function::GeluTanh => "GELU",
-            Function::LeakyRelu { .. } => "leaky ReLU",
-            Function::Elu { .. } => "ELU",
-            Function::Selu { .. } => "SELU",
-            Function::Celu { .. } => "CELU",
-            Function::Tanh => "tanh",
-            Function::Softplus => "softplus",
-            Function::Softsign => "softsign",
-            Function::Mish => "mish",
-            Function::Clip { .. } => "clipping",
-            Function::Exp => "exponential",
-            Function::Log => "logarithm",
-            Function::Sqrt => "square root",
-            Function::Reciprocal => "reciprocal",
-            Function::Abs => "magnitude",
-            Function::Neg => "negation",
-            Function::Erf => "error function",
-            Function::Power { .. } => "power",
-            Function::Square => "square",
-            Function::Sin => "sine",
-            Function::Cos => "cosine",
-            Function::Floor | Function::Ceil | Function::Round => "rounding",
-            Function::Sign => "sign",
-        }
+    fn kind(&self) -> Kind {
+        let (family, words) = match self.0 {
+            Function::Sigmoid => (Family::Other, "sigmoid"),
+            Function::HardSigmoid { .. } => (Family::Other, "hard sigmoid"),
+            Function::HardSwish => (Family::Rectifier, "hard swish"),
+            Function::Silu { .. } => (Family::Rectifier, "SiLU"),
+            Function::Gelu | Function::GeluTanh => (Family::Rectifier, "GELU"),
+            Function::LeakyRelu { .. } => (Family::Rectifier, "leaky ReLU"),
+            Function::Elu { .. } => (Family::Rectifier, "ELU"),
+            Function::Selu { .. } => (Family::Rectifier, "SELU"),
+            Function::Celu { .. } => (Family::Rectifier, "CELU"),
+            Function::Tanh => (Family::Other, "tanh"),
+            Function::Softplus => (Family::Other, "softplus"),
+            Function::Softsign => (Family::Other, "softsign"),
+            Function::Mish => (Family::Rectifier, "mish"),
+            Function::Clip { .. } => (Family::Other, "clipping"),
+            Function::Exp => (Family::Other, "exponential"),
+            Function::Log => (Family::Other, "logarithm"),
+            Function::Sqrt => (Family::Other, "square root"),
+            Function::Reciprocal => (Family::Other, "reciprocal"),
+            Function::Abs => (Family::Other, "magnitude"),
+            Function::Neg => (Family::Other, "negation"),
+            Function::Erf => (Family::Other, "error function"),
+            Function::Power { .. } => (Family::Other, "power"),
+            Function::Square => (Family::Other, "square"),
+            Function::Sin => (Family::Other, "sine"),
+            Function::Cos => (Family::Other, "cosine"),
+            Function::Floor | Function::Ceil | Function::Round => (Family::Other, "rounding"),
+            Function::Sign => (Family::Other, "sign"),
+        };
+        Kind::new(words, family)
     }
 
     fn arity(&self) -> RangeInclusive<usize> {

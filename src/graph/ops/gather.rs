@@ -37,8 +37,8 @@ impl Gather {
 }
 
 impl Operator for Gather {
-    fn kind(&self) -> &'static str {
-        "gathering"
+    fn kind(&self) -> Kind {
+        Kind::other("gathering")
     }
 
     fn arity(&self) -> RangeInclusive<usize> {

@@ -9,8 +9,8 @@ pub struct Input {
 }
 
 impl Operator for Input {
-    fn kind(&self) -> &'static str {
-        "input"
+    fn kind(&self) -> Kind {
+        Kind::other("input")
     }
 
     fn arity(&self) -> RangeInclusive<usize> {

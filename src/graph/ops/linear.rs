@@ -48,8 +48,8 @@ impl Linear {
 }
 
 impl Operator for Linear {
-    fn kind(&self) -> &'static str {
-        "linear"
+    fn kind(&self) -> Kind {
+        Kind::other("linear")
     }
 
     fn arity(&self) -> RangeInclusive<usize> {

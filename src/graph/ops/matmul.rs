@@ -50,8 +50,8 @@ fn multipliers(at: &Point<'_>, reference: &Point<'_>, dy: &Value) -> Result<Vec<
 }
 
 impl Operator for MatMul {
-    fn kind(&self) -> &'static str {
-        "matrix product"
+    fn kind(&self) -> Kind {
+        Kind::other("matrix product")
     }
 
     fn arity(&self) -> RangeInclusive<usize> {

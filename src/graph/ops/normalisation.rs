@@ -86,8 +86,8 @@ impl Normalisation {
 }
 
 impl Operator for Normalisation {
-    fn kind(&self) -> &'static str {
-        self.kind
+    fn kind(&self) -> Kind {
+        Kind::new(self.kind, Family::Norm)
     }
 
     fn arity(&self) -> RangeInclusive<usize> {
@@ -145,8 +145,8 @@ impl LocalResponseNorm {
 }
 
 impl Operator for LocalResponseNorm {
-    fn kind(&self) -> &'static str {
-        "local response norm"
+    fn kind(&self) -> Kind {
+        Kind::new("local response norm", Family::Norm)
     }
 
     fn arity(&self) -> RangeInclusive<usize> {
@@ -204,8 +204,8 @@ impl LpNorm {
 }
 
 impl Operator for LpNorm {
-    fn kind(&self) -> &'static str {
-        "division by the norm"
+    fn kind(&self) -> Kind {
+        Kind::other("division by the norm")
     }
 
     fn arity(&self) -> RangeInclusive<usize> {

@@ -45,8 +45,8 @@ impl Pad {
 }
 
 impl Operator for Pad {
-    fn kind(&self) -> &'static str {
-        "padding"
+    fn kind(&self) -> Kind {
+        Kind::other("padding")
     }
 
     fn arity(&self) -> RangeInclusive<usize> {

@@ -16,8 +16,8 @@ impl MaxPooling {
 }
 
 impl Operator for MaxPooling {
-    fn kind(&self) -> &'static str {
-        "max-pooling"
+    fn kind(&self) -> Kind {
+        Kind::new("max-pooling", Family::Pooling)
     }
 
     fn arity(&self) -> RangeInclusive<usize> {
@@ -65,8 +65,8 @@ impl AveragePooling {
 }
 
 impl Operator for AveragePooling {
-    fn kind(&self) -> &'static str {
-        "average pooling"
+    fn kind(&self) -> Kind {
+        Kind::new("average pooling", Family::Pooling)
     }
 
     fn arity(&self) -> RangeInclusive<usize> {
@@ -105,8 +105,8 @@ impl Operator for AveragePooling {
 pub struct GlobalAveragePooling;
 
 impl Operator for GlobalAveragePooling {
-    fn kind(&self) -> &'static str {
-        "global average pooling"
+    fn kind(&self) -> Kind {
+        Kind::new("global average pooling", Family::Pooling)
     }
 
     fn arity(&self) -> RangeInclusive<usize> {

@@ -1,5 +1,6 @@
 //! What every operator's file needs.
 
+pub(super) use super::super::kind::{Family, Kind};
 pub(super) use super::super::operator::{Operator, Saves, Weighted, exactly, only};
 pub(super) use super::super::point::Point;
 pub(super) use super::super::rules::{Biases, DeepLift, Lrp, LrpRule, Rules, Shared, rescaled};

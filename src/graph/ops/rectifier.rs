@@ -33,11 +33,14 @@ impl Rectifier {
 }
 
 impl Operator for Rectifier {
-    fn kind(&self) -> &'static str {
-        match self.0 {
-            Activation::Relu => "ReLU",
-            Activation::Relu6 => "ReLU6",
-        }
+    fn kind(&self) -> Kind {
+        Kind::new(
+            match self.0 {
+                Activation::Relu => "ReLU",
+                Activation::Relu6 => "ReLU6",
+            },
+            Family::Rectifier,
+        )
     }
 
     fn arity(&self) -> RangeInclusive<usize> {

@@ -27,14 +27,14 @@ impl Reduce {
 }
 
 impl Operator for Reduce {
-    fn kind(&self) -> &'static str {
-        match self.reduction {
+    fn kind(&self) -> Kind {
+        Kind::other(match self.reduction {
             Reduction::Sum => "sum over axes",
             Reduction::Mean => "mean over axes",
             Reduction::Max => "maximum over axes",
             Reduction::Min => "minimum over axes",
             Reduction::L2 => "norm",
-        }
+        })
     }
 
     fn arity(&self) -> RangeInclusive<usize> {

@@ -17,8 +17,8 @@ impl Expand {
 }
 
 impl Operator for Expand {
-    fn kind(&self) -> &'static str {
-        "expansion"
+    fn kind(&self) -> Kind {
+        Kind::other("expansion")
     }
 
     fn arity(&self) -> RangeInclusive<usize> {
@@ -68,8 +68,8 @@ impl Tile {
 }
 
 impl Operator for Tile {
-    fn kind(&self) -> &'static str {
-        "tiling"
+    fn kind(&self) -> Kind {
+        Kind::other("tiling")
     }
 
     fn arity(&self) -> RangeInclusive<usize> {

@@ -17,8 +17,8 @@ impl Reshape {
 }
 
 impl Operator for Reshape {
-    fn kind(&self) -> &'static str {
-        "reshaping"
+    fn kind(&self) -> Kind {
+        Kind::other("reshaping")
     }
 
     fn arity(&self) -> RangeInclusive<usize> {

@@ -20,8 +20,8 @@ impl Resize {
 }
 
 impl Operator for Resize {
-    fn kind(&self) -> &'static str {
-        "resizing"
+    fn kind(&self) -> Kind {
+        Kind::other("resizing")
     }
 
     fn arity(&self) -> RangeInclusive<usize> {

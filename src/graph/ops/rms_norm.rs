@@ -30,8 +30,8 @@ impl RmsNorm {
 }
 
 impl Operator for RmsNorm {
-    fn kind(&self) -> &'static str {
-        "RMS norm"
+    fn kind(&self) -> Kind {
+        Kind::new("RMS norm", Family::Norm)
     }
 
     fn arity(&self) -> RangeInclusive<usize> {

@@ -36,8 +36,8 @@ impl Select {
 }
 
 impl Operator for Select {
-    fn kind(&self) -> &'static str {
-        "choice"
+    fn kind(&self) -> Kind {
+        Kind::other("choice")
     }
 
     fn arity(&self) -> RangeInclusive<usize> {

@@ -72,8 +72,8 @@ impl Slice {
 }
 
 impl Operator for Slice {
-    fn kind(&self) -> &'static str {
-        "slice"
+    fn kind(&self) -> Kind {
+        Kind::other("slice")
     }
 
     fn arity(&self) -> RangeInclusive<usize> {

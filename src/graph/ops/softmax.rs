@@ -53,8 +53,8 @@ impl Softmax {
 }
 
 impl Operator for Softmax {
-    fn kind(&self) -> &'static str {
-        if self.logarithm { "logarithm of a softmax" } else { "softmax" }
+    fn kind(&self) -> Kind {
+        if self.logarithm { Kind::other("logarithm of a softmax") } else { Kind::new("softmax", Family::Softmax) }
     }
 
     fn arity(&self) -> RangeInclusive<usize> {

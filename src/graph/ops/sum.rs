@@ -7,8 +7,8 @@ use super::prelude::*;
 pub struct Sum;
 
 impl Operator for Sum {
-    fn kind(&self) -> &'static str {
-        "sum"
+    fn kind(&self) -> Kind {
+        Kind::other("sum")
     }
 
     fn arity(&self) -> RangeInclusive<usize> {

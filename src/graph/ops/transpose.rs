@@ -34,8 +34,8 @@ fn permuted(x: Value, permutation: &[usize]) -> Result<Value> {
 }
 
 impl Operator for Transpose {
-    fn kind(&self) -> &'static str {
-        "transposition"
+    fn kind(&self) -> Kind {
+        Kind::other("transposition")
     }
 
     fn arity(&self) -> RangeInclusive<usize> {

@@ -142,6 +142,12 @@ struct Pool {
 
 static POOL: Mutex<Pool> = Mutex::new(Pool { rest: BTreeMap::new(), held: 0, wanted: 0, most_wanted: 0 });
 
+/// Bytes of memory that are held and not in use: the next buffers are made of them.
+pub fn bytes_at_rest() -> usize {
+    let pool = POOL.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    pool.rest.iter().map(|(capacity, list)| capacity * list.len()).sum::<usize>() * size_of::<f32>()
+}
+
 impl Pool {
     /// What is held at most: half as much again as was ever wanted at once.
     fn limit(&self) -> usize {

@@ -21,6 +21,7 @@ mod pool;
 mod rearrange;
 mod simd;
 
+pub(super) use buffer::bytes_at_rest;
 pub(super) use conv::PackedConv;
 pub(super) use epilogue::{Epilogue, Mask};
 pub use nhwc::Nhwc;

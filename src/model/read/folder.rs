@@ -2,7 +2,7 @@
 //! as timm 1.0 reads them (`timm/models/_hub.py`).
 
 use super::foreign;
-use super::format::{Found, Hints, read as read_file};
+use super::format::{Found, Hints, endings, read as read_file};
 use super::labels::of_config;
 use super::onnx::{self, Refusal};
 use super::options::ReadOptions;
@@ -24,8 +24,8 @@ const PREFERRED: [&str; 9] = [
     "open_clip_pytorch_model.pth",
     "model.onnx",
 ];
-/// Endings of what is taken else, in this order.
-const ENDINGS: [&str; 5] = [".safetensors", ".pth", ".pth.tar", ".bin", ".onnx"];
+/// Endings of what is taken else: as timm orders them, and then those that it does not know.
+const ENDINGS: [&str; 5] = ["safetensors", "pth", "pth.tar", "bin", "onnx"];
 /// The largest config that is read, in bytes.
 const LARGEST: u64 = 16 << 20;
 
@@ -49,8 +49,11 @@ fn candidates(folder: &Path) -> Result<Vec<PathBuf>, Refusal> {
     let mut files: Vec<PathBuf> =
         entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| path.is_file()).collect();
     files.sort();
-    let ends = |ending: &&str, path: &Path| path.to_string_lossy().to_ascii_lowercase().ends_with(*ending);
-    if let Some(ending) = ENDINGS.iter().find(|ending| files.iter().any(|path| ends(ending, path))) {
+    let ends = |ending: &str, path: &Path| {
+        path.to_string_lossy().to_ascii_lowercase().strip_suffix(ending).is_some_and(|rest| rest.ends_with('.'))
+    };
+    let others = endings().filter(|ending| !ENDINGS.contains(ending));
+    if let Some(ending) = ENDINGS.iter().chain(others).find(|ending| files.iter().any(|path| ends(ending, path))) {
         files.retain(|path| ends(ending, path));
     } else {
         files.clear();

@@ -19,13 +19,13 @@ const FOREIGN: &[Foreign] = &[
         what: "a Keras file (HDF5)",
         mark: (0, b"\x89HDF\r\n\x1a\n"),
         ending: "",
-        help: "keras.models.load_model(\"{}\").export(\"model.onnx\", format=\"onnx\")",
+        help: "in Python: keras.models.load_model(\"{}\").export(\"model.onnx\", format=\"onnx\")",
     },
     Foreign {
         what: "a Keras file",
         mark: (0, b"PK\x03\x04"),
         ending: ".keras",
-        help: "keras.models.load_model(\"{}\").export(\"model.onnx\", format=\"onnx\")",
+        help: "in Python: keras.models.load_model(\"{}\").export(\"model.onnx\", format=\"onnx\")",
     },
     Foreign {
         what: "a TensorFlow Lite file",

@@ -104,7 +104,7 @@ pub fn open(place: &str, id: &str, options: &ReadOptions, device: &Device) -> Re
         assumed,
         doubt: None,
     };
-    let guessed = provenance.assumed.iter().any(|assumption| assumption.option == "--mean");
+    let guessed = provenance.assumed.iter().any(preprocessing::is_of_pixels);
     let model = Model::new(id, graph, input, output, Roles::default(), provenance)?;
     Ok(if guessed { model.doubted() } else { model })
 }

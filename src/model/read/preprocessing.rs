@@ -99,15 +99,25 @@ pub fn input(
     });
     let resize = Resize {
         crop_share,
-        mode: options.crop_mode.unwrap_or(match own.crop_mode.as_str() {
+        mode: options.crop_mode.unwrap_or_else(|| match own.crop_mode.as_str() {
             "squash" => CropMode::Squash,
             "border" => CropMode::Border,
-            _ => CropMode::Center,
+            "center" => CropMode::Center,
+            other => {
+                let what = format!("crop mode center, since {} is not known", other.escape_debug());
+                Assumption::note(assumed, what, "--crop-mode");
+                CropMode::Center
+            }
         }),
-        interpolation: options.interpolation.unwrap_or(match own.interpolation.as_str() {
+        interpolation: options.interpolation.unwrap_or_else(|| match own.interpolation.as_str() {
             "bilinear" => Interpolation::Bilinear,
             "nearest" => Interpolation::Nearest,
-            _ => Interpolation::Bicubic,
+            "bicubic" => Interpolation::Bicubic,
+            other => {
+                let what = format!("bicubic interpolation, since {} is not known", other.escape_debug());
+                Assumption::note(assumed, what, "--interpolation");
+                Interpolation::Bicubic
+            }
         }),
     };
     let input = Input {
@@ -123,6 +133,11 @@ pub fn input(
     let own = usual.whose.is_none() && options.mean.is_none() && options.std.is_none() && options.crop_pct.is_none();
     input.check().map_err(|e| if own { Error::bad_model(path, format!("of its config.json: {e}")) } else { e })?;
     Ok(input)
+}
+
+/// Whether something assumed is about the pixels' numbers.
+pub fn is_of_pixels(assumption: &Assumption) -> bool {
+    ["--mean", "--std", "--range"].contains(&assumption.option.as_str())
 }
 
 /// The numbers that were given, one a channel; one alone is that of all. They are in the units of the range that was said

@@ -5,6 +5,7 @@ use crate::error::Result;
 use crate::imaging::{Array, HeatMap, Picture};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 /// How far a job is after a step.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -82,6 +83,9 @@ pub enum Artefact<'a> {
     Array(&'a mut Array),
 }
 
+/// Characters of a panel's title that its file is called by: names of files end at 255 bytes.
+const LONGEST_TITLE: usize = 60;
+
 impl View {
     /// Every artefact that is there and has values, with the name of its file without its ending; of the input, which has
     /// no file, without one.
@@ -90,9 +94,14 @@ impl View {
         let input = self.input.iter_mut().map(|p| (None, Artefact::Picture(p)));
         let result = self.result.iter_mut().map(move |p| (own("result"), Artefact::Picture(p)));
         let map = self.heat.iter_mut().map(move |h| (own("map"), Artefact::Map(h)));
-        let panels = self.panels.iter_mut().map(|p| {
+        let mut taken = HashSet::new();
+        let panels = self.panels.iter_mut().map(move |p| {
             let title = p.title.replace(" · ", "-").replace(['/', ' '], "_");
-            (Some(format!("map-{title}").into()), Artefact::Map(&mut p.heat))
+            let title: String = title.chars().take(LONGEST_TITLE).collect();
+            let numbered = (2..).map(|n| format!("map-{title}-{n}"));
+            let free =
+                std::iter::once(format!("map-{title}")).chain(numbered).find(|name| taken.insert(name.clone()));
+            (free.map(Cow::Owned), Artefact::Map(&mut p.heat))
         });
         let picture = self.perturbation.iter_mut().map(move |p| (own("perturbation"), Artefact::Picture(p)));
         let values = self.perturbation_values.iter_mut().map(move |a| (own("perturbation"), Artefact::Array(a)));

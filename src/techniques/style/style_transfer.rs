@@ -216,7 +216,7 @@ fn refuse_what_does_not_fit(model: &Model, (width, height): (u32, u32)) -> Resul
     let layers = model.graph.layers(height as usize, width as usize)?;
     let values: f64 = layers.iter().map(|l| l.shape.iter().product::<usize>() as f64).sum();
     let need = values * BYTES_A_VALUE;
-    match crate::memory::free() {
+    match crate::memory::free().map(|free| free + crate::kernels::bytes_at_rest() as f64) {
         Some(free) if need > free => Err(Error::TooLarge {
             what: format!("a picture of {width}×{height} pixels"),
             need_gb: need / 1e9,

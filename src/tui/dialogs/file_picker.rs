@@ -32,9 +32,13 @@ pub(in crate::tui) struct FilePicker {
     state: ListState,
 }
 
+const BUILT_IN_SAID: &str = " (built in)";
+
 /// Something that need not be looked for.
 struct Known {
-    text: String,
+    name: String,
+    /// What is said of it behind its name.
+    said: &'static str,
     action: Action,
     /// The file that it is, if it is one.
     path: Option<PathBuf>,
@@ -45,8 +49,11 @@ struct Known {
 impl Known {
     /// How well it goes with what is typed: what is only said of it counts less than what it is called.
     fn ranked(&self, named: &str) -> u8 {
-        let (name, _) = self.text.split_once(" (").unwrap_or((&self.text, ""));
-        1 + u8::from(!name.to_lowercase().contains(named))
+        1 + u8::from(!self.name.to_lowercase().contains(named))
+    }
+
+    fn text(&self) -> String {
+        format!("{}{}", self.name, self.said)
     }
 }
 
@@ -70,20 +77,20 @@ impl FilePicker {
 
     /// The models that are built in, have been added or were read already, and the files of others.
     pub fn models(present: &ModelRef, read: &[ModelRef]) -> Self {
-        let mut list: Vec<(String, ModelRef)> = vec![];
-        let built_in = BUILT_IN.iter().map(|entry| (format!("{} (built in)", entry.id), ModelRef::named(entry.id)));
-        list.extend(built_in);
+        let mut list: Vec<(ModelRef, &'static str)> = vec![];
+        list.extend(BUILT_IN.iter().map(|entry| (ModelRef::named(entry.id), BUILT_IN_SAID)));
         // A list that cannot be read is told of where a name on it is asked for.
         let added = model::added().unwrap_or_default();
-        list.extend(added.iter().map(|m| (format!("{} (added)", m.name), ModelRef::named(&m.name))));
+        list.extend(added.iter().map(|m| (ModelRef::named(&m.name), " (added)")));
         let read = read.iter().filter(|which| is_file(&which.name) || which.weights.is_some());
-        list.extend(read.map(|which| (which.name.clone(), which.clone())));
+        list.extend(read.map(|which| (which.clone(), "")));
         let mut known: Vec<Known> = vec![];
-        for (text, which) in list {
+        for (which, said) in list {
             let path = is_path(&which.name).then(|| std::fs::canonicalize(&which.name).ok()).flatten();
             if path.is_none() || known.iter().all(|other| other.path != path) {
                 let present = which == *present;
-                known.push(Known { text, action: Action::SetModel(Box::new(which)), path, present });
+                let name = which.name.clone();
+                known.push(Known { name, said, action: Action::SetModel(Box::new(which)), path, present });
             }
         }
         let beside = is_path(&present.name).then(|| PathBuf::from(&present.name));
@@ -101,7 +108,8 @@ impl FilePicker {
         let known = |s: &Sample| {
             let source = Source::Sample(s.name.to_owned());
             let present = present == Some(&source);
-            Known { text: format!("{} (built in)", s.name), action: of_sample(source), path: None, present }
+            let name = s.name.to_owned();
+            Known { name, said: BUILT_IN_SAID, action: of_sample(source), path: None, present }
         };
         let beside = if let Some(Source::File(path)) = present { Some(path.as_path()) } else { None };
         Self::new(title, "picture", samples.iter().map(known).collect(), beside, choose, names_a_picture)
@@ -168,7 +176,7 @@ impl FilePicker {
         files.retain(same);
         let named = self.input.value().trim().to_lowercase();
         let known =
-            (0..self.known.len()).filter(|i| self.known[*i].text.to_lowercase().contains(&named)).map(Item::Known);
+            (0..self.known.len()).filter(|i| self.known[*i].text().to_lowercase().contains(&named)).map(Item::Known);
         let mut items: Vec<Item> = known.chain(files.into_iter().map(Item::File)).collect();
         items.extend(folder.parent().filter(|_| named.is_empty()).map(|p| Item::Folder(p.into())));
         items.extend(folders.into_iter().map(Item::Folder));
@@ -254,8 +262,8 @@ impl Dialog for FilePicker {
         let parent = folder.parent();
         let lines = self.items.iter().map(|item| match item {
             Item::Known(at) => {
-                let Known { text, present, .. } = &self.known[*at];
-                Line::raw(printable(&format!("{text}{}", if *present { " · in use" } else { "" })))
+                let known = &self.known[*at];
+                Line::raw(printable(&format!("{}{}", known.text(), if known.present { " · in use" } else { "" })))
             }
             Item::Folder(path) if Some(path.as_path()) == parent || path.ends_with("..") => Line::raw("../"),
             Item::Folder(path) => Line::styled(format!("{}/", name(path)), theme.accent()),

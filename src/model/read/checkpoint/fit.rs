@@ -27,7 +27,7 @@ pub struct Fit {
 const MOST_PREFIXES: usize = 32;
 
 /// Tensors that are larger in a network for larger pictures have this in their names.
-const GROW_WITH_PICTURES: [&str; 3] = ["pos_embed", "pos_embedding", "relative_position"];
+const GROW_WITH_PICTURES: [&str; 2] = ["pos_embed", "relative_position"];
 
 /// How a checkpoint misses an architecture.
 struct Misfit {
@@ -36,6 +36,8 @@ struct Misfit {
     /// Its tensors.
     of: usize,
     reason: String,
+    /// Whether it misses it by what is larger for larger pictures alone.
+    by_size: bool,
 }
 
 impl Fit {
@@ -113,8 +115,8 @@ pub fn find(checkpoint: &Checkpoint, asked: Option<&str>, tables: &Tables) -> Re
         .position(|(architecture, _)| called.is_some_and(|called| architecture.is_called(called)))
         .or((!fits.is_empty()).then_some(0));
     let Some(best) = best else {
-        let fitting = asked.and_then(|_| find(checkpoint, None, tables).ok());
-        return Err(refusal(checkpoint, closest.as_ref(), asked, fitting.as_ref()));
+        let without = asked.map(|_| find(checkpoint, None, tables));
+        return Err(refusal(checkpoint, closest.as_ref(), asked, without));
     };
     let architecture = fits[best].0;
     let certain = asked.is_some() || called.is_some_and(|called| architecture.is_called(called));
@@ -164,7 +166,7 @@ fn check(
     tensors: &[(&str, Vec<usize>)],
 ) -> Result<(), Misfit> {
     let (mut fitting, mut reason, mut classes) = (0, None, None);
-    let mut differs_in_size = true;
+    let mut by_size = true;
     let mut name = String::new();
     for (own, shape) in tensors {
         name.clear();
@@ -189,51 +191,58 @@ fn check(
             fitting += 1;
             continue;
         }
-        differs_in_size &= found.is_some() && GROW_WITH_PICTURES.iter().any(|part| own.contains(part));
+        by_size &= found.is_some() && GROW_WITH_PICTURES.iter().any(|part| own.contains(part));
         reason.get_or_insert_with(|| match found {
             Some(found) => format!("its tensor \"{own}\" has the shape {found:?} and not {shape:?}"),
             None => format!("its tensor \"{own}\" is not there"),
         });
     }
     let Some(mut reason) = reason else { return Ok(()) };
-    if differs_in_size {
+    if by_size {
         let [height, width] = architecture.input.size;
         reason.push_str(&format!(", as for pictures of another size; it is known here for {width}×{height} alone"));
     }
-    Err(Misfit { architecture, fitting, of: tensors.len(), reason })
+    Err(Misfit { architecture, fitting, of: tensors.len(), reason, by_size })
 }
 
-/// Why it is none of the architectures, and what would help; `fitting` is what it is where another was `asked` for.
-fn refusal(checkpoint: &Checkpoint, closest: Option<&Misfit>, asked: Option<&str>, fitting: Option<&Fit>) -> Refusal {
-    let help =
-        "export the network itself: torch.onnx.export(model.eval(), torch.rand(1, 3, 224, 224), \"model.onnx\")";
+/// Why it is none of the architectures, and what would help. `without` is what it is where one was `asked` for.
+fn refusal(
+    checkpoint: &Checkpoint,
+    closest: Option<&Misfit>,
+    asked: Option<&str>,
+    without: Option<Result<Fit, Refusal>>,
+) -> Refusal {
     let near = closest.filter(|misfit| misfit.fitting * 2 >= misfit.of);
-    Refusal(match (asked, fitting, near) {
-        (Some(asked), Some(fit), _) => format!(
-            "its tensors are not those of {}, but those of {}; leave --arch out",
-            asked.escape_debug(),
-            fit.architecture.name
-        ),
-        (Some(asked), None, Some(Misfit { fitting, of, reason, .. })) => {
-            format!(
-                "its tensors are not those of {}: {fitting} of {of} are, but {reason}; {help}",
-                asked.escape_debug()
-            )
-        }
-        (None, _, Some(Misfit { architecture, fitting, of, reason })) => format!(
-            "its tensors are those of none of {} known architectures; closest is {} with {fitting} of {of}, but {reason}; {help}",
-            all().len(),
-            architecture.name
-        ),
-        (_, _, None) => {
-            let mut names: Vec<&str> = checkpoint.tensors.keys().map(String::as_str).collect();
-            names.sort_unstable();
-            let (count, some) = (names.len(), names.iter().take(3).map(|name| name.escape_debug().to_string()));
-            format!(
-                "its {count} tensors ({}, …) are those of none of {} known architectures, nor nearly; {help}",
-                some.collect::<Vec<_>>().join(", "),
-                all().len()
-            )
-        }
-    })
+    let side = if near.is_some_and(|misfit| misfit.by_size) { "HEIGHT, WIDTH" } else { "224, 224" };
+    let help = format!(
+        "export the network itself: torch.onnx.export(model.eval(), torch.rand(1, 3, {side}), \"model.onnx\")"
+    );
+    if let (Some(asked), Some(without)) = (asked, without) {
+        let asked = asked.escape_debug();
+        return Refusal(match (without, near) {
+            (Ok(fit), _) => {
+                let own = &fit.architecture.name;
+                format!("its tensors are not those of {asked}, but those of {own}; leave --arch out")
+            }
+            (Err(_), Some(Misfit { fitting, of, reason, .. })) => {
+                format!("its tensors are not those of {asked}: {fitting} of {of} are, but {reason}; {help}")
+            }
+            (Err(refusal), None) => format!("not nearly {asked}: {refusal}"),
+        });
+    }
+    let count = all().len();
+    if let Some(Misfit { architecture, fitting, of, reason, .. }) = near {
+        let own = &architecture.name;
+        return Refusal(format!(
+            "its tensors are those of none of {count} known architectures; closest is {own} with {fitting} of {of}, but {reason}; {help}"
+        ));
+    }
+    let mut names: Vec<&str> = checkpoint.tensors.keys().map(String::as_str).collect();
+    names.sort_unstable();
+    let some: Vec<String> = names.iter().take(3).map(|name| name.escape_debug().to_string()).collect();
+    Refusal(format!(
+        "its {} tensors ({}, …) are those of none of {count} known architectures, nor nearly; {help}",
+        names.len(),
+        some.join(", ")
+    ))
 }

@@ -139,7 +139,8 @@ pub fn variadic(call: &mut Call) -> Lowers {
     let function = match call.node.op.as_str() {
         "Max" => Binary::Max,
         "Min" => Binary::Min,
-        _ => Binary::Add,
+        "Sum" | "Mean" => Binary::Add,
+        other => return Err(Refusal(format!("{other} is no function of any number of inputs"))),
     };
     let mut result = call.input(0)?;
     let count = call.inputs.len();

@@ -128,12 +128,11 @@ const STANDARD: &[(&str, Handler)] = &[
 ];
 
 /// Operators that ONNX Runtime's optimiser leaves in files, of its own domain.
-const MICROSOFT: &[(&str, Handler)] = &[
-    ("FusedConv", convolution::fused),
-    ("Gelu", pointwise::unary),
-    ("QuickGelu", pointwise::unary),
-    ("SimplifiedLayerNormalization", norms::rms),
-];
+const MICROSOFT: &[(&str, Handler)] =
+    &[("FusedConv", convolution::fused), ("Gelu", pointwise::unary), ("QuickGelu", pointwise::unary), RMS];
+
+/// ONNX Runtime writes this one into the standard domain.
+const RMS: (&str, Handler) = ("SimplifiedLayerNormalization", norms::rms);
 
 /// Names of the standard operators that are understood; besides them `If` with a known condition, and the file's own
 /// functions.
@@ -145,7 +144,7 @@ pub fn operators() -> impl Iterator<Item = &'static str> {
 pub fn handler(domain: &str, op: &str) -> Option<Handler> {
     let find = |table: &[(&str, Handler)]| table.iter().find(|(name, _)| *name == op).map(|(_, handler)| *handler);
     match domain {
-        _ if is_standard(domain) => find(STANDARD).or_else(|| find(&MICROSOFT[3..])),
+        _ if is_standard(domain) => find(STANDARD).or_else(|| find(&[RMS])),
         "com.microsoft" => find(MICROSOFT),
         _ => None,
     }
