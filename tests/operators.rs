@@ -317,5 +317,5 @@ fn a_method_names_the_operator_that_it_has_no_rule_for() {
     let (at, other) = (case.graph.trace(&x).expect("a pass"), case.graph.trace(&reference).expect("a pass"));
     let seed = [(LayerName::LOGITS.into(), random(3, &[1, 4, 1, 1]))];
     let error = case.graph.deeplift(&at, &other, &seed).expect_err("there is no rule").to_string();
-    assert!(error.starts_with("DeepLIFT has no rule for softmax in layer logits; "), "{error}");
+    assert!(error.starts_with("DeepLIFT has no rule for softmax in the layer \"logits\"; "), "{error}");
 }

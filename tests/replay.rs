@@ -59,7 +59,11 @@ fn a_manifest_that_cannot_be_followed_says_why() {
     let other = golden("hen_224.png").to_string_lossy().into_owned();
     fails(&[&again[..], &[&path("photos/dog.png"), &other]].concat(), 3, &["hen_224.png", "none of that run's"]);
     fails(&[&again[..], &[&other]].concat(), 3, &["dog.png", "neither there", "IMAGE"]);
-    fails(&[&again[..], &[&path("photos/dog.png"), "nowhere.png"]].concat(), 3, &["nowhere.png", "nor can it be read"]);
+    fails(
+        &[&again[..], &[&path("photos/dog.png"), "nowhere.png"]].concat(),
+        3,
+        &["nowhere.png", "nor can it be read"],
+    );
     fails(&["run", "--from", &path("none.json"), "--json"], 2, &["none.json"]);
     std::fs::write(path("x.json"), "{}").expect("written");
     fails(&["run", "--from", &path("x.json"), "--json"], 2, &["x.json", "run.json"]);

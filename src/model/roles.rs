@@ -1,5 +1,6 @@
 //! Which layers serve as what.
 
+use super::tokens::Named;
 use crate::error::Result;
 use crate::graph::{Family, Graph, LayerInfo, LayerName};
 use serde::{Deserialize, Serialize};
@@ -26,21 +27,6 @@ pub struct Roles {
     /// Attention weights of a transformer whose tokens attend to all patches, from the input to the output.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attention: Vec<LayerName>,
-}
-
-/// A named layer and what kind of layer it is.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Named<'a> {
-    pub info: &'a LayerInfo,
-    pub family: Family,
-}
-
-impl std::ops::Deref for Named<'_> {
-    type Target = LayerInfo;
-
-    fn deref(&self) -> &LayerInfo {
-        self.info
-    }
 }
 
 impl Roles {

@@ -1,12 +1,26 @@
 //! Tokens that stand for patches of the picture.
 
-use super::roles::Named;
 use crate::error::{Error, Result};
 use crate::graph::{Family, LayerInfo, LayerName};
 use candle_core::Tensor;
 
 /// The most tokens beside the patches: class, distillation, registers.
 const BESIDE: usize = 8;
+
+/// A named layer and what kind of layer it is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Named<'a> {
+    pub info: &'a LayerInfo,
+    pub family: Family,
+}
+
+impl std::ops::Deref for Named<'_> {
+    type Target = LayerInfo;
+
+    fn deref(&self) -> &LayerInfo {
+        self.info
+    }
+}
 
 /// Says of layers of tokens, of these families, which patches they stand for: those of the last map before them, if there are
 /// as many.

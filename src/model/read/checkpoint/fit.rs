@@ -200,7 +200,7 @@ fn check(
     let Some(mut reason) = reason else { return Ok(()) };
     if by_size {
         let [height, width] = architecture.input.size;
-        reason.push_str(&format!(", as for pictures of another size; it is known here for {width}×{height} alone"));
+        reason = format!("{reason}, as for pictures of another size; it is known here for {width}×{height} alone");
     }
     Err(Misfit { architecture, fitting, of: tensors.len(), reason, by_size })
 }
