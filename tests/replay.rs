@@ -56,6 +56,13 @@ fn a_manifest_that_cannot_be_followed_says_why() {
     for place in ["photos", "photos/dog.png"] {
         json(&[&again[..], &[&path(place)]].concat());
     }
+    std::fs::rename(path("photos/dog.png"), path("photos/renamed.png")).expect("renamed");
+    json(&[&again[..], &[&path("photos")]].concat());
+    std::fs::rename(path("photos/renamed.png"), path("photos/dog.png")).expect("renamed");
+    json(&["run", "--from", &path("a"), &path("photos"), "--json"]);
+    fails(&["run", "--from", "/dev/zero", "--json"], 2, &["run.json of a run"]);
+    fails(&[&again[..], &["/dev/zero"]].concat(), 3, &["dog.png"]);
+    fails(&["run", "fgsm", "/dev/zero", "--json"], 3, &["a device"]);
     let other = golden("hen_224.png").to_string_lossy().into_owned();
     fails(&[&again[..], &[&path("photos/dog.png"), &other]].concat(), 3, &["hen_224.png", "none of that run's"]);
     fails(&[&again[..], &[&other]].concat(), 3, &["dog.png", "neither there", "IMAGE"]);

@@ -2,7 +2,7 @@
 
 use crate::engine::{JobSpec, Origin, RunManifest, Source};
 use crate::error::{Error, Result};
-use crate::imaging::samples;
+use crate::imaging::{names_a_picture, samples};
 use crate::model::read::{is_file, is_path, sha256, weight_file};
 use crate::model::sha256_hex;
 use std::path::{Path, PathBuf};
@@ -15,10 +15,19 @@ pub(super) struct Replay {
     pub threads: usize,
 }
 
+/// Bytes of a manifest at most.
+const LONGEST: u64 = 64 << 20;
+
 /// Reads a manifest and finds its pictures and its model again: where they were, beside the manifest, or in the present
 /// folder; the model also at `given`, pictures among `pictures` or in folders of these.
 pub(super) fn replay(path: &Path, given: Option<&str>, pictures: &[PathBuf]) -> Result<Replay> {
     let unusable = |reason: String| Error::bad_value("--from", path.display(), reason);
+    let inside = path.join("run.json");
+    let path = if path.is_dir() { inside.as_path() } else { path };
+    let about = std::fs::metadata(path).map_err(|e| unusable(format!("it cannot be read: {e}")))?;
+    if !about.is_file() || about.len() > LONGEST {
+        return Err(unusable(format!("it takes the run.json of a run, a file of at most {} MB", LONGEST >> 20)));
+    }
     let text = std::fs::read_to_string(path).map_err(|e| unusable(format!("it cannot be read: {e}")))?;
     let manifest: RunManifest =
         serde_json::from_str(&text).map_err(|e| unusable(format!("it takes the run.json of a run; {e}")))?;
@@ -91,11 +100,19 @@ fn found(source: &Source, manifest: &Path, given: &[PathBuf], sha256: &str) -> R
         let reason = match missing {
             Missing::Differs => "it is not the picture of that run any more: its checksum differs",
             Missing::Gone => {
-                "the run was made with it, and it is neither there nor beside the run.json; put it there, or give it as IMAGE"
+                "the run was made with it, and it is neither there nor beside the run.json nor among what was given; put it there, or give it as IMAGE"
             }
         };
         Error::bad_image(path, reason)
     })
+}
+
+/// The picture files in a folder.
+fn pictures_in(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut pictures: Vec<PathBuf> = entries.filter(|path| names_a_picture(path)).collect();
+    pictures.sort();
+    pictures
 }
 
 /// Why a file of an earlier run is not found again.
@@ -119,12 +136,13 @@ fn find_again(
     let (beside, from_there) = (folder.join(&name), folder.join(path));
     let mut missing = Missing::Gone;
     let read = |candidate: &Path| weight_file(&candidate.to_string_lossy()).and_then(|file| sha256(&file));
-    // What is given may be any of the run's files.
-    let mut given = given.iter().map(|given| if given.is_dir() { given.join(&name) } else { given.clone() });
-    if let Some(found) = given.find(|path| read(path).is_ok_and(|found| expected == Some(found.as_str()))) {
+    // What is given may be any of the run's files, under another name, too.
+    let mut candidates =
+        given.iter().flat_map(|given| if given.is_dir() { pictures_in(given) } else { vec![given.clone()] });
+    if let Some(found) = candidates.find(|path| read(path).is_ok_and(|found| expected == Some(found.as_str()))) {
         return Ok(found);
     }
-    for candidate in [path.to_owned(), from_there, beside, name.clone()] {
+    for candidate in [path.to_owned(), from_there, beside, name] {
         let Ok(found) = read(&candidate) else { continue };
         if expected.is_none_or(|expected| found == expected) {
             return Ok(candidate);

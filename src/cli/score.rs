@@ -23,6 +23,9 @@ struct Scored {
     /// Mean of its ranks over the scores that have a better end, if it has any; 1 is best.
     rank: Option<f64>,
     scores: serde_json::Map<String, serde_json::Value>,
+    /// Whether its map is the same everywhere: then its scores are no better or worse than others'.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    flat: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
 }
@@ -79,12 +82,13 @@ pub(super) fn score(args: &ScoreArgs) -> anyhow::Result<u8> {
                     say_failure(Some(&format!("{technique} on {name}")), message);
                     code = if several || names.len() > 1 { exit::FAILED } else { outcome.code };
                 }
-                if let Some(sentence) = flat(&outcome.snapshot).filter(|_| outcome.failure.is_none()) {
+                let flat = flat(&outcome.snapshot).filter(|_| outcome.failure.is_none());
+                if let (Some(sentence), None) = (&flat, &folder) {
                     eprintln!("gradlens: {technique} on {}: {sentence}", printable(&titled(&name, model.as_deref())));
                 }
                 let scores = outcome.snapshot.view.scores.iter().map(|(name, value)| (name.clone(), (*value).into()));
                 let scores = if outcome.failure.is_none() { scores.collect() } else { serde_json::Map::new() };
-                found.push(Scored { technique, rank: None, scores, error: outcome.failure });
+                found.push(Scored { technique, rank: None, scores, flat: flat.is_some(), error: outcome.failure });
             }
             if code == exit::INTERRUPTED {
                 break;
@@ -201,8 +205,9 @@ fn rank(found: &mut [Scored]) {
     let mut ranks = vec![vec![]; found.len()];
     for name in names {
         let Some(more_is_better) = figure(&name).more_is_better else { continue };
+        let ranked = |f: &Scored| value(f, &name).filter(|_| !f.flat);
         let goodness: Vec<Option<f64>> =
-            found.iter().map(|f| value(f, &name).map(|v| if more_is_better { v } else { -v })).collect();
+            found.iter().map(|f| ranked(f).map(|v| if more_is_better { v } else { -v })).collect();
         for (i, own) in goodness.iter().enumerate() {
             let Some(own) = own else { continue };
             let better = goodness.iter().flatten().filter(|other| *other > own).count();
@@ -216,7 +221,7 @@ fn rank(found: &mut [Scored]) {
     best_first(found);
 }
 
-/// A method that failed has no rank and stands last.
+/// A method that failed or points nowhere has no rank and stands last.
 fn best_first(found: &mut [Scored]) {
     found.sort_by(|a, b| a.rank.unwrap_or(f64::MAX).total_cmp(&b.rank.unwrap_or(f64::MAX)));
 }
@@ -245,7 +250,8 @@ fn mean(all: &[&Scores]) -> Vec<Scored> {
                 })
                 .collect();
             let rank = average(&mine.iter().filter_map(|m| m.rank).collect::<Vec<_>>());
-            Scored { technique: scored.technique.clone(), rank, scores, error: None }
+            let flat = !mine.is_empty() && mine.iter().all(|m| m.flat);
+            Scored { technique: scored.technique.clone(), rank, scores, flat, error: None }
         })
         .collect();
     best_first(&mut means);
@@ -278,16 +284,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_method_that_failed_takes_no_rank_from_the_others() {
+    fn a_method_that_failed_or_points_nowhere_takes_no_rank_from_the_others() {
         let scored = |technique: &str, deletion: Option<f64>| Scored {
             technique: technique.to_owned(),
             rank: None,
             scores: deletion.map(|v| ("deletion_auc".to_owned(), v.into())).into_iter().collect(),
+            flat: technique == "flat",
             error: deletion.is_none().then(|| "failed".to_owned()),
         };
-        let mut found = vec![scored("failed", None), scored("worse", Some(0.5)), scored("better", Some(0.25))];
+        let mut found = vec![
+            scored("failed", None),
+            scored("flat", Some(0.1)),
+            scored("worse", Some(0.5)),
+            scored("better", Some(0.25)),
+        ];
         rank(&mut found);
         let ranks: Vec<(&str, Option<f64>)> = found.iter().map(|f| (f.technique.as_str(), f.rank)).collect();
-        assert_eq!(ranks, [("better", Some(1.0)), ("worse", Some(2.0)), ("failed", None)]);
+        assert_eq!(ranks, [("better", Some(1.0)), ("worse", Some(2.0)), ("failed", None), ("flat", None)]);
     }
 }

@@ -34,6 +34,11 @@ pub fn read_bytes(path: &Path) -> Result<Vec<u8>> {
     if meta.is_dir() {
         return Err(bad("it is a folder; give a picture file".into()));
     }
+    // What a shell puts in a file's place comes to an end; a pipe or a device may not.
+    if !meta.is_file() && !["/dev/fd", "/proc/self/fd", "/dev/stdin"].iter().any(|streams| path.starts_with(streams))
+    {
+        return Err(bad("it is a pipe or a device; give a picture file".into()));
+    }
     let file = std::fs::File::open(path).map_err(|e| bad(e.to_string()))?;
     let mut bytes = Vec::new();
     file.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(|e| bad(e.to_string()))?;

@@ -14,6 +14,9 @@ struct Foreign {
     help: &'static str,
 }
 
+/// The file that makes a folder a SavedModel of TensorFlow's.
+const SAVED_MODEL: &str = "saved_model.pb";
+
 const FOREIGN: &[Foreign] = &[
     Foreign {
         what: "a Keras file (HDF5)",
@@ -35,6 +38,17 @@ const FOREIGN: &[Foreign] = &[
     },
 ];
 
+/// How names of such files end.
+pub(super) fn endings() -> impl Iterator<Item = &'static &'static str> {
+    ["h5", "hdf5", "keras", "tflite", "pb"].iter()
+}
+
+/// A place as it is put into a command; a word for it where a shell or Python would read something else.
+fn quoted(place: &str) -> &str {
+    let plain = |c: char| c.is_alphanumeric() || "/._-+=@".contains(c);
+    if place.chars().all(plain) { place } else { "FILE" }
+}
+
 /// What such a file is and what to do with it; `None` if it is none.
 pub(super) fn refusal(path: &Path, head: &[u8]) -> Option<Refusal> {
     let place = path.display().to_string();
@@ -43,8 +57,11 @@ pub(super) fn refusal(path: &Path, head: &[u8]) -> Option<Refusal> {
         head.get(at..).is_some_and(|rest| rest.starts_with(mark)) && place.to_ascii_lowercase().ends_with(kind.ending)
     };
     if let Some(kind) = FOREIGN.iter().find(is) {
-        let help = kind.help.replace("{}", &place);
+        let help = kind.help.replace("{}", quoted(&place));
         return Some(Refusal(format!("it is {}, which is not read; make an ONNX file of it: {help}", kind.what)));
+    }
+    if path.file_name().is_some_and(|name| name == SAVED_MODEL) {
+        return folder(path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new(".")));
     }
     let picture = image::guess_format(head).is_ok();
     picture.then(|| Refusal::new("it is a picture; give the file of a network, as best.onnx"))
@@ -52,8 +69,9 @@ pub(super) fn refusal(path: &Path, head: &[u8]) -> Option<Refusal> {
 
 /// The same for a folder.
 pub(super) fn folder(path: &Path) -> Option<Refusal> {
-    let help = format!("python -m tf2onnx.convert --saved-model {} --output model.onnx", path.display());
-    let is = path.join("saved_model.pb").is_file();
+    let place = path.display().to_string();
+    let help = format!("python -m tf2onnx.convert --saved-model {} --output model.onnx", quoted(&place));
+    let is = path.join(SAVED_MODEL).is_file();
     is.then(|| Refusal(format!("it is a TensorFlow SavedModel, which is not read; make an ONNX file of it: {help}")))
 }
 
@@ -68,6 +86,7 @@ mod tests {
             said("a.h5", b"\x89HDF\r\n\x1a\n\0").is_some_and(|text| text.contains("load_model(\"a.h5\").export"))
         );
         assert!(said("a.tflite", b"\x1c\0\0\0TFL3").is_some_and(|text| text.contains("--tflite a.tflite")));
+        assert!(said("$(x) y.tflite", b"\x1c\0\0\0TFL3").is_some_and(|text| text.contains("--tflite FILE ")));
         assert!(said("a.keras", b"PK\x03\x04\0").is_some_and(|text| text.contains("Keras")));
         assert!(said("a.onnx", b"\x89PNG\r\n\x1a\n").is_some_and(|text| text.contains("a picture")));
         assert_eq!(

@@ -115,9 +115,11 @@ fn format(path: &Path) -> std::result::Result<&'static Format, Refusal> {
     let (last, others) = FORMATS.split_last().expect("there are formats");
     let name = path.to_string_lossy().to_ascii_lowercase();
     let by_name = |format: &&Format| format.endings.iter().any(|ending| name.ends_with(&format!(".{ending}")));
-    let known = others.iter().find(|format| (format.is)(path, &head));
-    match known.or_else(|| others.iter().find(by_name)) {
-        Some(format) => Ok(format),
-        None => foreign::refusal(path, &head.bytes).map_or(Ok(last), Err),
+    if let Some(format) = others.iter().find(|format| (format.is)(path, &head)) {
+        return Ok(format);
+    }
+    match foreign::refusal(path, &head.bytes) {
+        Some(refusal) => Err(refusal),
+        None => Ok(others.iter().find(by_name).unwrap_or(last)),
     }
 }

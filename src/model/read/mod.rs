@@ -26,16 +26,20 @@ use std::path::{Path, PathBuf};
 /// Whether a name means a model file and not a model by name: it says so itself, since the file may be on another machine.
 #[must_use]
 pub fn is_file(name: &str) -> bool {
+    let known = endings().chain(foreign::endings());
+    ends_in(name, known) || name.contains(std::path::is_separator) || hub::is_named(name)
+}
+
+fn ends_in(name: &str, mut endings: impl Iterator<Item = &'static &'static str>) -> bool {
     let lower = name.to_ascii_lowercase();
-    let ends = |ending: &&str| lower.strip_suffix(*ending).is_some_and(|stem| stem.ends_with('.'));
-    endings().any(ends) || name.contains(std::path::is_separator) || hub::is_named(name)
+    endings.any(|ending| lower.strip_suffix(*ending).is_some_and(|stem| stem.ends_with('.')))
 }
 
 /// Whether a path looks like a model's: by its ending, or a folder by the config in it.
 #[must_use]
 pub fn seems_model(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    if path.is_dir() { path.join("config.json").is_file() } else { is_file(&name) }
+    if path.is_dir() { path.join("config.json").is_file() } else { ends_in(&name, endings()) }
 }
 
 /// Whether a name is a place on this machine, and not that of a model in the hub's cache.
@@ -132,6 +136,9 @@ pub fn called(place: &str) -> String {
 /// [`Error::BadModel`] if it cannot be read.
 pub fn sha256(path: &Path) -> Result<String> {
     let unreadable = |e| Error::bad_model(path, e);
+    if !std::fs::metadata(path).map_err(unreadable)?.is_file() {
+        return Err(Error::bad_model(path, "it is not a file"));
+    }
     let mut file = std::fs::File::open(path).map_err(unreadable)?;
     let (mut hasher, mut block) = (Sha256::new(), vec![0; 1 << 20]);
     loop {

@@ -4,11 +4,14 @@ use super::pane::{Canvas, Pane};
 use crate::engine::Phase;
 use crate::tui::app::App;
 use crate::tui::layout::Place;
-use crate::tui::text::printable;
+use crate::tui::text::{cut, printable};
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Rect};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
+
+/// Columns of a model's name that are worth showing.
+const SHORTEST: usize = 10;
 
 pub(super) struct Header;
 
@@ -49,21 +52,37 @@ impl Pane for Header {
             if rates.pictures > 0.0 { format!(" · {:.1} pictures/s", rates.pictures) } else { String::new() };
         let line = format!(" · {} · {:.0} kB/s{pictures} ", app.view().protocol, rates.bytes / 1e3);
         let line = if area.width < 110 { line.replace(&pictures, "") } else { line };
-        let right = |line: String| {
-            vec![Span::styled(sign, style), Span::raw(progress.clone()), Span::styled(line, theme.dim())]
+        let least = match s.shown {
+            Some(shown) => format!(" {shown}/{} ", s.course.step),
+            None => format!(" {}/{} ", s.course.step, s.course.total),
         };
-        // Where not all of it fits, the machine gives way, then the line, then our own name, then the model.
-        let [name, technique, model, machine] = left;
-        let kept = [
-            (vec![name.clone(), technique.clone(), model.clone(), machine], right(line.clone())),
-            (vec![name.clone(), technique.clone(), model.clone()], right(line)),
-            (vec![name.clone(), technique.clone(), model.clone()], right(" ".into())),
-            (vec![Span::raw(" "), technique.clone(), model], right(" ".into())),
-            (vec![name, technique], right(" ".into())),
-        ];
+        let room = usize::from(area.width);
+        let right = |progress: &str, line: String| {
+            vec![Span::styled(sign, style), Span::raw(progress.to_owned()), Span::styled(line, theme.dim())]
+        };
         let width = |spans: &[Span<'_>]| spans.iter().map(Span::width).sum::<usize>();
-        let fits = |(left, right): &&(Vec<_>, Vec<_>)| width(left) + width(right) <= usize::from(area.width);
-        let (left, right) = kept.iter().find(fits).or(kept.last()).cloned().unwrap_or_default();
+        // Where not all of it fits, the machine gives way, then the line, then our own name, then the model's end.
+        let [name, technique, model, machine] = left;
+        let (space, short) = (Span::raw(" "), right(&progress, " ".into()));
+        let beside = |spans: &[Span<'_>]| room.saturating_sub(width(spans));
+        let shorter = beside(&[&short[..], &[space.clone(), technique.clone()]].concat());
+        let model_cut = Span::styled(cut(&model.content, shorter), theme.dim());
+        let mut kept = vec![
+            (vec![name.clone(), technique.clone(), model.clone(), machine], right(&progress, line.clone())),
+            (vec![name.clone(), technique.clone(), model.clone()], right(&progress, line)),
+            (vec![name, technique.clone(), model.clone()], short.clone()),
+            (vec![space.clone(), technique.clone(), model], short.clone()),
+        ];
+        if shorter >= SHORTEST {
+            kept.push((vec![space.clone(), technique.clone(), model_cut], short.clone()));
+        }
+        let least = right(&least, String::new());
+        kept.push((vec![space.clone(), technique.clone(), space.clone()], least.clone()));
+        let fits = |(left, right): &&(Vec<_>, Vec<_>)| width(left) + width(right) <= room;
+        let (left, right) = kept.iter().find(fits).cloned().unwrap_or_else(|| {
+            let technique = cut(&technique.content, beside(&least).saturating_sub(2));
+            (vec![space, Span::styled(technique, theme.accent())], least)
+        });
         let (left, right) = (Line::from(left), Line::from(right));
         frame.render_widget(Paragraph::new(left), area);
         frame.render_widget(Paragraph::new(right).alignment(Alignment::Right), area);

@@ -14,8 +14,11 @@ const CELL: usize = 4;
 pub(super) fn render(frame: &mut Frame<'_>, area: Rect, app: &App) {
     let inside = framed(frame, area, app, false, " rank correlation ", "");
     let snapshot = &app.snapshot();
-    let name_width = (inside.width as usize).saturating_sub((CELL + 1) * snapshot.view.panels.len() + 2).clamp(4, 18);
-    let numbers: Vec<String> = (1..=snapshot.view.panels.len()).map(|i| format!(" {i:>CELL$}")).collect();
+    let (width, count) = (inside.width as usize, snapshot.view.panels.len());
+    let name_width = width.saturating_sub((CELL + 1) * count + 2).clamp(4, 18);
+    // Whole columns only.
+    let columns = (width.saturating_sub(name_width + 2) / (CELL + 1)).min(count);
+    let numbers: Vec<String> = (1..=columns).map(|i| format!(" {i:>CELL$}")).collect();
     let head = " ".repeat(name_width + 2) + &numbers.concat();
     let mut lines = vec![Line::styled(head, app.view().theme.dim())];
     for (i, (panel, row)) in snapshot.view.panels.iter().zip(&snapshot.view.similarity).enumerate() {
@@ -26,7 +29,7 @@ pub(super) fn render(frame: &mut Frame<'_>, area: Rect, app: &App) {
                 app.view().theme.strong(),
             ),
         ];
-        for (j, value) in row.iter().enumerate() {
+        for (j, value) in row.iter().take(columns).enumerate() {
             let style = match value {
                 _ if i == j => app.view().theme.dim(),
                 v if *v >= 0.7 => app.view().theme.good(),
@@ -37,6 +40,10 @@ pub(super) fn render(frame: &mut Frame<'_>, area: Rect, app: &App) {
             spans.push(Span::styled(format!(" {text:>CELL$}"), style));
         }
         lines.push(Line::from(spans));
+    }
+    if columns < count {
+        let note = format!("… {count} columns in all; run.json has them");
+        lines.push(Line::styled(cut(&note, width), app.view().theme.dim()));
     }
     frame.render_widget(Paragraph::new(lines), inside);
 }
