@@ -161,6 +161,7 @@ fn a_diverging_run_keeps_its_last_good_picture_and_says_what_to_lower() {
     let run: Value = serde_json::from_slice(&run).expect("JSON");
     assert_eq!((&run["status"], &run["steps"]), (&"failed".into(), &0.into()));
     assert!(folder.path().join("result.png").exists());
+    fails(&["run", "--from", &out, "--json"], 1, &["lower the step size"]);
 }
 
 #[test]

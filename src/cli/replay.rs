@@ -1,6 +1,6 @@
 //! `gradlens run --from run.json`: the same run again.
 
-use crate::engine::{JobSpec, Origin, RunManifest, Source};
+use crate::engine::{JobSpec, Origin, RunManifest, RunStatus, Source};
 use crate::error::{Error, Result};
 use crate::imaging::{names_a_picture, samples};
 use crate::model::read::{is_file, is_path, sha256, weight_file};
@@ -33,7 +33,8 @@ pub(super) fn replay(path: &Path, given: Option<&str>, pictures: &[PathBuf]) -> 
         serde_json::from_str(&text).map_err(|e| unusable(format!("it takes the run.json of a run; {e}")))?;
     let Origin { mut job, inputs, changes, .. } = manifest.origin;
     job.changes = changes;
-    job.until = Some(manifest.steps);
+    // One that failed is to fail again, and not to end where it did as if it were done.
+    job.until = (manifest.status != RunStatus::Failed).then_some(manifest.steps);
     let mut records = inputs.iter();
     let mut used = vec![];
     let named = [job.picture.as_mut()].into_iter().flatten().chain(&mut job.others).chain(&mut job.styles);

@@ -65,7 +65,7 @@ impl Pane for Header {
         let [name, technique, model, machine] = left;
         let (space, short) = (Span::raw(" "), right(&progress, " ".into()));
         let beside = |spans: &[Span<'_>]| room.saturating_sub(width(spans));
-        let shorter = beside(&[&short[..], &[space.clone(), technique.clone()]].concat());
+        let shorter = beside(&[&short[..], &[space.clone(), technique.clone(), space.clone()]].concat());
         let model_cut = Span::styled(cut(&model.content, shorter), theme.dim());
         let mut kept = vec![
             (vec![name.clone(), technique.clone(), model.clone(), machine], right(&progress, line.clone())),
