@@ -43,12 +43,12 @@ pub(super) fn replay(path: &Path, given: Option<&str>, pictures: &[PathBuf]) -> 
         *source = found(source, path, pictures, &record.sha256)?;
         used.push(source.clone());
     }
-    let wanted = |given: &Path| inputs.iter().any(|record| sha256(given).is_ok_and(|own| own == record.sha256));
     for given in pictures.iter().filter(|given| !given.is_dir() && !used.contains(&Source::File((*given).clone()))) {
         let unreadable =
             |e| Error::bad_image(given, format!("it is no picture of that run, nor can it be read: {e}"));
         std::fs::File::open(given).map_err(unreadable)?;
-        if !wanted(given) {
+        let own = sha256(given).unwrap_or_default();
+        if inputs.iter().all(|record| record.sha256 != own) {
             return Err(Error::bad_image(given, "it is none of that run's pictures: its checksum is another"));
         }
     }
@@ -108,11 +108,11 @@ fn found(source: &Source, manifest: &Path, given: &[PathBuf], sha256: &str) -> R
     })
 }
 
-/// The picture files in a folder.
-fn pictures_in(folder: &Path) -> Vec<PathBuf> {
+/// The picture files in a folder, what is called `name` first: each that is tried is read whole.
+fn pictures_in(folder: &Path, name: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
     let mut pictures: Vec<PathBuf> = entries.filter(|path| names_a_picture(path)).collect();
-    pictures.sort();
+    pictures.sort_by_key(|path| (path.file_name() != Some(name.as_os_str()), path.clone()));
     pictures
 }
 
@@ -139,7 +139,7 @@ fn find_again(
     let read = |candidate: &Path| weight_file(&candidate.to_string_lossy()).and_then(|file| sha256(&file));
     // What is given may be any of the run's files, under another name, too.
     let mut candidates =
-        given.iter().flat_map(|given| if given.is_dir() { pictures_in(given) } else { vec![given.clone()] });
+        given.iter().flat_map(|given| if given.is_dir() { pictures_in(given, &name) } else { vec![given.clone()] });
     if let Some(found) = candidates.find(|path| read(path).is_ok_and(|found| expected == Some(found.as_str()))) {
         return Ok(found);
     }
