@@ -131,8 +131,9 @@ fn a_transformer_for_larger_pictures_is_told_as_that() {
     let position = checkpoint.tensors.get_mut("pos_embed").expect("a tensor");
     let bytes = Arc::new(ByteSource::Memory(vec![0; 577 * 192 * 4]));
     *position = Stored::supplied(vec![1, 577, 192], 1, bytes, 0, 577 * 192 * 4);
-    let refused =
-        checkpoint::network(&checkpoint, None, &onnx::Options::default()).expect_err("another size").to_string();
+    let refused = checkpoint::network(&checkpoint, None, &onnx::ImportOptions::default())
+        .expect_err("another size")
+        .to_string();
     assert!(refused.contains("pictures of another size") && refused.contains("1, 3, HEIGHT, WIDTH"), "{refused}");
 }
 
@@ -213,7 +214,7 @@ fn of_formula(architecture: &architectures::Architecture) -> Checkpoint {
 /// The first logits, and the length of logit 3's gradient at the picture.
 fn figures(architecture: &'static architectures::Architecture) -> (Vec<f32>, f64) {
     let [h, w] = architecture.figures.size;
-    let options = onnx::Options { size: Some([h, w]), ..onnx::Options::default() };
+    let options = onnx::ImportOptions { size: Some([h, w]), ..onnx::ImportOptions::default() };
     let checkpoint = of_formula(architecture);
     let network = checkpoint::network(&checkpoint, Some(&architecture.name), &options).expect(&architecture.name);
     let graph = onnx::network(&network.imported, Some(Scores::Softmax), &Device::Cpu).expect(&architecture.name);

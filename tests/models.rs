@@ -59,7 +59,8 @@ fn networks_from_files_compute_what_onnx_runtime_does() {
         let fixed = ["keras.onnx", "light_bvlc_alexnet.onnx", "light_squeezenet.onnx"].contains(&name.as_str());
         let size = Some([16, 16]).filter(|_| !fixed);
         let path = data(&name);
-        let file = onnx::read(Path::new(&path), &onnx::Options { size, ..onnx::Options::default() }).expect(&name);
+        let file = onnx::read(Path::new(&path), &onnx::ImportOptions { size, ..onnx::ImportOptions::default() })
+            .expect(&name);
         let classes = file.classes().expect(&name);
         let graph = onnx::network(&file, Some(file.scores), &Device::Cpu).expect(&name);
         let count: usize = file.input.file_shape.iter().product();

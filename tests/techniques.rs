@@ -4,7 +4,7 @@ mod support;
 
 use candle_core::Device;
 use gradlens::graph::LayerName;
-use gradlens::techniques::style::{AUTO, Objective, Recipe, StyleLoss, Weights, gram};
+use gradlens::techniques::style::{AUTO, LossWeights, Objective, Recipe, StyleLoss, gram};
 use gradlens::techniques::{self, Context, ParamValue, Params, Progress, TECHNIQUES};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -87,7 +87,7 @@ fn style_losses_and_gradient_agree() {
     let objective =
         Objective::new(net.clone(), &photo, &[(painting.clone(), 1.0)], &recipe, None).expect("an objective");
     let x = ((photo * 0.7).expect("scaled") + (painting * 0.3).expect("scaled")).expect("a blend");
-    let found = objective.evaluate(&x, &Weights { content: 1.0, style: 20.0, tv: 5.0 }).expect("losses");
+    let found = objective.evaluate(&x, &LossWeights { content: 1.0, style: 20.0, tv: 5.0 }).expect("losses");
     let checks =
         [("content_loss", found.content), ("style_loss", found.style), ("tv_loss", found.tv), ("total", found.total)];
     for (name, ours) in checks {

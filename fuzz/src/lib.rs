@@ -5,7 +5,7 @@ pub mod allocator;
 
 use gradlens::model::read::checkpoint::{self, Checkpoint};
 use gradlens::model::read::onnx::source::ByteSource;
-use gradlens::model::read::onnx::{self, Options, Refusal, proto};
+use gradlens::model::read::onnx::{self, ImportOptions, Refusal, proto};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -36,7 +36,7 @@ pub fn wire(bytes: &[u8], _: &Path) {
 
 /// Makes layers of an ONNX file.
 pub fn importer(bytes: &[u8], _: &Path) {
-    one_line(onnx::import(Arc::new(ByteSource::Memory(bytes.to_vec())), &Options::default()).err());
+    one_line(onnx::import(Arc::new(ByteSource::Memory(bytes.to_vec())), &ImportOptions::default()).err());
 }
 
 /// Reads where the tensors of a file are, whatever kind it is, finds its architecture, and reads what it holds. The file
@@ -60,7 +60,7 @@ pub fn checkpoint(bytes: &[u8], path: &Path) {
                 let _ = placed.floats(count);
             }
         }
-        one_line(checkpoint::network(&found, None, &Options::default()).err());
+        one_line(checkpoint::network(&found, None, &ImportOptions::default()).err());
     }
 }
 

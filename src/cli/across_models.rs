@@ -1,7 +1,7 @@
 //! Several models on the same photos: how alike their maps are, and on which photos they differ most.
 
 use super::args::{ModelArgs, ReadArgs, WhatArgs};
-use super::runner::Outcome;
+use super::runner::RunOutcome;
 use crate::engine::{JobSpec, Photo, Snapshot, Source};
 use crate::error::{Error, Result};
 use crate::imaging::{Area, HeatMap, Picture, decode, montage, read_bytes, write_json, write_png};
@@ -121,7 +121,7 @@ pub(super) struct AcrossModels {
     /// Those on which the models differ most come first.
     photos: Vec<OnPhoto>,
     #[serde(skip)]
-    present: Vec<Answer>,
+    present: Vec<ModelAnswer>,
 }
 
 /// What they made of one photo.
@@ -132,12 +132,12 @@ struct OnPhoto {
     rank_correlation: Option<f64>,
     /// Of each pair, by the models' order.
     pairs: Vec<Vec<Option<f64>>>,
-    answers: Vec<Answer>,
+    answers: Vec<ModelAnswer>,
 }
 
 /// What one of them made of it.
 #[derive(Serialize)]
-struct Answer {
+struct ModelAnswer {
     model: String,
     /// None where nothing was written.
     folder: Option<String>,
@@ -177,11 +177,11 @@ impl AcrossModels {
     ///
     /// # Errors
     /// If the pictures side by side cannot be written.
-    pub fn add(&mut self, image: Option<&str>, folder: &Path, outcome: &Outcome) -> Result<()> {
+    pub fn add(&mut self, image: Option<&str>, folder: &Path, outcome: &RunOutcome) -> Result<()> {
         let snapshot = &outcome.snapshot;
         let failed = outcome.failure.is_some();
         let manifest = outcome.manifest.as_ref();
-        self.present.push(Answer {
+        self.present.push(ModelAnswer {
             model: self.next().to_owned(),
             folder: None,
             top: manifest.and_then(|run| run.top5_before.first().cloned()),
@@ -197,7 +197,7 @@ impl AcrossModels {
         }
         let answers = std::mem::take(&mut self.present);
         let pictures: Vec<Picture> =
-            answers.iter().filter(|a| a.error.is_none()).filter_map(Answer::picture).collect();
+            answers.iter().filter(|a| a.error.is_none()).filter_map(ModelAnswer::picture).collect();
         if let Some(parent) = folder.parent().filter(|_| pictures.len() > 1) {
             write_png(&parent.join(SIDE_BY_SIDE), &montage(&pictures))?;
         }
@@ -206,7 +206,7 @@ impl AcrossModels {
         let above = pairs.iter().enumerate().flat_map(|(i, row)| row.iter().skip(i + 1).flatten().copied());
         let rank_correlation = mean(above);
         // What has been compared is not needed any more.
-        let answers = answers.into_iter().map(|a| Answer { maps: BTreeMap::new(), photo: None, ..a }).collect();
+        let answers = answers.into_iter().map(|a| ModelAnswer { maps: BTreeMap::new(), photo: None, ..a }).collect();
         self.photos.push(OnPhoto { image: image.map(str::to_owned), rank_correlation, pairs, answers });
         Ok(())
     }
@@ -237,13 +237,13 @@ impl AcrossModels {
         for photo in &self.photos {
             let name = printable(photo.image.as_deref().unwrap_or("–"));
             let alike = photo.rank_correlation.map_or_else(|| "–".to_owned(), |value| format!("{value:.3}"));
-            let answers: Vec<String> = photo.answers.iter().map(Answer::in_words).collect();
+            let answers: Vec<String> = photo.answers.iter().map(ModelAnswer::in_words).collect();
             eprintln!("{name:<width$}  {alike:>16}  {}", answers.join(" · "));
         }
     }
 }
 
-impl Answer {
+impl ModelAnswer {
     /// The picture that stands for the run, of those that it has written: others may lie beside them.
     fn picture(&self) -> Option<Picture> {
         let name = SHOWN.iter().find(|name| self.files.iter().any(|file| file == *name))?;
@@ -267,7 +267,7 @@ fn maps(snapshot: &Snapshot) -> BTreeMap<String, HeatMap> {
 }
 
 /// The mean rank correlation of two models' maps of the same title, over the part of the photo that both see.
-fn alike(a: &Answer, b: &Answer) -> Option<f64> {
+fn alike(a: &ModelAnswer, b: &ModelAnswer) -> Option<f64> {
     let (ours, theirs) = (seen(a)?, seen(b)?);
     let (left, top) = (ours.x.max(theirs.x), ours.y.max(theirs.y));
     let right = (ours.x + ours.width).min(theirs.x + theirs.width);
@@ -287,7 +287,7 @@ fn alike(a: &Answer, b: &Answer) -> Option<f64> {
 }
 
 /// What a model sees of the photo, on the raster.
-fn seen(answer: &Answer) -> Option<Area> {
+fn seen(answer: &ModelAnswer) -> Option<Area> {
     let photo = answer.photo.as_ref()?;
     let longer = photo.size[0].max(photo.size[1]).max(1);
     Some(photo.seen.scaled(RASTER / f64::from(longer)))
@@ -351,7 +351,7 @@ mod tests {
     #[test]
     fn maps_are_compared_where_both_models_see() {
         let photo = |seen| Some(Photo { picture: Picture::new(1, 1, vec![0; 3]), size: [200, 100], seen });
-        let answer = |heat: HeatMap, seen| Answer {
+        let answer = |heat: HeatMap, seen| ModelAnswer {
             model: String::new(),
             folder: None,
             top: None,

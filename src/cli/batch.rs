@@ -124,7 +124,7 @@ enum Report {
 
 /// How a network stood an attack on many photos.
 #[derive(Serialize)]
-struct Robustness {
+struct RobustnessTotals {
     technique: String,
     /// Photos that were attacked.
     photos: usize,
@@ -138,7 +138,7 @@ struct Robustness {
     mean_l2: Option<f64>,
 }
 
-impl Robustness {
+impl RobustnessTotals {
     /// Of the reports of an attack; `None` if it was none.
     fn of(reports: &[&Report]) -> Option<Self> {
         let runs: Vec<&RunManifest> = reports
@@ -175,7 +175,7 @@ impl Robustness {
     }
 }
 
-impl std::fmt::Display for Robustness {
+impl std::fmt::Display for RobustnessTotals {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { technique, photos, robust, clean_accuracy, robust_accuracy, mean_l2, .. } = self;
         let (clean, robustly) = (clean_accuracy * 100.0, robust_accuracy * 100.0);
@@ -240,14 +240,14 @@ impl Batch<'_> {
             let summary = self.out.join(SUMMARY);
             if let (true, Some(across)) = (self.several, &self.across) {
                 let each = across.by_model(&reports);
-                let found: BTreeMap<&str, Robustness> =
-                    each.filter_map(|(model, reports)| Some((model, Robustness::of(&reports)?))).collect();
+                let found: BTreeMap<&str, RobustnessTotals> =
+                    each.filter_map(|(model, reports)| Some((model, RobustnessTotals::of(&reports)?))).collect();
                 if !found.is_empty() {
                     write_json(&summary, &found)?;
                 }
                 found.iter().filter(|_| !self.json).for_each(|(model, of)| eprintln!("{model}: {of}"));
             } else if let Some(found) =
-                self.several.then(|| Robustness::of(&reports.iter().collect::<Vec<_>>())).flatten()
+                self.several.then(|| RobustnessTotals::of(&reports.iter().collect::<Vec<_>>())).flatten()
             {
                 write_json(&summary, &found)?;
                 if !self.json {

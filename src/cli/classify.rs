@@ -20,7 +20,7 @@ struct Asked {
 }
 
 /// What the models say of one picture.
-struct Answer {
+struct Classification {
     image: String,
     /// By model, the likeliest classes, or why there are none.
     found: Vec<Result<Vec<Prediction>>>,
@@ -81,7 +81,7 @@ pub(super) fn classify(args: &ClassifyArgs) -> anyhow::Result<u8> {
     Ok(code)
 }
 
-fn answer(asked: &[Asked], path: &Path, count: usize) -> Answer {
+fn answer(asked: &[Asked], path: &Path, count: usize) -> Classification {
     // All classes, since a difference is one of all of them.
     let all: Vec<_> = asked.iter().map(|one| top_classes(&one.model, path, one.output.count())).collect();
     let pairs = all.iter().enumerate().flat_map(|(i, a)| all.iter().skip(i + 1).map(move |b| (a, b)));
@@ -90,10 +90,10 @@ fn answer(asked: &[Asked], path: &Path, count: usize) -> Answer {
     let difference = differences.collect::<Option<Vec<f64>>>().and_then(|d| d.into_iter().max_by(f64::total_cmp));
     let difference = difference.filter(|_| asked.iter().all(|one| one.output.has_probabilities()));
     let shortened = all.into_iter().map(|found| found.map(|top| top.into_iter().take(count).collect()));
-    Answer { image: path.to_string_lossy().into_owned(), found: shortened.collect(), difference }
+    Classification { image: path.to_string_lossy().into_owned(), found: shortened.collect(), difference }
 }
 
-fn as_json(answer: &Answer, asked: &[Asked], unusable: &[serde_json::Value]) -> serde_json::Value {
+fn as_json(answer: &Classification, asked: &[Asked], unusable: &[serde_json::Value]) -> serde_json::Value {
     let one = |found: &Result<Vec<Prediction>>| match found {
         Ok(top) => ("top", serde_json::json!(top)),
         Err(error) => ("error", error.to_string().into()),
@@ -122,7 +122,7 @@ fn top_classes(model: &Model, path: &Path, count: usize) -> Result<Vec<Predictio
     Ok(resolve::classes(model)?.top(&logits, count))
 }
 
-fn print(answer: &Answer, asked: &[Asked], with_name: bool) {
+fn print(answer: &Classification, asked: &[Asked], with_name: bool) {
     if with_name {
         let difference = answer.difference.map_or_else(String::new, |d| format!("  (difference {d:.3})"));
         println!("{}{difference}", printable(&answer.image));

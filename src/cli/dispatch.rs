@@ -1,6 +1,6 @@
 //! From the command line to a subcommand and an exit code.
 
-use super::args::{self, Action, Cli};
+use super::args::{self, Cli, Subcommand};
 use super::exit;
 use clap::{CommandFactory, FromArgMatches};
 use std::process::ExitCode;
@@ -24,22 +24,22 @@ pub fn main() -> ExitCode {
     };
     let outcome = match cli.action {
         None => super::dashboard::dashboard(&cli.dashboard),
-        Some(Action::Run(args)) => super::run::run(&args),
-        Some(Action::Runs(args)) => super::runs::runs(&args),
-        Some(Action::Attach(args)) => super::runs::attach(&args),
-        Some(Action::Stop(args)) => super::runs::stop(&args),
-        Some(Action::Resume(args)) => super::resume::resume(&args),
-        Some(Action::Ssh(args)) => super::ssh::ssh(&args),
-        Some(Action::Engine(args)) => super::engine::engine(&args),
-        Some(Action::Compare(args)) => super::compare::compare(&args),
-        Some(Action::Score(args)) => super::score::score(&args),
-        Some(Action::Classify(args)) => super::classify::classify(&args),
-        Some(Action::Techniques(args)) => super::listing::techniques(&args),
-        Some(Action::Models(args)) => super::models::models(&args),
-        Some(Action::Layers(args)) => super::listing::layers(&args),
-        Some(Action::Labels(args)) => super::listing::labels(&args),
-        Some(Action::Bench(args)) => super::bench::bench(&args),
-        Some(Action::Doctor(args)) => super::doctor::doctor(&args),
+        Some(Subcommand::Run(args)) => super::run::run(&args),
+        Some(Subcommand::Runs(args)) => super::runs::runs(&args),
+        Some(Subcommand::Attach(args)) => super::runs::attach(&args),
+        Some(Subcommand::Stop(args)) => super::runs::stop(&args),
+        Some(Subcommand::Resume(args)) => super::resume::resume(&args),
+        Some(Subcommand::Ssh(args)) => super::ssh::ssh(&args),
+        Some(Subcommand::Engine(args)) => super::engine::engine(&args),
+        Some(Subcommand::Compare(args)) => super::compare::compare(&args),
+        Some(Subcommand::Score(args)) => super::score::score(&args),
+        Some(Subcommand::Classify(args)) => super::classify::classify(&args),
+        Some(Subcommand::Techniques(args)) => super::listing::techniques(&args),
+        Some(Subcommand::Models(args)) => super::models::models(&args),
+        Some(Subcommand::Layers(args)) => super::listing::layers(&args),
+        Some(Subcommand::Labels(args)) => super::listing::labels(&args),
+        Some(Subcommand::Bench(args)) => super::bench::bench(&args),
+        Some(Subcommand::Doctor(args)) => super::doctor::doctor(&args),
     };
     match outcome {
         Ok(code) => code.into(),

@@ -28,7 +28,7 @@ pub(super) struct Runner {
 
 /// How a job ended.
 #[derive(Default)]
-pub(super) struct Outcome {
+pub(super) struct RunOutcome {
     /// Its exit code.
     pub code: u8,
     /// Why it failed.
@@ -47,22 +47,22 @@ impl Runner {
     }
 
     /// Runs one job to its end and saves it, if there is a folder.
-    pub async fn one(&mut self, job: JobSpec, folder: Option<&Path>) -> Result<Outcome> {
+    pub async fn one(&mut self, job: JobSpec, folder: Option<&Path>) -> Result<RunOutcome> {
         let progress = Progress::new(&job, self.quiet);
         self.link.send(Command::Start(Box::new(job)))?;
         self.follow(progress, folder, true).await
     }
 
     /// Takes a kept run up, runs it to its end and saves it.
-    pub async fn resumed(&mut self, kept: &Path, folder: &Path) -> Result<Outcome> {
+    pub async fn resumed(&mut self, kept: &Path, folder: &Path) -> Result<RunOutcome> {
         let progress = Progress::new(&JobSpec { technique: "resumed".into(), ..JobSpec::default() }, self.quiet);
         self.link.send(Command::Restore { folder: kept.to_owned() })?;
         self.follow(progress, Some(folder), false).await
     }
 
     /// `goes` says that the run goes on by itself: one that is taken up as it was stopped is told to.
-    async fn follow(&mut self, mut progress: Progress, folder: Option<&Path>, mut goes: bool) -> Result<Outcome> {
-        let mut outcome = Outcome::default();
+    async fn follow(&mut self, mut progress: Progress, folder: Option<&Path>, mut goes: bool) -> Result<RunOutcome> {
+        let mut outcome = RunOutcome::default();
         let mut interrupted = false;
         loop {
             match self.link.next().await.ok_or(Error::EngineGone)? {

@@ -32,7 +32,7 @@ struct Scored {
 
 /// What was found on one photo.
 #[derive(Debug, Serialize)]
-struct Scores {
+struct ScoredPhoto {
     image: String,
     /// Where there are several.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -97,9 +97,9 @@ pub(super) fn score(args: &ScoreArgs) -> anyhow::Result<u8> {
             if !args.json {
                 print(&titled(&name, model.as_deref()), &found);
             }
-            all.push(Scores { image: name, model: model.clone(), techniques: found });
+            all.push(ScoredPhoto { image: name, model: model.clone(), techniques: found });
         }
-        let of = |model: &Option<String>| -> Vec<&Scores> { all.iter().filter(|s| s.model == *model).collect() };
+        let of = |model: &Option<String>| -> Vec<&ScoredPhoto> { all.iter().filter(|s| s.model == *model).collect() };
         let means = names.iter().map(|model| (model.as_deref(), mean(&of(model)))).collect::<Vec<_>>();
         let worth = pictures.len() > 1;
         if args.json {
@@ -231,7 +231,7 @@ fn average(values: &[f64]) -> Option<f64> {
 }
 
 /// The mean of each score and rank over the pictures.
-fn mean(all: &[&Scores]) -> Vec<Scored> {
+fn mean(all: &[&ScoredPhoto]) -> Vec<Scored> {
     let Some(first) = all.first() else { return vec![] };
     let of = |technique: &str| -> Vec<&Scored> {
         let mine = |s: &&Scored| s.technique == technique && s.error.is_none();

@@ -12,8 +12,8 @@ mod store;
 
 pub use compute::{Engine, Options, device};
 pub use protocol::{
-    Branching, ClassName, Command, Compared, Course, Delivery, Event, FailureKind, InputRecord, JobSpec, Link,
-    Machine, Mark, MarkKind, ModelRecord, Origin, OutputRecord, ParameterChange, Past, Phase, Photo, Point, Points,
+    Branching, ClassName, Command, Compared, Course, CurvePoint, Delivery, Event, FailureKind, InputRecord, JobSpec,
+    Link, Machine, Mark, MarkKind, ModelRecord, Origin, OutputRecord, ParameterChange, Past, Phase, Photo, Points,
     RunManifest, RunStatus, ScoreSpec, Series, Snapshot, Source, Task, Update,
 };
 pub use remote::host;

@@ -1,6 +1,6 @@
 //! The backward pass from seeds.
 
-use super::forward::{Activations, Purpose, Record};
+use super::forward::{Activations, PassKind, Record};
 use super::fuse::{self, Through};
 use super::layer::{LayerName, as_maps};
 use super::network::Graph;
@@ -133,12 +133,12 @@ impl Graph {
     fn differentiate(
         &self,
         mut trails: Vec<Trail<'_>>,
-        purpose: Purpose,
+        purpose: PassKind,
         seeds: Vec<(LayerName, Seed)>,
         wrt: &[LayerName],
         rule: ReluRule,
     ) -> Result<Gradients> {
-        if purpose < Purpose::Gradient {
+        if purpose < PassKind::Gradient {
             return Err(candle_core::Error::Msg("a pass made by infer() cannot go backward".into()).into());
         }
         in_pool(|| {

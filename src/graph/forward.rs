@@ -17,7 +17,7 @@ pub struct Activations {
     taps: Vec<(LayerName, usize)>,
     /// Of each tap, all pictures together, where there are several records.
     joined: Vec<Map>,
-    pub(super) purpose: Purpose,
+    pub(super) purpose: PassKind,
 }
 
 /// What one run over the nodes left behind.
@@ -29,7 +29,7 @@ pub(super) struct Record {
 
 /// What a forward pass is for: what it keeps beside the taps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Purpose {
+pub(super) enum PassKind {
     /// The taps alone.
     Inference,
     /// What derivatives need.
@@ -101,7 +101,7 @@ impl Graph {
     /// # Errors
     /// If a tap does not exist or the input is too small.
     pub fn forward(&self, x: &Tensor, taps: &[LayerName]) -> Result<Activations> {
-        self.run(x, taps, Purpose::Gradient, None)
+        self.run(x, taps, PassKind::Gradient, None)
     }
 
     /// [`Graph::forward`] for gradients at the layers `wrt` alone: what lies before all of them is not kept, and
@@ -117,7 +117,7 @@ impl Graph {
         for (i, node) in self.nodes.iter().enumerate() {
             after[i] |= node.inputs.iter().any(|&input| after[input]);
         }
-        self.run_after(x, taps, Purpose::Gradient, None, &after)
+        self.run_after(x, taps, PassKind::Gradient, None, &after)
     }
 
     /// The forward pass that keeps nothing but the taps.
@@ -125,7 +125,7 @@ impl Graph {
     /// # Errors
     /// As [`Graph::forward`].
     pub fn infer(&self, x: &Tensor, taps: &[LayerName]) -> Result<Activations> {
-        self.run(x, taps, Purpose::Inference, None)
+        self.run(x, taps, PassKind::Inference, None)
     }
 
     /// [`Graph::infer`] with the output of `layer` replaced by `value` `[N, C, H, W]`. Only what depends on it
@@ -141,7 +141,7 @@ impl Graph {
         taps: &[LayerName],
     ) -> Result<Activations> {
         let replaced = (self.node(layer)?, value);
-        self.run(x, taps, Purpose::Inference, Some(replaced))
+        self.run(x, taps, PassKind::Inference, Some(replaced))
     }
 
     /// The forward pass to the logits that keeps every layer's output, for [`Graph::deeplift`],
@@ -154,7 +154,7 @@ impl Graph {
     }
 
     pub(super) fn keep_everything(&self, x: &Tensor, taps: &[LayerName]) -> Result<Activations> {
-        self.run(x, taps, Purpose::Relevance, None)
+        self.run(x, taps, PassKind::Relevance, None)
     }
 
     /// The class logits `[N, classes]` of `x` `[N, C, H, W]`.
@@ -179,7 +179,7 @@ impl Graph {
         &self,
         x: &Tensor,
         taps: &[LayerName],
-        purpose: Purpose,
+        purpose: PassKind,
         replaced: Option<(usize, &Tensor)>,
     ) -> Result<Activations> {
         self.run_after(x, taps, purpose, replaced, &vec![true; self.nodes.len()])
@@ -190,7 +190,7 @@ impl Graph {
         &self,
         x: &Tensor,
         taps: &[LayerName],
-        purpose: Purpose,
+        purpose: PassKind,
         replaced: Option<(usize, &Tensor)>,
         differentiated: &[bool],
     ) -> Result<Activations> {
@@ -225,7 +225,7 @@ impl Graph {
     fn schedule(
         &self,
         taps: &[(LayerName, usize)],
-        purpose: Purpose,
+        purpose: PassKind,
         given: Option<usize>,
         differentiated: &[bool],
     ) -> Schedule {
@@ -233,14 +233,14 @@ impl Graph {
         let mut tapped = vec![false; count];
         taps.iter().for_each(|(_, i)| tapped[*i] = true);
         let mut runs = self.ancestors(&tapped, given);
-        let mut kept = if purpose == Purpose::Relevance { vec![true; count] } else { tapped.clone() };
+        let mut kept = if purpose == PassKind::Relevance { vec![true; count] } else { tapped.clone() };
         let mut readers = vec![0usize; count];
         if let Some(given) = given {
             (runs[given], kept[given]) = (false, true);
         }
         for (i, node) in self.nodes.iter().enumerate().filter(|(i, _)| runs[*i]) {
             node.inputs.iter().for_each(|&input| readers[input] += 1);
-            if purpose >= Purpose::Gradient && node.inputs.iter().any(|&input| differentiated[input]) {
+            if purpose >= PassKind::Gradient && node.inputs.iter().any(|&input| differentiated[input]) {
                 let saves = node.op.saves();
                 kept[i] |= saves.output();
                 node.inputs.iter().for_each(|&input| kept[input] |= saves.inputs());

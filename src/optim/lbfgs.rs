@@ -136,9 +136,9 @@ mod tests {
     use super::*;
     use candle_core::Device;
 
-    struct Found(f64, Tensor);
+    struct Evaluated(f64, Tensor);
 
-    impl Slope for Found {
+    impl Slope for Evaluated {
         fn value(&self) -> f64 {
             self.0
         }
@@ -148,11 +148,11 @@ mod tests {
     }
 
     /// A long valley, 1 : 1000, whose lowest point lies outside the bounds in the last direction.
-    fn valley(x: &Tensor) -> Result<Found> {
+    fn valley(x: &Tensor) -> Result<Evaluated> {
         let steep = Tensor::new(&[1f32, 1000.0, 30.0], &Device::Cpu)?;
         let away = (x - Tensor::new(&[0.7f32, 0.2, 1.5], &Device::Cpu)?)?;
         let gradient = (&away * &steep)?;
-        Ok(Found(dot(&away, &gradient)? / 2.0, gradient))
+        Ok(Evaluated(dot(&away, &gradient)? / 2.0, gradient))
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! How many bytes pictures may take.
 
-use super::encode::{Encoded, Encoder, Task, fitted};
+use super::encode::{EncodeTask, Encoded, Encoder, fitted};
 use super::terminal::{Protocol, Terminal};
 use crate::imaging::Picture;
 use ratatui::layout::{Rect, Size};
@@ -48,7 +48,8 @@ pub fn moving_picture(protocol: Protocol, pictures: Vec<Picture>, area: Size) ->
         let area = Rect::new(0, 0, size.width, size.height);
         let budget = Some(steady(&terminal, &picture, area));
         let terminal = terminal.clone();
-        let task = Task { slot: "moving", terminal, picture, area, id: 1, budget, piece: 4096, fresh: made == 0 };
+        let task =
+            EncodeTask { slot: "moving", terminal, picture, area, id: 1, budget, piece: 4096, fresh: made == 0 };
         made += 1;
         match encoder.encode(&task) {
             Encoded::Pieces { pieces, .. } => pieces.iter().map(Vec::len).sum(),

@@ -3,7 +3,7 @@
 use super::blocks::{CELL_BYTES, Grid, grid};
 use super::iterm2::{inline, jpeg};
 use super::kitty::{png_of_palette, png_of_rgb, transmission};
-use super::palette::{Reducer, Reduction};
+use super::palette::{ColorReduction, Reducer};
 use super::quality::{Governor, LEVELS};
 use super::sixel::{Indexed, strip};
 use super::terminal::{Protocol, Terminal};
@@ -17,7 +17,7 @@ const ROWS: usize = 8;
 
 /// What is to be encoded, and for where.
 #[derive(Debug, Clone)]
-pub(super) struct Task {
+pub(super) struct EncodeTask {
     pub slot: &'static str,
     pub terminal: Terminal,
     pub picture: Picture,
@@ -56,7 +56,7 @@ pub(super) struct Encoder {
 }
 
 impl Encoder {
-    pub fn encode(&mut self, task: &Task) -> Encoded {
+    pub fn encode(&mut self, task: &EncodeTask) -> Encoded {
         match task.terminal.protocol {
             Protocol::Kitty => self.kitty(task),
             Protocol::Sixel => self.sixel(task),
@@ -66,7 +66,7 @@ impl Encoder {
     }
 
     /// The picture at its own resolution, or that of its place if that is less, and then smaller by `scale`.
-    fn scaled(task: &Task, scale: f64) -> Picture {
+    fn scaled(task: &EncodeTask, scale: f64) -> Picture {
         let (w, h) = (f64::from(task.picture.width), f64::from(task.picture.height));
         let (cell_w, cell_h) = task.terminal.cell;
         let room_w = f64::from(task.area.width) * f64::from(cell_w);
@@ -97,7 +97,7 @@ impl Encoder {
         make(self, level).0
     }
 
-    fn kitty(&mut self, task: &Task) -> Encoded {
+    fn kitty(&mut self, task: &EncodeTask) -> Encoded {
         let full = Self::scaled(task, 1.0);
         let png = match task.budget {
             None => png_of_rgb(&full.rgb, (full.width, full.height)),
@@ -118,7 +118,7 @@ impl Encoder {
         Encoded::Pieces { pieces: transmission(&task.terminal, task.id, &png, task.piece), whole: true }
     }
 
-    fn sixel(&mut self, task: &Task) -> Encoded {
+    fn sixel(&mut self, task: &EncodeTask) -> Encoded {
         let (cell_w, cell_h) = (usize::from(task.terminal.cell.0), usize::from(task.terminal.cell.1));
         let (width, height) = (usize::from(task.area.width) * cell_w, usize::from(task.area.height) * cell_h);
         let picture = resize(&task.picture, width as u32, height as u32);
@@ -127,7 +127,7 @@ impl Encoder {
         }
         let registers = task.terminal.registers;
         let Some(budget) = task.budget else {
-            return self.strips(task, &picture, Reduction { colors: registers, tolerance: 0 }).0;
+            return self.strips(task, &picture, ColorReduction { colors: registers, tolerance: 0 }).0;
         };
         let pixels = width * height;
         let before = self.sent.clone();
@@ -135,7 +135,7 @@ impl Encoder {
             own.sent.clone_from(&before);
             let reduction = LEVELS[level].reduction;
             let colors = reduction.colors.min(registers);
-            let (made, coded) = own.strips(task, &picture, Reduction { colors, ..reduction });
+            let (made, coded) = own.strips(task, &picture, ColorReduction { colors, ..reduction });
             let bytes = match &made {
                 Encoded::Pieces { pieces, .. } => pieces.iter().map(Vec::len).sum(),
                 Encoded::Cells { .. } => 0,
@@ -145,7 +145,7 @@ impl Encoder {
     }
 
     /// The cell rows that changed, some of them together in each string, and their pixels.
-    fn strips(&mut self, task: &Task, picture: &Picture, how: Reduction) -> (Encoded, usize) {
+    fn strips(&mut self, task: &EncodeTask, picture: &Picture, how: ColorReduction) -> (Encoded, usize) {
         let (cell_w, cell_h) = (usize::from(task.terminal.cell.0), usize::from(task.terminal.cell.1));
         let (width, height) = (picture.width as usize, picture.height as usize);
         let reduced = self.reducer.reduce(&picture.rgb, (picture.width, picture.height), how);
@@ -179,7 +179,7 @@ impl Encoder {
         (Encoded::Pieces { pieces, whole: false }, coded)
     }
 
-    fn iterm2(&mut self, task: &Task) -> Encoded {
+    fn iterm2(&mut self, task: &EncodeTask) -> Encoded {
         let full = Self::scaled(task, 1.0);
         let (quality, picture) = match task.budget {
             None => (95, full),
@@ -214,7 +214,7 @@ impl Encoder {
         Encoded::Pieces { pieces, whole: false }
     }
 
-    fn cells(&mut self, task: &Task) -> Encoded {
+    fn cells(&mut self, task: &EncodeTask) -> Encoded {
         let most = task.budget.map_or(usize::MAX, |budget| budget / CELL_BYTES);
         let before = self.grid.as_ref().filter(|_| !task.fresh);
         let grid = grid(task.terminal.protocol, &task.picture, task.area.as_size(), before, most);
@@ -249,7 +249,7 @@ pub fn drawn_at_cursor(terminal: &Terminal, picture: &Picture, cells: Size) -> V
         Protocol::Sixel => {
             let small = resize(picture, width, height);
             let mut reducer = Reducer::default();
-            let how = Reduction { colors: terminal.registers, tolerance: 0 };
+            let how = ColorReduction { colors: terminal.registers, tolerance: 0 };
             let reduced = reducer.reduce(&small.rgb, (width, height), how);
             let (w, h) = (width as usize, height as usize);
             let indexed = Indexed { colors: reduced.colors, indices: reduced.indices, width: w };
@@ -307,11 +307,11 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn task(protocol: Protocol, picture: Picture, area: Size, budget: Option<usize>) -> Task {
+    fn task(protocol: Protocol, picture: Picture, area: Size, budget: Option<usize>) -> EncodeTask {
         let terminal = Terminal::plain(protocol);
         let size = fitted(&picture, area, terminal.cell);
         let area = Rect::new(3, 2, size.width, size.height);
-        Task { slot: "result", terminal, picture, area, id: 7, budget, piece: 4096, fresh: true }
+        EncodeTask { slot: "result", terminal, picture, area, id: 7, budget, piece: 4096, fresh: true }
     }
 
     fn pieces(encoded: Encoded) -> Vec<Vec<u8>> {

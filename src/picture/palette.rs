@@ -54,7 +54,7 @@ pub(super) fn distance(a: [u8; 3], b: [u8; 3]) -> u32 {
 
 /// How a picture is brought to few colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Reduction {
+pub(super) struct ColorReduction {
     /// Colours at most, 2 to 256.
     pub colors: u16,
     /// By how much a pixel's squared error may exceed the smallest if its neighbour's colour, or its own of the frame
@@ -81,7 +81,7 @@ pub(super) struct Reduced<'a> {
 
 impl Reducer {
     /// Reduces `rgb`, `width` × `height` pixels.
-    pub fn reduce(&mut self, rgb: &[u8], (width, height): (u32, u32), how: Reduction) -> Reduced<'_> {
+    pub fn reduce(&mut self, rgb: &[u8], (width, height): (u32, u32), how: ColorReduction) -> Reduced<'_> {
         if self.size != (width, height) {
             self.indices.clear();
             self.size = (width, height);
@@ -153,7 +153,7 @@ pub(super) mod tests {
     #[test]
     fn few_colours_are_near_and_what_stands_still_stays() {
         let mut reducer = Reducer::default();
-        let how = Reduction { colors: 128, tolerance: 24 };
+        let how = ColorReduction { colors: 128, tolerance: 24 };
         let first = waves(96, 64, 0.0);
         let reduced = reducer.reduce(&first, (96, 64), how);
         assert!(reduced.colors.len() <= 128 && reduced.error < 200.0, "{}", reduced.error);
@@ -167,7 +167,7 @@ pub(super) mod tests {
     #[test]
     fn a_palette_that_does_not_serve_any_more_is_replaced() {
         let mut reducer = Reducer::default();
-        let how = Reduction { colors: 16, tolerance: 0 };
+        let how = ColorReduction { colors: 16, tolerance: 0 };
         reducer.reduce(&[10; 3 * 64], (8, 8), how);
         let reduced = reducer.reduce(&[200; 3 * 64], (8, 8), how);
         assert!(reduced.error < 1.0);

@@ -1,14 +1,14 @@
 //! The pictures on the screen, each in a named slot: what is wanted, what is on its way, what the terminal shows.
 
 use super::budget::{steady, usual};
-use super::encode::{Encoded, Task, fitted};
+use super::encode::{EncodeTask, Encoded, fitted};
 use super::kitty;
 use super::pacing::Allowance;
 use super::placeholders::{self, MOST};
 use super::quality::Preference;
 use super::slot::{Importance, Pending, Shown, Slot, Stage, is_marked, mark};
 use super::terminal::{Protocol, Terminal};
-use super::worker::Worker;
+use super::worker::EncoderWorker;
 use super::writer::{FrameEnd, Transmission, Writer};
 use crate::imaging::Picture;
 use ratatui::buffer::Buffer;
@@ -32,7 +32,7 @@ const FIRST_ID: u32 = 0x67_6c01;
 pub struct Pictures {
     terminal: Terminal,
     slots: BTreeMap<&'static str, Slot>,
-    worker: Worker,
+    worker: EncoderWorker,
     writer: Option<Arc<Writer>>,
     /// Kitty pictures that the terminal knows.
     ids: BTreeSet<u32>,
@@ -50,16 +50,16 @@ impl Pictures {
     /// Pictures for `terminal`, sent by `writer`; `wake` is called from another thread whenever one has been encoded.
     #[must_use]
     pub fn new(terminal: Terminal, writer: Arc<Writer>, wake: impl Fn() + Send + 'static) -> Self {
-        Self { writer: Some(writer), ..Self::with(terminal, Worker::thread(wake)) }
+        Self { writer: Some(writer), ..Self::with(terminal, EncoderWorker::thread(wake)) }
     }
 
     /// Half-block pictures encoded on the spot.
     #[must_use]
     pub fn inline() -> Self {
-        Self::with(Terminal::plain(Protocol::Halfblocks), Worker::inline())
+        Self::with(Terminal::plain(Protocol::Halfblocks), EncoderWorker::inline())
     }
 
-    fn with(terminal: Terminal, worker: Worker) -> Self {
+    fn with(terminal: Terminal, worker: EncoderWorker) -> Self {
         let allowance = Allowance::new(usual(terminal.protocol), Instant::now());
         Self {
             terminal,
@@ -319,7 +319,7 @@ impl Pictures {
             } else {
                 0
             };
-            let task = Task {
+            let task = EncodeTask {
                 slot: name,
                 terminal: self.terminal.clone(),
                 picture: slot.picture.clone(),

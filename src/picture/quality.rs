@@ -1,6 +1,6 @@
 //! How good a picture may be: as good as its budget of bytes allows, learned from the pictures before it.
 
-use super::palette::Reduction;
+use super::palette::ColorReduction;
 use serde::{Deserialize, Serialize};
 
 /// What the person would rather have of a line that does not carry both.
@@ -49,7 +49,7 @@ impl std::fmt::Display for Preference {
 /// A step down in quality.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Level {
-    pub reduction: Reduction,
+    pub reduction: ColorReduction,
     /// Of the width and height, where the terminal scales pictures.
     pub scale: f64,
     /// Of a JPEG.
@@ -59,7 +59,7 @@ pub(super) struct Level {
 }
 
 const fn level(colors: u16, tolerance: u32, scale: f64, jpeg: u8, weight: f64) -> Level {
-    Level { reduction: Reduction { colors, tolerance }, scale, jpeg, weight }
+    Level { reduction: ColorReduction { colors, tolerance }, scale, jpeg, weight }
 }
 
 /// From the best to the coarsest.

@@ -1,6 +1,6 @@
 //! The thread that encodes pictures, so that drawing never waits for it.
 
-use super::encode::{Encoded, Encoder, Task};
+use super::encode::{EncodeTask, Encoded, Encoder};
 use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 type Encoders = BTreeMap<&'static str, Encoder>;
 
 /// What encodes.
-pub(super) enum Worker {
+pub(super) enum EncoderWorker {
     /// A thread.
     Thread { requests: Sender<Request>, done: Receiver<(&'static str, Encoded)> },
     /// The caller, on the spot: for tests of the drawn screen.
@@ -16,12 +16,12 @@ pub(super) enum Worker {
 }
 
 pub(super) enum Request {
-    Encode(Box<Task>),
+    Encode(Box<EncodeTask>),
     /// What is remembered of a slot's pictures is of no use any more.
     Forget(&'static str),
 }
 
-impl Worker {
+impl EncoderWorker {
     /// A thread, if the system has one; `wake` is called from it whenever a picture has been encoded.
     pub fn thread(wake: impl Fn() + Send + 'static) -> Self {
         let (requests, queue) = channel::<Request>();
@@ -54,7 +54,7 @@ impl Worker {
     }
 
     /// Has a picture encoded; the answer is what came of it, if that is known at once.
-    pub fn encode(&mut self, task: Task) -> Option<Encoded> {
+    pub fn encode(&mut self, task: EncodeTask) -> Option<Encoded> {
         match self {
             Self::Thread { requests, .. } => {
                 // The thread ends with this end of the channel.

@@ -3,7 +3,7 @@
 use crate::cases::cases;
 use crate::writer::{self, Graph, bytes, float, int, ints, number, text};
 use crate::{FILES, data, imported, refused, source};
-use gradlens::model::read::onnx::{Options, import, network, operators, read};
+use gradlens::model::read::onnx::{ImportOptions, import, network, operators, read};
 use proptest::prelude::*;
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ const SOON: Duration = Duration::from_secs(5);
 
 /// Imports it, whatever comes out.
 fn survives(content: Vec<u8>) {
-    if let Err(refusal) = import(source(content), &Options::default()) {
+    if let Err(refusal) = import(source(content), &ImportOptions::default()) {
         assert!(!refusal.to_string().contains('\n'), "{refusal}");
     }
 }
@@ -35,12 +35,12 @@ fn what_is_no_model_is_refused_at_once() {
     let path = folder.path().join("zeros.onnx");
     std::fs::File::create(&path).and_then(|file| file.set_len(2 << 30)).expect("a file with nothing in it");
     let start = Instant::now();
-    let error = read(&path, &Options::default()).expect_err("a refusal").to_string();
+    let error = read(&path, &ImportOptions::default()).expect_err("a refusal").to_string();
     assert!(error.contains("not an ONNX model") && start.elapsed() < SOON, "{error}");
     let options = gradlens::model::read::ReadOptions::default();
     let opened = gradlens::model::read::open(&path.to_string_lossy(), "zeros", &options, &candle_core::Device::Cpu);
     assert!(opened.expect_err("a refusal").to_string().contains("zeros.onnx"), "the file is named");
-    assert!(read(folder.path(), &Options::default()).is_err(), "a folder");
+    assert!(read(folder.path(), &ImportOptions::default()).is_err(), "a folder");
 }
 
 #[test]

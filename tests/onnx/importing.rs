@@ -4,7 +4,7 @@ use crate::writer::{self, FLOAT, Graph, INT8, UINT8, bytes, float, int, ints, nu
 use crate::{FILES, data, imported, operators, reference, refused, source};
 use gradlens::model::Scores;
 use gradlens::model::read::onnx::op::{Op, Unary};
-use gradlens::model::read::onnx::{Imported, Options, import, read};
+use gradlens::model::read::onnx::{ImportOptions, Imported, import, read};
 use std::collections::HashMap;
 
 #[test]
@@ -12,7 +12,8 @@ fn files_of_every_exporter_compute_what_onnxruntime_computes() {
     let expected = std::fs::read_to_string(data("expected.json")).expect("a file");
     let expected: HashMap<String, Vec<f64>> = serde_json::from_str(&expected).expect("numbers");
     for file in FILES.iter().filter(|file| !file.starts_with("light_")) {
-        let model = read(&data(file), &sized(16)).or_else(|_| read(&data(file), &Options::default())).expect(file);
+        let model =
+            read(&data(file), &sized(16)).or_else(|_| read(&data(file), &ImportOptions::default())).expect(file);
         let logits = reference::output(&model.graph, model.input.channels_last).data;
         let sum: f64 = logits.iter().map(|z| z.exp()).sum();
         // A file of bytes rounds its numbers, which here stay as they are; one of halves rounds less.
@@ -30,8 +31,8 @@ fn files_of_every_exporter_compute_what_onnxruntime_computes() {
     }
 }
 
-fn sized(side: usize) -> Options {
-    Options { size: Some([side, side]), ..Options::default() }
+fn sized(side: usize) -> ImportOptions {
+    ImportOptions { size: Some([side, side]), ..ImportOptions::default() }
 }
 
 #[test]
@@ -50,12 +51,12 @@ fn only_layers_remain() {
         ("light_squeezenet.onnx", "Concat 8, Conv 26, GlobalAveragePool 1, MaxPool 3, Relu 26, Reshape 1"),
         ("light_bvlc_alexnet.onnx", "Conv 5, LRN 2, Linear 3, MaxPool 3, Relu 7, Reshape 1"),
     ] {
-        let model = read(&data(file), &Options::default()).expect(file);
+        let model = read(&data(file), &ImportOptions::default()).expect(file);
         assert_eq!(operators(&model), wanted, "{file}");
         let first = |id| model.graph.shape(id).first() == Some(&1);
         assert!(model.graph.nodes.iter().all(|node| first(node.output)), "{file}: pictures of a batch stay apart");
     }
-    assert_eq!(read(&data("cnn_half.onnx"), &Options::default()).expect("halves").weight_bits, 16);
+    assert_eq!(read(&data("cnn_half.onnx"), &ImportOptions::default()).expect("halves").weight_bits, 16);
 }
 
 #[test]
@@ -102,7 +103,7 @@ fn a_batch_norm_is_its_convolutions_scale_and_bias() {
 #[test]
 fn layers_have_the_names_that_a_person_looks_for() {
     let names = |file: &str| {
-        let model = read(&data(file), &Options::default()).expect(file);
+        let model = read(&data(file), &ImportOptions::default()).expect(file);
         model.graph.nodes.iter().map(|node| node.name.clone()).collect::<Vec<_>>()
     };
     for (file, wanted) in [
@@ -124,7 +125,7 @@ fn layers_have_the_names_that_a_person_looks_for() {
 
 #[test]
 fn a_channels_last_picture_goes_in_channels_first() {
-    let model = read(&data("keras.onnx"), &Options::default()).expect("a model");
+    let model = read(&data("keras.onnx"), &ImportOptions::default()).expect("a model");
     assert!(model.input.channels_last && model.input.fixed == [true, true]);
     assert_eq!((model.input.channels, model.input.size), (3, [64, 64]));
     assert_eq!(model.graph.shape(model.graph.input), [1, 3, 64, 64]);
@@ -197,7 +198,7 @@ fn any_value_can_be_the_output() {
     graph.nodes.push(writer::node("NonMaxSuppression", &["y"], &["z"], &[]));
     graph.outputs.push(writer::info("z", FLOAT, &[]));
     let with = |output: &str| {
-        let options = Options { output: Some(output.to_owned()), ..Options::default() };
+        let options = ImportOptions { output: Some(output.to_owned()), ..ImportOptions::default() };
         import(source(graph.file(17)), &options)
     };
     assert_eq!(operators(&with("middle").expect("a model")), "Relu 1");

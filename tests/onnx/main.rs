@@ -10,7 +10,7 @@ mod reference;
 mod writer;
 
 use gradlens::model::read::onnx::source::ByteSource;
-use gradlens::model::read::onnx::{Imported, Options, import};
+use gradlens::model::read::onnx::{ImportOptions, Imported, import};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -38,12 +38,12 @@ fn source(bytes: Vec<u8>) -> Arc<ByteSource> {
 
 /// Imports a file that has to be understood.
 fn imported(bytes: Vec<u8>) -> Imported {
-    import(source(bytes), &Options::default()).unwrap_or_else(|refusal| panic!("{refusal}"))
+    import(source(bytes), &ImportOptions::default()).unwrap_or_else(|refusal| panic!("{refusal}"))
 }
 
 /// Why a file is refused: one sentence.
 fn refused(bytes: Vec<u8>) -> String {
-    let refusal = import(source(bytes), &Options::default()).expect_err("a refusal").to_string();
+    let refusal = import(source(bytes), &ImportOptions::default()).expect_err("a refusal").to_string();
     assert!(!refusal.contains('\n') && refusal.len() < 400, "{refusal}");
     refusal
 }

@@ -5,7 +5,7 @@ use crate::{FILES, data, source};
 use gradlens::model::read::onnx::constant::{Constant, Element};
 use gradlens::model::read::onnx::proto::{self, AttributeValue};
 use gradlens::model::read::onnx::source::ByteSource;
-use gradlens::model::read::onnx::{Options, read};
+use gradlens::model::read::onnx::{ImportOptions, read};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -193,7 +193,7 @@ fn weights_in_another_file_are_read_from_the_models_own_folder_only() {
     std::fs::write(inner.join("weights/deep.bin"), &content).expect("a file");
     std::fs::write(folder.path().join("outside.bin"), &content).expect("a file");
     for place in ["model.onnx.data", "./model.onnx.data", "weights/deep.bin"] {
-        let model = read(&with_outside_weights(&inner, place, 4, 4), &Options::default()).expect("a model");
+        let model = read(&with_outside_weights(&inner, place, 4, 4), &ImportOptions::default()).expect("a model");
         let kernel = model.graph.constant(model.graph.nodes[0].inputs[1]).expect("a kernel");
         assert_eq!(kernel.to_floats().expect("its numbers")[..], [0.5]);
     }

@@ -6,7 +6,7 @@ pub(in crate::cli) use shared::{
     DisplayArgs, HowArgs, ModelArgs, ProtocolArg, ReadArgs, ScreenArgs, WhatArgs, WhereArgs,
 };
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser};
 use std::path::PathBuf;
 
 pub(in crate::cli) const EXIT_CODES: &str = "\
@@ -21,13 +21,13 @@ Logging: GRADLENS_LOG=debug writes more to the log file under the XDG state fold
 #[command(name = "gradlens", version, args_conflicts_with_subcommands = true)]
 pub struct Cli {
     #[command(subcommand)]
-    pub(in crate::cli) action: Option<Action>,
+    pub(in crate::cli) action: Option<Subcommand>,
     #[command(flatten)]
     pub(in crate::cli) dashboard: DashboardArgs,
 }
 
-#[derive(Debug, Subcommand)]
-pub(in crate::cli) enum Action {
+#[derive(Debug, clap::Subcommand)]
+pub(in crate::cli) enum Subcommand {
     /// Run a technique without a dashboard and write its files to a folder
     Run(Box<RunArgs>),
     /// Make several maps side by side: of several methods, classes or layers
@@ -315,7 +315,7 @@ pub(in crate::cli) struct ModelsArgs {
     pub architectures: bool,
 }
 
-#[derive(Debug, Subcommand)]
+#[derive(Debug, clap::Subcommand)]
 pub(in crate::cli) enum ModelsAction {
     /// Give a model file or folder a name, with what has to be said of it
     Add {

@@ -1,6 +1,6 @@
 //! From what is asked for to a run that can make its first step.
 
-use super::sources::{Models, read_picture};
+use super::sources::{OpenModels, read_picture};
 use crate::engine::protocol::{
     ClassName, Compared, Course, InputRecord, JobSpec, Phase, Photo, Snapshot, Source, Task,
 };
@@ -21,12 +21,12 @@ pub(super) struct Checked {
     pub technique: &'static dyn Technique,
     pub params: Params,
     pub model: ModelRef,
-    pub pictures: Pictures,
+    pub pictures: InputPictures,
 }
 
 /// The pictures of a job, and what is recorded of them.
 #[derive(Default)]
-pub(super) struct Pictures {
+pub(super) struct InputPictures {
     pub photo: Option<Picture>,
     pub others: Vec<Picture>,
     pub styles: Vec<Picture>,
@@ -35,7 +35,7 @@ pub(super) struct Pictures {
     pub records: Vec<InputRecord>,
 }
 
-impl Pictures {
+impl InputPictures {
     /// Reads those that the technique has a use for.
     fn read(spec: &JobSpec, technique: &dyn Technique) -> Result<Self> {
         let needs = technique.needs();
@@ -61,7 +61,7 @@ impl Pictures {
 ///
 /// # Errors
 /// If something asked for does not exist or does not fit, or a picture cannot be read.
-pub(super) fn check(spec: JobSpec, techniques: &[&'static dyn Technique], models: &Models) -> Result<Checked> {
+pub(super) fn check(spec: JobSpec, techniques: &[&'static dyn Technique], models: &OpenModels) -> Result<Checked> {
     let technique = find(techniques, &spec.technique)?;
     let params = Params::new(technique.params(), &spec.set)?;
     match &spec.task {
@@ -79,11 +79,11 @@ pub(super) fn check(spec: JobSpec, techniques: &[&'static dyn Technique], models
     let usual = models.usual(technique.purpose())?.name;
     let model = spec.model_ref(|| usual);
     let known = models.known_output(&model)?;
-    let mut checked = Checked { spec, technique, params, model, pictures: Pictures::default() };
+    let mut checked = Checked { spec, technique, params, model, pictures: InputPictures::default() };
     if let Some(output) = known {
         checked.resolve(&output)?;
     }
-    checked.pictures = Pictures::read(&checked.spec, technique)?;
+    checked.pictures = InputPictures::read(&checked.spec, technique)?;
     Ok(checked)
 }
 
@@ -135,7 +135,7 @@ impl Checked {
     /// If something the technique needs is missing or does not fit.
     pub fn begin(self, id: u64, model: Arc<Model>, known: Option<HeatMap>) -> Result<Run> {
         let Self { spec, technique, params, pictures, .. } = self;
-        let Pictures { photo, others, styles, mask, init, records } = pictures;
+        let InputPictures { photo, others, styles, mask, init, records } = pictures;
         let index = |class: &Option<ClassName>| class.as_ref().and_then(ClassName::index);
         let context = Context {
             model,

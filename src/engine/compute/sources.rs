@@ -31,13 +31,13 @@ pub(in crate::engine) fn read_picture(source: &Source, role: &str) -> Result<(Pi
 const MOST_OPEN: usize = 4;
 
 /// Models that have been opened, so that switching techniques does not read weights again.
-pub(in crate::engine) struct Models {
+pub(in crate::engine) struct OpenModels {
     known: &'static [Entry],
     device: Device,
     open: Vec<(ModelRef, Arc<Model>)>,
 }
 
-impl Models {
+impl OpenModels {
     pub fn new(known: &'static [Entry], device: Device) -> Self {
         Self { known, device, open: Vec::new() }
     }

@@ -3,7 +3,7 @@
 use super::begin::{Checked, check, job, map_to_score};
 use super::guard::guarded;
 use super::options::Options;
-use super::sources::Models;
+use super::sources::OpenModels;
 use crate::engine::protocol::{
     Command, Course, Delivery, Event, FailureKind, JobSpec, Machine, Past, Phase, Snapshot,
 };
@@ -30,7 +30,7 @@ const PAST: usize = 6;
 pub(in crate::engine) struct Worker {
     options: Options,
     threads: usize,
-    models: Models,
+    models: OpenModels,
     events: UnboundedSender<Event>,
     snapshots: Arc<watch::Sender<Arc<Snapshot>>>,
     run: Option<Run>,
@@ -50,7 +50,7 @@ impl Worker {
         let keeper = options.keeping.clone().map(|keeping| Keeper::new(keeping, events.clone()));
         Self {
             keeper,
-            models: Models::new(options.models, device),
+            models: OpenModels::new(options.models, device),
             options,
             threads: rayon::current_num_threads(),
             events,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 const SEGMENT: usize = 256;
 
 /// A step and the value of a figure there.
-pub type Point = (usize, f64);
+pub type CurvePoint = (usize, f64);
 
 /// A named curve.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -22,13 +22,13 @@ pub struct Series {
 /// one list.
 #[derive(Debug, Clone, Default)]
 pub struct Points {
-    full: Vec<Arc<[Point]>>,
-    rest: Vec<Point>,
+    full: Vec<Arc<[CurvePoint]>>,
+    rest: Vec<CurvePoint>,
 }
 
 impl Points {
     /// Adds a point.
-    pub fn push(&mut self, point: Point) {
+    pub fn push(&mut self, point: CurvePoint) {
         self.rest.push(point);
         if self.rest.len() == SEGMENT {
             self.full.push(std::mem::take(&mut self.rest).into());
@@ -49,19 +49,19 @@ impl Points {
 
     /// The newest.
     #[must_use]
-    pub fn last(&self) -> Option<&Point> {
+    pub fn last(&self) -> Option<&CurvePoint> {
         self.rest.last().or_else(|| self.full.last()?.last())
     }
 
     /// The point at a place.
     #[must_use]
-    pub fn get(&self, at: usize) -> Option<&Point> {
+    pub fn get(&self, at: usize) -> Option<&CurvePoint> {
         let segment = self.full.get(at / SEGMENT).map_or(self.rest.as_slice(), |segment| segment);
         if at / SEGMENT > self.full.len() { None } else { segment.get(at % SEGMENT) }
     }
 
     /// All of them, in order.
-    pub fn iter(&self) -> impl Iterator<Item = &Point> {
+    pub fn iter(&self) -> impl Iterator<Item = &CurvePoint> {
         self.full.iter().flat_map(|segment| segment.iter()).chain(&self.rest)
     }
 
@@ -79,9 +79,9 @@ impl Points {
 }
 
 impl std::ops::Index<usize> for Points {
-    type Output = Point;
+    type Output = CurvePoint;
 
-    fn index(&self, at: usize) -> &Point {
+    fn index(&self, at: usize) -> &CurvePoint {
         let count = self.len();
         self.get(at).unwrap_or_else(|| panic!("point {at} of {count}"))
     }
@@ -93,22 +93,22 @@ impl PartialEq for Points {
     }
 }
 
-impl Extend<Point> for Points {
-    fn extend<T: IntoIterator<Item = Point>>(&mut self, points: T) {
+impl Extend<CurvePoint> for Points {
+    fn extend<T: IntoIterator<Item = CurvePoint>>(&mut self, points: T) {
         points.into_iter().for_each(|point| self.push(point));
     }
 }
 
-impl FromIterator<Point> for Points {
-    fn from_iter<T: IntoIterator<Item = Point>>(points: T) -> Self {
+impl FromIterator<CurvePoint> for Points {
+    fn from_iter<T: IntoIterator<Item = CurvePoint>>(points: T) -> Self {
         let mut all = Self::default();
         all.extend(points);
         all
     }
 }
 
-impl From<Vec<Point>> for Points {
-    fn from(points: Vec<Point>) -> Self {
+impl From<Vec<CurvePoint>> for Points {
+    fn from(points: Vec<CurvePoint>) -> Self {
         points.into_iter().collect()
     }
 }
@@ -121,7 +121,7 @@ impl Serialize for Points {
 
 impl<'de> Deserialize<'de> for Points {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Vec::<Point>::deserialize(deserializer).map(Self::from)
+        Vec::<CurvePoint>::deserialize(deserializer).map(Self::from)
     }
 }
 

@@ -12,7 +12,7 @@ pub(in crate::engine) mod wire;
 
 pub use command::Command;
 pub use course::{Course, Mark, MarkKind, Phase};
-pub use curve::{Point, Points, Series};
+pub use curve::{CurvePoint, Points, Series};
 pub use event::{Event, FailureKind};
 pub use link::{Link, Update};
 pub use manifest::{Branching, InputRecord, ModelRecord, Origin, OutputRecord, RunManifest, RunStatus};

@@ -18,11 +18,11 @@ const AGAIN: Duration = Duration::from_secs(2);
 const ANOTHER: Duration = Duration::from_millis(300);
 
 /// Both directions of a connection.
-pub trait Wire: AsyncRead + AsyncWrite + Unpin + Send {}
-impl<T: AsyncRead + AsyncWrite + Unpin + Send> Wire for T {}
+pub trait ByteStream: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> ByteStream for T {}
 
 /// A connection to an engine.
-pub type Connection = Box<dyn Wire>;
+pub type Connection = Box<dyn ByteStream>;
 /// Makes another connection after the first was lost, to the engine that can be found at this socket on its machine.
 pub type Connector =
     Box<dyn FnMut(Option<PathBuf>) -> Pin<Box<dyn Future<Output = Result<Connection>> + Send>> + Send>;

@@ -3,4 +3,4 @@
 mod connection;
 pub mod host;
 
-pub use connection::{Again, Connection, Connector, Wire, watch};
+pub use connection::{Again, ByteStream, Connection, Connector, watch};

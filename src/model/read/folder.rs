@@ -2,7 +2,7 @@
 //! as timm 1.0 reads them (`timm/models/_hub.py`).
 
 use super::foreign;
-use super::format::{Found, Hints, endings, read as read_file};
+use super::format::{Hints, ReadFile, endings, read as read_file};
 use super::labels::of_config;
 use super::onnx::{self, Refusal};
 use super::options::ReadOptions;
@@ -73,13 +73,13 @@ fn which(folder: &Path) -> Option<Assumption> {
 ///
 /// # Errors
 /// A [`Refusal`] if the config is broken, or as for the file of weights in it.
-pub fn read(folder: &Path, options: &ReadOptions, asked: onnx::Options) -> Result<Found, Refusal> {
+pub fn read(folder: &Path, options: &ReadOptions, asked: onnx::ImportOptions) -> Result<ReadFile, Refusal> {
     let mut found = read_inside(folder, options, asked)?;
     found.imported.assumptions.extend(which(folder));
     Ok(found)
 }
 
-fn read_inside(folder: &Path, options: &ReadOptions, mut asked: onnx::Options) -> Result<Found, Refusal> {
+fn read_inside(folder: &Path, options: &ReadOptions, mut asked: onnx::ImportOptions) -> Result<ReadFile, Refusal> {
     let file = weights(folder)?;
     let inside = |refusal: Refusal| {
         Refusal(format!("of its file {}: {refusal}", file.file_name().unwrap_or_default().to_string_lossy()))

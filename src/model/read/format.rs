@@ -21,7 +21,7 @@ struct Format {
 /// What a kind of file holds.
 enum Reads {
     /// A network with its weights.
-    Graph(fn(&Path, &onnx::Options) -> std::result::Result<onnx::Imported, Refusal>),
+    Graph(fn(&Path, &onnx::ImportOptions) -> std::result::Result<onnx::Imported, Refusal>),
     /// Tensors by name.
     Tensors(fn(&Path) -> std::result::Result<Checkpoint, Refusal>),
 }
@@ -56,7 +56,7 @@ static FORMATS: &[Format] = &[
 ];
 
 /// What a model is made of.
-pub(super) struct Found {
+pub(super) struct ReadFile {
     pub imported: onnx::Imported,
     /// How pictures go in, where the file does not say, and who does it like that.
     pub usual: Usual,
@@ -81,8 +81,8 @@ pub(super) fn read(
     path: &Path,
     arch: Option<&str>,
     hints: &Hints,
-    asked: &onnx::Options,
-) -> std::result::Result<Found, Refusal> {
+    asked: &onnx::ImportOptions,
+) -> std::result::Result<ReadFile, Refusal> {
     let format = format(path)?;
     let (imported, usual, architecture) = match format.read {
         Reads::Graph(read) => (read(path, asked)?, Usual::photos(), None),
@@ -95,7 +95,7 @@ pub(super) fn read(
             (network.imported, Usual { preprocessing: own.input.clone(), whose }, Some(own.name.clone()))
         }
     };
-    Ok(Found { imported, usual, architecture, labels: None, file: path.to_owned(), format: format.name })
+    Ok(ReadFile { imported, usual, architecture, labels: None, file: path.to_owned(), format: format.name })
 }
 
 /// How names of such files end.

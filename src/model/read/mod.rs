@@ -78,7 +78,7 @@ fn located(name: &str) -> Result<PathBuf> {
 pub fn open(place: &str, id: &str, options: &ReadOptions, device: &Device) -> Result<Model> {
     let path = located(place)?;
     let refused = |refusal: Refusal| Error::bad_model(&path, refusal);
-    let asked = onnx::Options {
+    let asked = onnx::ImportOptions {
         size: options.input_size,
         channels: options.channels.map(ChannelOrder::count),
         output: options.output.clone(),

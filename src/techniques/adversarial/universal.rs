@@ -70,7 +70,7 @@ impl Technique for Universal {
             let (seen, input) = seen_by(&model, picture)?;
             let logits = finite(&model, logits_of(&model, &input)?)?;
             let criterion = Criterion::new(&output, &logits, top_class(&logits), target);
-            photos.push(Photo { seen, criterion, fooled: false });
+            photos.push(AttackedPhoto { seen, criterion, fooled: false });
         }
         let nothing = model.input().pixels_from_picture(&photos[0].seen, model.device())?.zeros_like()?;
         let (change, momentum) = (nothing.clone(), nothing);
@@ -86,7 +86,7 @@ impl Technique for Universal {
     }
 }
 
-struct Photo {
+struct AttackedPhoto {
     /// As the model sees it.
     seen: Picture,
     criterion: Criterion,
@@ -100,7 +100,7 @@ struct UniversalPerturbation {
     output: Output,
     params: Params,
     target: Option<usize>,
-    photos: Vec<Photo>,
+    photos: Vec<AttackedPhoto>,
     /// δ `[1, C, H, W]`.
     change: Tensor,
     momentum: Tensor,
@@ -123,13 +123,13 @@ impl UniversalPerturbation {
         step > 0 && step.is_multiple_of(self.batches())
     }
 
-    fn pixels(&self, photo: &Photo) -> Result<Tensor> {
+    fn pixels(&self, photo: &AttackedPhoto) -> Result<Tensor> {
         let pixels = self.model.input().pixels_from_picture(&photo.seen, self.change.device())?;
         Ok((pixels + &self.change)?)
     }
 
     /// The photo with the perturbation as it would be saved.
-    fn perturbed(&self, photo: &Photo) -> Result<Picture> {
+    fn perturbed(&self, photo: &AttackedPhoto) -> Result<Picture> {
         self.model.input().picture_from_pixels(&self.pixels(photo)?)
     }
 
@@ -205,7 +205,7 @@ impl Optimisation for UniversalPerturbation {
 
     fn finish(&mut self, look: &mut Look<Tensor>) -> Result<()> {
         // From here on what counts are the pictures as they would be saved.
-        let fooled = |photo: &Photo| -> Result<bool> {
+        let fooled = |photo: &AttackedPhoto| -> Result<bool> {
             Ok(photo.criterion.is_met(&self.output, &classify(&self.model, &self.perturbed(photo)?)?))
         };
         let fooled = self.photos.iter().map(fooled).collect::<Result<Vec<_>>>()?;

@@ -1,7 +1,7 @@
 //! Ablation-CAM: channels weighted by what the class loses without them.
 
 use super::channels::{by_activity, weighted};
-use super::method::{Estimator, Explain, Found, Method, TOLERANCE};
+use super::method::{Attribution, Estimator, Explain, Method, TOLERANCE};
 use super::subject::Subject;
 use crate::error::Result;
 use crate::graph::LayerName;
@@ -64,7 +64,7 @@ impl Estimator for AblationCam {
         Ok(())
     }
 
-    fn estimate(&self, subject: &Subject) -> Result<Found> {
+    fn estimate(&self, subject: &Subject) -> Result<Attribution> {
         weighted(&subject.at_places(self.activations.clone())?, &self.weights)
     }
 

@@ -1,7 +1,7 @@
 //! What the maps share that ask about a layer's channels one by one.
 
 use super::cam;
-use super::method::Found;
+use super::method::Attribution;
 use crate::error::Result;
 use candle_core::Tensor;
 
@@ -14,8 +14,8 @@ pub(super) fn by_activity(a: &Tensor) -> Result<Vec<usize>> {
 }
 
 /// relu(Σ_k w_k·A_k) of A `[1, C, H, W]`.
-pub(super) fn weighted(a: &Tensor, weights: &[f32]) -> Result<Found> {
+pub(super) fn weighted(a: &Tensor, weights: &[f32]) -> Result<Attribution> {
     let (_, _, h, w) = a.dims4()?;
     let values = a.flatten_all()?.to_vec1::<f32>()?;
-    Ok(Found::cells(w, h, cam::weighted(&values, h * w, weights.iter().copied())))
+    Ok(Attribution::cells(w, h, cam::weighted(&values, h * w, weights.iter().copied())))
 }

@@ -1,6 +1,6 @@
 //! Deconvolutional model: the class projected back through rectified gradients.
 
-use super::method::{Explain, Found, Method};
+use super::method::{Attribution, Explain, Method};
 use crate::kernels::ReluRule;
 
 /// ∂z_c/∂x `[C, H, W]` with rectifiers that pass only positive gradients, whatever the unit did; summed over the
@@ -12,5 +12,5 @@ pub(super) static METHOD: Method = Method {
     reference: "Zeiler & Fergus 2014, arXiv:1311.2901",
     layer: false,
     params: &[],
-    explain: Explain::Once(|subject, _| Found::summed(&subject.input_gradient_by(ReluRule::Deconvnet)?)),
+    explain: Explain::Once(|subject, _| Attribution::summed(&subject.input_gradient_by(ReluRule::Deconvnet)?)),
 };

@@ -1,7 +1,7 @@
 //! DeepLIFT: what each pixel's difference from nothing adds to the score's difference.
 
 use super::baseline::{BASELINE, baseline, completeness_gap};
-use super::method::{Explain, Found, Method};
+use super::method::{Attribution, Explain, Method};
 use super::subject::Subject;
 use crate::error::Result;
 use crate::techniques::api::Params;
@@ -19,7 +19,7 @@ pub(super) static METHOD: Method = Method {
     explain: Explain::Once(deeplift),
 };
 
-fn deeplift(subject: &Subject, params: &Params) -> Result<Found> {
+fn deeplift(subject: &Subject, params: &Params) -> Result<Attribution> {
     let baseline = baseline(subject, params)?;
     let graph = subject.graph();
     let (at, reference) = (graph.trace(subject.input())?, graph.trace(&baseline)?);
@@ -27,5 +27,5 @@ fn deeplift(subject: &Subject, params: &Params) -> Result<Found> {
     let attribution = ((subject.input() - &baseline)? * multipliers)?;
     let of_baseline = reference.logits()?.flatten_all()?.to_vec1::<f32>()?[subject.class];
     let gap = completeness_gap(subject, &attribution, of_baseline)?;
-    Ok(Found::summed(&attribution)?.with("completeness_gap", gap))
+    Ok(Attribution::summed(&attribution)?.with("completeness_gap", gap))
 }

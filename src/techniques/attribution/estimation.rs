@@ -1,7 +1,7 @@
 //! One method about one subject: at once, or update by update.
 
 use super::super::classifier::seen_by;
-use super::method::{Estimator, Explain, Found, Method};
+use super::method::{Attribution, Estimator, Explain, Method};
 use super::subject::{Passes, Subject};
 use crate::error::{Error, Result};
 use crate::imaging::HeatMap;
@@ -18,7 +18,7 @@ pub(in crate::techniques) struct Estimation {
     params: Params,
     pub subject: Subject,
     estimator: Option<Box<dyn Estimator>>,
-    pub found: Option<Found>,
+    pub found: Option<Attribution>,
     /// Updates made.
     pub made: usize,
     steady: usize,

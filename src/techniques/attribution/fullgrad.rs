@@ -1,7 +1,7 @@
 //! FullGrad: what the input and every bias add to the score.
 
 use super::baseline::total;
-use super::method::{Explain, Found, Method};
+use super::method::{Attribution, Explain, Method};
 use super::subject::Subject;
 use crate::error::Result;
 use crate::optim::{Corners, bilinear};
@@ -20,7 +20,7 @@ pub(super) static METHOD: Method = Method {
     explain: Explain::Once(|subject, _| fullgrad(subject)),
 };
 
-fn fullgrad(subject: &Subject) -> Result<Found> {
+fn fullgrad(subject: &Subject) -> Result<Attribution> {
     let x = subject.input();
     let (_, _, h, w) = x.dims4()?;
     let trace = subject.graph().trace(x)?;
@@ -38,7 +38,7 @@ fn fullgrad(subject: &Subject) -> Result<Found> {
             map = (map + bilinear(&flat, (h, w), Corners::Aligned)?.squeeze(0)?.squeeze(0)?)?;
         }
     }
-    Ok(Found::map(&map)?.with("completeness_gap", sum - f64::from(subject.score())))
+    Ok(Attribution::map(&map)?.with("completeness_gap", sum - f64::from(subject.score())))
 }
 
 /// Magnitudes scaled to 0–1 over the whole layer.

@@ -1,7 +1,7 @@
 //! GradientSHAP: Shapley values guessed from gradients along random ways.
 
 use super::baseline::{BASELINE, baseline, completeness_gap};
-use super::method::{Estimator, Explain, Found, Method, TOLERANCE, samples};
+use super::method::{Attribution, Estimator, Explain, Method, TOLERANCE, samples};
 use super::subject::Subject;
 use crate::error::Result;
 use crate::graph::LayerName;
@@ -69,10 +69,10 @@ impl Estimator for GradientShap {
         Ok(())
     }
 
-    fn estimate(&self, subject: &Subject) -> Result<Found> {
+    fn estimate(&self, subject: &Subject) -> Result<Attribution> {
         let attribution = (&self.sum / self.drawn as f64)?;
         let gap = completeness_gap(subject, &attribution, self.of_baseline)?;
-        Ok(Found::summed(&attribution)?.with("completeness_gap", gap))
+        Ok(Attribution::summed(&attribution)?.with("completeness_gap", gap))
     }
 
     fn save(&self) -> State {

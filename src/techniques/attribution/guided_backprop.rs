@@ -1,6 +1,6 @@
 //! Guided backpropagation: edges of what excites the class.
 
-use super::method::{Explain, Found, Method};
+use super::method::{Attribution, Explain, Method};
 use crate::kernels::ReluRule;
 
 /// ∂z_c/∂x `[C, H, W]` with rectifiers that pass only positive gradients of active units (ReLU6: strictly between
@@ -12,5 +12,5 @@ pub(super) static METHOD: Method = Method {
     reference: "Springenberg et al. 2015, arXiv:1412.6806",
     layer: false,
     params: &[],
-    explain: Explain::Once(|subject, _| Found::summed(&subject.input_gradient_by(ReluRule::Guided)?)),
+    explain: Explain::Once(|subject, _| Attribution::summed(&subject.input_gradient_by(ReluRule::Guided)?)),
 };

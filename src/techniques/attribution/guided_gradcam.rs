@@ -1,7 +1,7 @@
 //! Guided Grad-CAM: fine edges where Grad-CAM looks.
 
 use super::gradcam;
-use super::method::{Explain, Found, Method};
+use super::method::{Attribution, Explain, Method};
 use crate::kernels::ReluRule;
 use candle_core::Tensor;
 
@@ -20,6 +20,6 @@ pub(super) static METHOD: Method = Method {
         let shape = (1, 1, planes.height, planes.width);
         let map = Tensor::from_vec(gradcam::formula(&planes), shape, subject.input().device())?;
         let coarse = map.upsample_nearest2d(h, w)?;
-        Found::summed(&subject.input_gradient_by(ReluRule::Guided)?.broadcast_mul(&coarse)?)
+        Attribution::summed(&subject.input_gradient_by(ReluRule::Guided)?.broadcast_mul(&coarse)?)
     }),
 };

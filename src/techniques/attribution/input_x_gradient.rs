@@ -1,6 +1,6 @@
 //! Input times gradient: a first-order guess of what each pixel adds to the score.
 
-use super::method::{Explain, Found, Method};
+use super::method::{Attribution, Explain, Method};
 
 /// x ⊙ ∂z_c/∂x `[C, H, W]`, summed over the channels for the map.
 pub(super) static METHOD: Method = Method {
@@ -10,5 +10,5 @@ pub(super) static METHOD: Method = Method {
     reference: "Shrikumar et al. 2016, arXiv:1605.01713",
     layer: false,
     params: &[],
-    explain: Explain::FromGradient(|subject, _| Found::summed(&(subject.input() * subject.input_gradient()?)?)),
+    explain: Explain::FromGradient(|subject, _| Attribution::summed(&(subject.input() * subject.input_gradient()?)?)),
 };

@@ -1,7 +1,7 @@
 //! Integrated gradients: what each pixel adds on the way from nothing to the photo.
 
 use super::baseline::{BASELINE, baseline, completeness_gap};
-use super::method::{Estimator, Explain, Found, Method, TOLERANCE};
+use super::method::{Attribution, Estimator, Explain, Method, TOLERANCE};
 use super::path::{gauss_legendre, on_the_way, spread};
 use super::subject::Subject;
 use crate::error::Result;
@@ -69,11 +69,11 @@ impl Estimator for Path {
         Ok(())
     }
 
-    fn estimate(&self, subject: &Subject) -> Result<Found> {
+    fn estimate(&self, subject: &Subject) -> Result<Attribution> {
         let way = (subject.input() - &self.baseline)?;
         let attribution = (way * (&self.sum / self.weight)?)?;
         let gap = completeness_gap(subject, &attribution, self.of_baseline)?;
-        Ok(Found::summed(&attribution)?.with("completeness_gap", gap))
+        Ok(Attribution::summed(&attribution)?.with("completeness_gap", gap))
     }
 
     fn save(&self) -> State {

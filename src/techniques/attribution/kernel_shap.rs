@@ -2,7 +2,7 @@
 
 use super::baseline::BASELINE;
 use super::coalition::{Coalition, LeastSquares, Players, SEGMENTS};
-use super::method::{Estimator, Explain, Found, Method, TOLERANCE, samples};
+use super::method::{Attribution, Estimator, Explain, Method, TOLERANCE, samples};
 use super::subject::{BATCH, Subject};
 use crate::error::Result;
 use crate::optim::step_rng;
@@ -107,10 +107,10 @@ impl Estimator for KernelShap {
         Ok(())
     }
 
-    fn estimate(&self, _: &Subject) -> Result<Found> {
+    fn estimate(&self, _: &Subject) -> Result<Attribution> {
         let mut values = self.problem.solve(1e-9)?;
         values.push(self.whole - values.iter().sum::<f64>());
-        let found = Found::map(&self.players.map(&values)?)?;
+        let found = Attribution::map(&self.players.map(&values)?)?;
         Ok(found.with("segments", self.players.count).with("score_of_baseline", self.nothing))
     }
 

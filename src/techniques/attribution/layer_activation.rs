@@ -1,6 +1,6 @@
 //! Layer activation: where a layer responds at all.
 
-use super::method::{Explain, Found, Method};
+use super::method::{Attribution, Explain, Method};
 
 /// The mean over channels of A.
 pub(super) static METHOD: Method = Method {
@@ -10,5 +10,5 @@ pub(super) static METHOD: Method = Method {
     reference: "Captum's LayerActivation",
     layer: true,
     params: &[],
-    explain: Explain::Once(|subject, _| Found::map(&subject.activations()?.squeeze(0)?.mean(0)?)),
+    explain: Explain::Once(|subject, _| Attribution::map(&subject.activations()?.squeeze(0)?.mean(0)?)),
 };

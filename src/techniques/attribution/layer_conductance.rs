@@ -1,7 +1,7 @@
 //! Layer conductance: how much of the score flows through each place of a layer.
 
 use super::baseline::{BASELINE, baseline};
-use super::method::{Estimator, Explain, Found, Method, TOLERANCE};
+use super::method::{Attribution, Estimator, Explain, Method, TOLERANCE};
 use super::path::{gauss_legendre, on_the_way};
 use super::subject::Subject;
 use crate::error::Result;
@@ -68,8 +68,8 @@ impl Estimator for Conductance {
         Ok(())
     }
 
-    fn estimate(&self, _: &Subject) -> Result<Found> {
-        Found::map(&self.sum.sum((0, 1))?)
+    fn estimate(&self, _: &Subject) -> Result<Attribution> {
+        Attribution::map(&self.sum.sum((0, 1))?)
     }
 
     fn save(&self) -> State {

@@ -2,7 +2,7 @@
 
 use super::baseline::BASELINE;
 use super::coalition::{Coalition, LeastSquares, Players, SEGMENTS};
-use super::method::{Estimator, Explain, Found, Method, TOLERANCE, samples};
+use super::method::{Attribution, Estimator, Explain, Method, TOLERANCE, samples};
 use super::subject::{BATCH, Subject};
 use crate::error::Result;
 use crate::optim::step_rng;
@@ -93,7 +93,7 @@ impl Estimator for Lime {
         Ok(())
     }
 
-    fn estimate(&self, _: &Subject) -> Result<Found> {
+    fn estimate(&self, _: &Subject) -> Result<Attribution> {
         let count = self.players.count;
         let weight: f64 = self.seen.iter().map(|s| s.1).sum();
         // Centred, the intercept drops out and goes unpenalised.
@@ -110,7 +110,7 @@ impl Estimator for Lime {
                 coalition.iter().zip(&shown).map(|(on, mean)| f64::from(u8::from(*on)) - mean).collect();
             problem.add(&row, score - mean, *w);
         }
-        let found = Found::map(&self.players.map(&problem.solve(self.ridge)?)?)?;
+        let found = Attribution::map(&self.players.map(&problem.solve(self.ridge)?)?)?;
         Ok(found.with("segments", count))
     }
 

@@ -1,7 +1,7 @@
 //! Layer-wise relevance propagation: the score handed back, layer by layer, to the pixels that made it.
 
 use super::baseline::total;
-use super::method::{Explain, Found, Method};
+use super::method::{Attribution, Explain, Method};
 use super::subject::Subject;
 use crate::error::Result;
 use crate::graph::LrpRule;
@@ -45,7 +45,7 @@ pub(super) static METHOD: Method = Method {
     explain: Explain::Once(lrp),
 };
 
-fn lrp(subject: &Subject, params: &Params) -> Result<Found> {
+fn lrp(subject: &Subject, params: &Params) -> Result<Attribution> {
     let gamma = if params.choice("rule") == "gamma" { params.float("gamma") } else { 0.0 };
     let rule = LrpRule { epsilon: params.float("epsilon"), gamma };
     let graph = subject.graph();
@@ -54,5 +54,5 @@ fn lrp(subject: &Subject, params: &Params) -> Result<Found> {
     let score = f64::from(subject.score());
     let (relevance, of_biases) = graph.lrp(&trace, &[(layer, (seed * score)?)], rule)?;
     let gap = total(&relevance)? + of_biases - score;
-    Ok(Found::summed(&relevance)?.with("relevance_of_biases", of_biases).with("completeness_gap", gap))
+    Ok(Attribution::summed(&relevance)?.with("relevance_of_biases", of_biases).with("completeness_gap", gap))
 }

@@ -36,9 +36,9 @@ pub(super) enum Explain {
     /// From a transformer's attention to a map `[H, W]`.
     Attention(fn(&Attention, &Params) -> Result<Tensor>),
     /// In one computation that asks for ∂z_c/∂x.
-    FromGradient(fn(&Subject, &Params) -> Result<Found>),
+    FromGradient(fn(&Subject, &Params) -> Result<Attribution>),
     /// In one computation.
-    Once(fn(&Subject, &Params) -> Result<Found>),
+    Once(fn(&Subject, &Params) -> Result<Attribution>),
     /// Better with every update.
     Live(fn(&Subject, &Params) -> Result<Box<dyn Estimator>>),
 }
@@ -50,7 +50,7 @@ pub(in crate::techniques) trait Estimator: Send {
     /// Makes the update of that number, counted from 0.
     fn update(&mut self, subject: &Subject, number: usize) -> Result<()>;
     /// The estimate after at least one update.
-    fn estimate(&self, subject: &Subject) -> Result<Found>;
+    fn estimate(&self, subject: &Subject) -> Result<Attribution>;
     /// What the updates so far have left.
     fn save(&self) -> State;
     /// Takes that up.
@@ -62,7 +62,7 @@ pub(in crate::techniques) trait Estimator: Send {
 
 /// What a method found.
 #[derive(Debug, Clone)]
-pub(in crate::techniques) struct Found {
+pub(in crate::techniques) struct Attribution {
     /// The map, raw.
     pub heat: HeatMap,
     /// The attribution `[C, H, W]` behind it, where the method has channels.
@@ -71,7 +71,7 @@ pub(in crate::techniques) struct Found {
     pub facts: Map<String, Value>,
 }
 
-impl Found {
+impl Attribution {
     /// A map `[H, W]` without channels.
     pub fn map(map: &Tensor) -> Result<Self> {
         let (h, w) = map.dims2()?;
@@ -176,13 +176,13 @@ impl Method {
         subject: &Subject,
         params: &Params,
         updates: usize,
-    ) -> Result<Found> {
+    ) -> Result<Attribution> {
         match self.explain {
             Explain::Cam(formula) => {
                 let planes = subject.planes()?;
-                Ok(Found::cells(planes.width, planes.height, formula(&planes)?))
+                Ok(Attribution::cells(planes.width, planes.height, formula(&planes)?))
             }
-            Explain::Attention(formula) => Found::map(&formula(&Attention::of(subject)?, params)?),
+            Explain::Attention(formula) => Attribution::map(&formula(&Attention::of(subject)?, params)?),
             Explain::FromGradient(method) | Explain::Once(method) => method(subject, params),
             Explain::Live(start) => {
                 let mut estimator = start(subject, params)?;

@@ -44,7 +44,7 @@ mod xgradcam;
 pub use method::Method;
 
 pub(super) use estimation::Estimation;
-pub(super) use method::Found;
+pub(super) use method::Attribution;
 pub(super) use subject::{BATCH, Passes, Subject};
 
 /// Every attribution method, in the order of the dashboard's arrow keys.

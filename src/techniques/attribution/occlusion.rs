@@ -1,7 +1,7 @@
 //! Occlusion: what covering a part of the photo costs.
 
 use super::baseline::{BASELINE, baseline, shown_of};
-use super::method::{Estimator, Explain, Found, Method, TOLERANCE};
+use super::method::{Attribution, Estimator, Explain, Method, TOLERANCE};
 use super::path::spread;
 use super::subject::{BATCH, Subject};
 use crate::error::Result;
@@ -94,10 +94,10 @@ impl Estimator for Occlusion {
         Ok(())
     }
 
-    fn estimate(&self, _: &Subject) -> Result<Found> {
+    fn estimate(&self, _: &Subject) -> Result<Attribution> {
         let values: Vec<f32> =
             self.drops.iter().zip(&self.covered).map(|(drop, n)| (drop / n.max(1.0)) as f32).collect();
-        Found::map(&Tensor::from_vec(values, self.size, &Device::Cpu)?)
+        Attribution::map(&Tensor::from_vec(values, self.size, &Device::Cpu)?)
     }
 
     fn save(&self) -> State {

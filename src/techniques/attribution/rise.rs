@@ -1,6 +1,6 @@
 //! RISE: what the class score follows when random parts of the photo are shown.
 
-use super::method::{Estimator, Explain, Found, Method, TOLERANCE, samples};
+use super::method::{Attribution, Estimator, Explain, Method, TOLERANCE, samples};
 use super::subject::{BATCH, Subject};
 use crate::error::Result;
 use crate::optim::{Corners, bilinear, step_rng};
@@ -85,8 +85,8 @@ impl Estimator for Rise {
         Ok(())
     }
 
-    fn estimate(&self, _: &Subject) -> Result<Found> {
-        Found::map(&(&self.sum / (self.drawn as f64 * self.p))?)
+    fn estimate(&self, _: &Subject) -> Result<Attribution> {
+        Attribution::map(&(&self.sum / (self.drawn as f64 * self.p))?)
     }
 
     fn save(&self) -> State {

@@ -1,6 +1,6 @@
 //! Saliency: which pixels move the class score most.
 
-use super::method::{Explain, Found, Method};
+use super::method::{Attribution, Explain, Method};
 
 /// The maximum over channels of |∂z_c/∂x|; the attribution is |∂z_c/∂x| `[C, H, W]` in the model's input
 /// space, as Captum's `Saliency` with `abs=True`.
@@ -13,6 +13,6 @@ pub(super) static METHOD: Method = Method {
     params: &[],
     explain: Explain::FromGradient(|subject, _| {
         let magnitude = subject.input_gradient()?.abs()?;
-        Found::with_channels(&magnitude, &magnitude.squeeze(0)?.max(0)?)
+        Attribution::with_channels(&magnitude, &magnitude.squeeze(0)?.max(0)?)
     }),
 };

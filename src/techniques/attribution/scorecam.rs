@@ -1,7 +1,7 @@
 //! Score-CAM: channels weighted by what the class makes of the photo seen through them.
 
 use super::channels::{by_activity, weighted};
-use super::method::{Estimator, Explain, Found, Method, TOLERANCE};
+use super::method::{Attribution, Estimator, Explain, Method, TOLERANCE};
 use super::subject::{BATCH, Subject};
 use crate::error::Result;
 use crate::model::softmax;
@@ -69,7 +69,7 @@ impl Estimator for ScoreCam {
         Ok(())
     }
 
-    fn estimate(&self, _: &Subject) -> Result<Found> {
+    fn estimate(&self, _: &Subject) -> Result<Attribution> {
         // What has not been looked at yet weighs nothing.
         let scores: Vec<f32> = self.scores.iter().map(|s| s.unwrap_or(f32::NEG_INFINITY)).collect();
         weighted(&self.activations, &softmax(&scores))

@@ -1,6 +1,6 @@
 //! SmoothGrad: the gradient without its noise.
 
-use super::method::{Estimator, Explain, Found, Method, TOLERANCE, samples};
+use super::method::{Attribution, Estimator, Explain, Method, TOLERANCE, samples};
 use super::subject::Subject;
 use crate::error::Result;
 use crate::graph::LayerName;
@@ -90,7 +90,7 @@ impl Estimator for SmoothGrad {
         Ok(())
     }
 
-    fn estimate(&self, _: &Subject) -> Result<Found> {
+    fn estimate(&self, _: &Subject) -> Result<Attribution> {
         let n = self.drawn as f64;
         let (mean, squares) = ((&self.sum / n)?, (&self.squares / n)?);
         let attribution = match self.variant {
@@ -98,7 +98,7 @@ impl Estimator for SmoothGrad {
             Variant::Squared => squares,
             Variant::Variance => (squares - mean.sqr()?)?.relu()?,
         };
-        Found::with_channels(&attribution, &attribution.abs()?.squeeze(0)?.max(0)?)
+        Attribution::with_channels(&attribution, &attribution.abs()?.squeeze(0)?.max(0)?)
     }
 
     fn save(&self) -> State {

@@ -1,6 +1,6 @@
 //! What a metric is, and what it measures.
 
-use super::super::attribution::{Found, Method, Subject};
+use super::super::attribution::{Attribution, Method, Subject};
 use crate::error::Result;
 use crate::imaging::HeatMap;
 use crate::techniques::api::Params;
@@ -50,7 +50,7 @@ impl Case {
     }
 
     /// The method's map for another input or model, with few updates if it is a live one.
-    pub fn again(&self, subject: &Subject) -> Result<Found> {
+    pub fn again(&self, subject: &Subject) -> Result<Attribution> {
         self.method.attribute(subject, &self.params, UPDATES_AGAIN)
     }
 

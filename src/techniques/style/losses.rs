@@ -31,12 +31,12 @@ pub enum StyleLoss {
 
 /// A layer's activations of the content picture, to stay close to.
 #[derive(Debug)]
-pub struct Content {
+pub struct ContentLoss {
     activations: Map,
     power: f64,
 }
 
-impl Content {
+impl ContentLoss {
     /// Remembers the content's activations P `[1, C, H, W]`.
     ///
     /// # Errors

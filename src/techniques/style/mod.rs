@@ -9,7 +9,7 @@ mod transfer;
 mod wasserstein;
 
 pub use losses::{StyleLoss, gram};
-pub use objective::{AUTO, Losses, Objective, Recipe, Weights};
+pub use objective::{AUTO, LossWeights, Losses, Objective, Recipe};
 
 use super::api::Technique;
 

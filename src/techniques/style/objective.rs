@@ -1,6 +1,6 @@
 //! What style transfer minimises, as a function of the pixels.
 
-use super::losses::{Content, Style, StyleLoss};
+use super::losses::{ContentLoss, Style, StyleLoss};
 use crate::error::{Error, Result};
 use crate::graph::{LayerName, Seed};
 use crate::kernels::ReluRule;
@@ -15,7 +15,7 @@ pub const AUTO: &str = "auto";
 
 /// α, β and γ.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Weights {
+pub struct LossWeights {
     /// α, of the content loss.
     pub content: f64,
     /// β, of the mean style loss.
@@ -104,7 +104,7 @@ impl Slope for Losses {
 #[derive(Debug)]
 pub struct Objective {
     model: Arc<Model>,
-    content: Vec<(LayerName, f64, Content)>,
+    content: Vec<(LayerName, f64, ContentLoss)>,
     style: Vec<(LayerName, f64, Style)>,
     /// Where the style counts `[1, 1, H, W]`, by layer.
     masks: BTreeMap<String, Tensor>,
@@ -132,7 +132,7 @@ impl Objective {
         let content = recipe
             .content
             .iter()
-            .map(|(layer, share)| Ok((layer.clone(), *share, Content::new(seen.map(layer)?.clone())?)))
+            .map(|(layer, share)| Ok((layer.clone(), *share, ContentLoss::new(seen.map(layer)?.clone())?)))
             .collect::<Result<Vec<_>>>()?;
         let mut activations: Vec<Vec<(Tensor, f64)>> = recipe.style.iter().map(|_| vec![]).collect();
         for (painting, weight) in paintings {
@@ -170,7 +170,7 @@ impl Objective {
     ///
     /// # Errors
     /// If `x` has another size than the photo.
-    pub fn evaluate(&self, x: &Tensor, weights: &Weights) -> Result<Losses> {
+    pub fn evaluate(&self, x: &Tensor, weights: &LossWeights) -> Result<Losses> {
         let preprocess = self.model.input();
         let activations = self.model.graph.forward(&preprocess.input_from_pixels(x)?, &self.taps)?;
         let mut seeds: Vec<(LayerName, Seed)> = Vec::with_capacity(self.taps.len());

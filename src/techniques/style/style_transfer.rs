@@ -5,7 +5,7 @@ use super::super::stopping::PLATEAU;
 use super::colours::{grey_matched, matched};
 use super::losses::StyleLoss;
 use super::objective::{AUTO, Recipe};
-use super::transfer::{Setup, Transfer};
+use super::transfer::{Transfer, TransferInputs};
 use crate::error::{Error, Result};
 use crate::imaging::{Picture, fitted_size};
 use crate::model::{Model, Purpose};
@@ -163,7 +163,8 @@ impl Technique for StyleTransfer {
         let mask = context.mask.as_ref().map(fit);
         let init = context.init.as_ref().map(fit);
         let seed = context.seed;
-        let transfer = Transfer::new(Setup { model, params, recipe, seed, photo, paintings, mask, init, sizes })?;
+        let transfer =
+            Transfer::new(TransferInputs { model, params, recipe, seed, photo, paintings, mask, init, sizes })?;
         Ok(Box::new(OptimisationJob::new(transfer)))
     }
 }

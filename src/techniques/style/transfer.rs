@@ -2,7 +2,7 @@
 
 use super::super::optimisation::{Iteration, Look, Optimisation, Seen};
 use super::colours::coloured_as;
-use super::objective::{Losses, Objective, Recipe, Weights};
+use super::objective::{LossWeights, Losses, Objective, Recipe};
 use crate::error::Result;
 use crate::graph::LayerName;
 use crate::imaging::{Picture, fit_longer_side, resize};
@@ -20,7 +20,7 @@ enum Optimiser {
 }
 
 /// What a transfer works with.
-pub(super) struct Setup {
+pub(super) struct TransferInputs {
     pub model: Arc<Model>,
     pub params: Params,
     pub recipe: Recipe,
@@ -37,14 +37,14 @@ pub(super) struct Setup {
     pub sizes: Vec<u32>,
 }
 
-impl Setup {
+impl TransferInputs {
     fn pixels(&self, picture: &Picture) -> Result<Tensor> {
         self.model.input().pixels_from_picture(picture, self.model.device())
     }
 }
 
 pub(super) struct Transfer {
-    setup: Setup,
+    setup: TransferInputs,
     objective: Objective,
     /// The present size, counted in `sizes`.
     scale: usize,
@@ -77,7 +77,7 @@ impl Seen for Losses {
 }
 
 impl Transfer {
-    pub fn new(setup: Setup) -> Result<Self> {
+    pub fn new(setup: TransferInputs) -> Result<Self> {
         let photo = fit_longer_side(&setup.photo, setup.sizes[0]);
         let pixels = setup.pixels(&photo)?;
         let x = match (&setup.init, setup.params.choice("init")) {
@@ -104,9 +104,9 @@ impl Transfer {
         })
     }
 
-    fn weights(&self) -> Weights {
+    fn weights(&self) -> LossWeights {
         let number = |name| self.setup.params.float(name);
-        Weights { content: number("content_weight"), style: number("style_weight"), tv: number("tv_weight") }
+        LossWeights { content: number("content_weight"), style: number("style_weight"), tv: number("tv_weight") }
     }
 
     /// The picture as it is shown: the average of the iterates, where they are averaged.
@@ -210,7 +210,7 @@ impl Transfer {
 }
 
 /// The objective for a photo of this size, and what has to be kept of it.
-fn prepared(setup: &Setup, photo: &Picture) -> Result<(Objective, Option<(Tensor, Tensor)>)> {
+fn prepared(setup: &TransferInputs, photo: &Picture) -> Result<(Objective, Option<(Tensor, Tensor)>)> {
     let pixels = setup.pixels(photo)?;
     let side = f64::from(photo.width.max(photo.height)) * setup.params.float("style_scale");
     let paintings = setup

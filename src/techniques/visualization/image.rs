@@ -1,7 +1,7 @@
 //! Pictures optimised by Adam on their parameterisation, seen through random transformations.
 
 use super::super::optimisation::{Iteration, Look, Optimisation};
-use super::response::{Found, Response, Unit, look};
+use super::response::{Measured, Response, Unit, look};
 use crate::error::Result;
 use crate::imaging::montage;
 use crate::model::Model;
@@ -94,7 +94,7 @@ impl ImageOptimisation {
     }
 
     /// What the model makes of the pictures at this step, their total variation, and the gradient at their parameters.
-    fn responses_at(&self, step: usize) -> Result<(Found, f64, Tensor)> {
+    fn responses_at(&self, step: usize) -> Result<(Measured, f64, Tensor)> {
         let number = |name| self.params.float(name);
         let transforms = Transforms {
             pad: self.params.count("pad"),

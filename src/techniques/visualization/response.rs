@@ -30,7 +30,7 @@ pub(super) struct Response {
 }
 
 /// What was found at a batch of pictures.
-pub(super) struct Found {
+pub(super) struct Measured {
     /// The signed response to each picture.
     pub scores: Vec<f64>,
     /// The gradient of their sum, less the penalty, at the input.
@@ -98,7 +98,7 @@ impl Response {
 
 /// Looks at inputs `[N, C, H, W]`, each for its response. Inputs for the same response are a group; `diversity` is the weight
 /// of the penalty on how alike those of a group are.
-pub(super) fn look(model: &Model, inputs: &Tensor, responses: &[Response], diversity: f64) -> Result<Found> {
+pub(super) fn look(model: &Model, inputs: &Tensor, responses: &[Response], diversity: f64) -> Result<Measured> {
     let layer = &responses[0].layer;
     let activations = model.graph.forward(inputs, std::slice::from_ref(layer))?;
     let at_layer = activations.get(layer)?;
@@ -128,7 +128,7 @@ pub(super) fn look(model: &Model, inputs: &Tensor, responses: &[Response], diver
         // redirected gradients do).
         gradient = model.graph.backward(&activations, &seeds, &input, ReluRule::Deconvnet)?.input()?.clone();
     }
-    Ok(Found { scores, gradient, alike, logits })
+    Ok(Measured { scores, gradient, alike, logits })
 }
 
 /// The mean cosine between the Gram matrices of pictures for the same response (lucid's `diversity`), and the gradient of

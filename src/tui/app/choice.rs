@@ -1,6 +1,6 @@
 //! What the person has chosen: what the next run is about. What one technique has no use for stays for the next that has.
 
-use super::models::{Models, model_of};
+use super::models::{KnownModels, model_of};
 use crate::engine::{Compared, JobSpec, Source, Task};
 use crate::imaging::samples::PHOTOS;
 use crate::model::ModelRef;
@@ -133,24 +133,24 @@ impl Choice {
         self.spec.task = if maps.is_empty() { Task::Run } else { Task::Compare(maps) };
     }
 
-    pub fn set_class(&mut self, class: usize, models: &Models) {
+    pub fn set_class(&mut self, class: usize, models: &KnownModels) {
         self.aim(models);
         self.spec.class = Some(class.into());
     }
 
     /// The class to be mistaken for; any at all if there is none.
-    pub fn set_target(&mut self, target: Option<usize>, models: &Models) {
+    pub fn set_target(&mut self, target: Option<usize>, models: &KnownModels) {
         self.aim(models);
         self.spec.target = target.map(Into::into);
     }
 
-    pub fn set_layer(&mut self, layer: String, models: &Models) {
+    pub fn set_layer(&mut self, layer: String, models: &KnownModels) {
         self.aim(models);
         self.spec.layer = Some(layer);
     }
 
     /// What is chosen from here on is of the present model; what was chosen of another goes.
-    fn aim(&mut self, models: &Models) {
+    fn aim(&mut self, models: &KnownModels) {
         let key = self.model(models);
         if key != self.aimed_at {
             (self.spec.class, self.spec.target, self.spec.layer) = (None, None, None);
@@ -175,7 +175,7 @@ impl Choice {
     }
 
     /// The model that the present technique will run on: the person's if it can, else its own.
-    pub fn model(&self, models: &Models) -> ModelRef {
+    pub fn model(&self, models: &KnownModels) -> ModelRef {
         let technique = self.technique();
         let own = JobSpec::default();
         let asked = model_of(&self.spec, technique);
@@ -183,7 +183,7 @@ impl Choice {
     }
 
     /// The run of the present technique on what is chosen; `predicted` is what its model takes the photo for.
-    pub fn job(&self, models: &Models, predicted: Option<usize>) -> JobSpec {
+    pub fn job(&self, models: &KnownModels, predicted: Option<usize>) -> JobSpec {
         let technique = self.technique();
         let needs = technique.needs();
         let model = self.model(models);

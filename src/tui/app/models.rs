@@ -13,9 +13,9 @@ pub(in crate::tui) fn model_of(spec: &JobSpec, technique: &dyn Technique) -> Mod
 
 /// The models of the runs so far.
 #[derive(Default)]
-pub(in crate::tui) struct Models(Vec<(ModelRef, Arc<ModelInfo>)>);
+pub(in crate::tui) struct KnownModels(Vec<(ModelRef, Arc<ModelInfo>)>);
 
-impl Models {
+impl KnownModels {
     /// A run on a model has begun.
     pub fn learn(&mut self, which: ModelRef, info: Arc<ModelInfo>) {
         self.0.retain(|(known, _)| *known != which);

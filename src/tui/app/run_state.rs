@@ -1,6 +1,6 @@
 //! The run that is shown.
 
-use super::models::{Models, model_of};
+use super::models::{KnownModels, model_of};
 use crate::engine::{JobSpec, Past, Phase, Photo, Snapshot};
 use crate::imaging::{Area, Picture};
 use crate::model::ModelRef;
@@ -11,7 +11,7 @@ use std::sync::Arc;
 #[derive(Default)]
 pub(in crate::tui) struct RunState {
     snapshot: Arc<Snapshot>,
-    models: Models,
+    models: KnownModels,
     /// The model of the run that began last.
     model: Option<ModelRef>,
     /// The step that was asked for last.
@@ -39,7 +39,7 @@ impl RunState {
     }
 
     /// What is known of the models so far.
-    pub fn models(&self) -> &Models {
+    pub fn models(&self) -> &KnownModels {
         &self.models
     }
 

@@ -58,28 +58,28 @@ impl Blob {
 }
 
 /// The places of a snapshot's pictures and maps, in order: `visit` may look at them or fill them.
-fn places(snapshot: &mut Snapshot, visit: &mut dyn FnMut(Place<'_>) -> Result<()>) -> Result<()> {
+fn places(snapshot: &mut Snapshot, visit: &mut dyn FnMut(Packed<'_>) -> Result<()>) -> Result<()> {
     let photo = snapshot.photo.iter_mut().map(|photo| &mut photo.picture);
     for picture in photo.chain(&mut snapshot.style) {
-        visit(Place::Picture(picture))?;
+        visit(Packed::Picture(picture))?;
     }
     for (_, artefact) in snapshot.view.artefacts() {
         match artefact {
-            Artefact::Picture(picture) => visit(Place::Picture(picture))?,
-            Artefact::Map(map) => visit(Place::Heat(map))?,
+            Artefact::Picture(picture) => visit(Packed::Picture(picture))?,
+            Artefact::Map(map) => visit(Packed::Heat(map))?,
             // Nobody looks at an array.
             Artefact::Array(_) => {}
         }
     }
     let mut past: Vec<Past> = snapshot.past.to_vec();
     for past in &mut past {
-        visit(Place::Picture(&mut past.result))?;
+        visit(Packed::Picture(&mut past.result))?;
     }
     snapshot.past = past.into();
     Ok(())
 }
 
-enum Place<'a> {
+enum Packed<'a> {
     Picture(&'a mut Picture),
     Heat(&'a mut HeatMap),
 }
@@ -128,10 +128,10 @@ impl Packer {
         let (known, count) = (std::mem::take(&mut self.known), &mut self.count);
         places(&mut light, &mut |place| {
             let blob = match place {
-                Place::Picture(p) => {
+                Packed::Picture(p) => {
                     Blob::Picture(std::mem::replace(p, Picture { width: p.width, height: p.height, rgb: [].into() }))
                 }
-                Place::Heat(h) => {
+                Packed::Heat(h) => {
                     Blob::Heat(std::mem::replace(h, HeatMap { width: h.width, height: h.height, values: [].into() }))
                 }
             };
@@ -213,19 +213,19 @@ impl Unpacker {
             let bytes = fresh.get(&id).copied();
             let missing = || broken("a picture is missing");
             let blob = match (place, had, bytes) {
-                (Place::Picture(p), Some(Blob::Picture(had)), _) => {
+                (Packed::Picture(p), Some(Blob::Picture(had)), _) => {
                     *p = had;
                     Blob::Picture(p.clone())
                 }
-                (Place::Heat(h), Some(Blob::Heat(had)), _) => {
+                (Packed::Heat(h), Some(Blob::Heat(had)), _) => {
                     *h = had;
                     Blob::Heat(h.clone())
                 }
-                (Place::Picture(p), _, bytes) => {
+                (Packed::Picture(p), _, bytes) => {
                     *p = picture(p.width, p.height, bytes.ok_or_else(missing)?, thin)?;
                     Blob::Picture(p.clone())
                 }
-                (Place::Heat(h), _, bytes) => {
+                (Packed::Heat(h), _, bytes) => {
                     *h = heat(h.width, h.height, bytes.ok_or_else(missing)?, thin)?;
                     Blob::Heat(h.clone())
                 }

@@ -13,7 +13,7 @@ pub(super) use x86::{Avx2, Avx512};
 
 /// Which vector instructions the kernels use: the proof that this processor has them.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Level {
+pub(super) enum InstructionSet {
     Baseline(Baseline),
     #[cfg(target_arch = "x86_64")]
     Avx2(Avx2),
@@ -22,35 +22,35 @@ pub(super) enum Level {
 }
 
 /// The widest level of this processor; `GRADLENS_SIMD` = `baseline` or `avx2` holds it lower, to check one against another.
-pub(super) fn level() -> Level {
-    static LEVEL: OnceLock<Level> = OnceLock::new();
+pub(super) fn level() -> InstructionSet {
+    static LEVEL: OnceLock<InstructionSet> = OnceLock::new();
     *LEVEL.get_or_init(|| widest(&std::env::var("GRADLENS_SIMD").unwrap_or_default()))
 }
 
 /// The widest level up to the one called `most`.
-fn widest(most: &str) -> Level {
+fn widest(most: &str) -> InstructionSet {
     #[cfg(target_arch = "x86_64")]
     if most != "baseline" {
         if most != "avx2"
             && let Some(level) = Avx512::detect()
         {
-            return Level::Avx512(level);
+            return InstructionSet::Avx512(level);
         }
         if let Some(level) = Avx2::detect() {
-            return Level::Avx2(level);
+            return InstructionSet::Avx2(level);
         }
     }
-    Level::Baseline(Baseline)
+    InstructionSet::Baseline(Baseline)
 }
 
 /// Floats of a vector at this processor's level.
 pub(super) fn lanes() -> usize {
     match level() {
         #[cfg(target_arch = "x86_64")]
-        Level::Avx512(_) => Avx512::LANES,
+        InstructionSet::Avx512(_) => Avx512::LANES,
         #[cfg(target_arch = "x86_64")]
-        Level::Avx2(_) => Avx2::LANES,
-        Level::Baseline(_) => Baseline::LANES,
+        InstructionSet::Avx2(_) => Avx2::LANES,
+        InstructionSet::Baseline(_) => Baseline::LANES,
     }
 }
 
@@ -77,7 +77,7 @@ macro_rules! vectorised {
         $(#[$meta])*
         #[allow(clippy::allow_attributes, clippy::too_many_arguments, reason = "a loop nest's own bounds")]
         fn $name($($arg: $type),*) {
-            use $crate::kernels::cpu::simd::{Level, Simd, level};
+            use $crate::kernels::cpu::simd::{InstructionSet, Simd, level};
 
             #[inline(always)]
             #[allow(clippy::too_many_arguments, reason = "as above")]
@@ -98,11 +98,11 @@ macro_rules! vectorised {
             match level() {
                 #[cfg(target_arch = "x86_64")]
                 // SAFETY: there is such a value only where the processor knows these instructions.
-                Level::Avx512(token) => unsafe { avx512(token, $($arg),*) },
+                InstructionSet::Avx512(token) => unsafe { avx512(token, $($arg),*) },
                 #[cfg(target_arch = "x86_64")]
                 // SAFETY: as above.
-                Level::Avx2(token) => unsafe { avx2(token, $($arg),*) },
-                Level::Baseline(token) => body(token, $($arg),*),
+                InstructionSet::Avx2(token) => unsafe { avx2(token, $($arg),*) },
+                InstructionSet::Baseline(token) => body(token, $($arg),*),
             }
         }
     };

@@ -12,7 +12,7 @@ pub use tensors::Checkpoint;
 
 use super::onnx::proto::Tensor;
 use super::onnx::source::ByteSource;
-use super::onnx::{self, Imported, Options, Refusal};
+use super::onnx::{self, ImportOptions, Imported, Refusal};
 use crate::model::zoo::architectures::{self, Architecture};
 use std::sync::Arc;
 
@@ -29,7 +29,7 @@ pub struct Network {
 ///
 /// # Errors
 /// A [`Refusal`] if no architecture has these tensors, with the closest one.
-pub fn network(checkpoint: &Checkpoint, asked: Option<&str>, options: &Options) -> Result<Network, Refusal> {
+pub fn network(checkpoint: &Checkpoint, asked: Option<&str>, options: &ImportOptions) -> Result<Network, Refusal> {
     let tables = architectures::tables();
     let fit = fit::find(checkpoint, asked, &tables)?;
     let own = fit.architecture;
@@ -41,7 +41,7 @@ pub fn network(checkpoint: &Checkpoint, asked: Option<&str>, options: &Options) 
     drop(tables);
     let kernel = weights.iter().find(|tensor| Some(&tensor.name) == own.first.as_ref());
     let channels = kernel.and_then(|tensor| usize::try_from(*tensor.stored.dims.get(1)?).ok());
-    let options = Options {
+    let options = ImportOptions {
         size: options.size.or(Some(own.input.size)),
         channels: options.channels.or(channels),
         output: options.output.clone(),

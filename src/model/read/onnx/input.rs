@@ -13,7 +13,7 @@ const LONGEST_SIDE: usize = 1 << 14;
 
 /// What the person may say about a file.
 #[derive(Debug, Clone, Default)]
-pub struct Options {
+pub struct ImportOptions {
     /// Height and width, where the file leaves them open.
     pub size: Option<[usize; 2]>,
     /// Channels, where the file leaves them open.
@@ -45,7 +45,7 @@ pub struct Input {
 ///
 /// # Errors
 /// A [`Refusal`] if there is none of that name; it lists the outputs.
-pub fn choose_output(graph: &Graph, options: &Options) -> Result<String, Refusal> {
+pub fn choose_output(graph: &Graph, options: &ImportOptions) -> Result<String, Refusal> {
     let names: Vec<&str> = graph.outputs.iter().map(|info| info.name.as_str()).collect();
     let Some(wanted) = &options.output else {
         let first = names.first().ok_or_else(|| Refusal::new("its graph has no output"))?;
@@ -69,7 +69,7 @@ pub fn choose_output(graph: &Graph, options: &Options) -> Result<String, Refusal
 pub fn choose(
     graph: &Graph,
     target: &str,
-    options: &Options,
+    options: &ImportOptions,
     assumptions: &mut Vec<Assumption>,
 ) -> Result<Input, Refusal> {
     let weights: HashSet<&str> = graph.initializers.iter().map(|tensor| tensor.name.as_str()).collect();
@@ -119,7 +119,7 @@ fn maps(
     picture: &ValueInfo,
     dims: &[Dim],
     bytes: bool,
-    options: &Options,
+    options: &ImportOptions,
     assumptions: &mut Vec<Assumption>,
 ) -> Result<Input, Refusal> {
     let is_channels = |dim: &Dim| matches!(fixed(dim), Some(1 | 3 | 4));

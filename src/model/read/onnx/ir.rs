@@ -33,12 +33,12 @@ pub struct Node {
     /// What it computes.
     pub output: ValueId,
     /// What the file calls it: operator, operator set and name, for messages.
-    pub origin: Origin,
+    pub origin: SourceNode,
 }
 
 /// Where a node comes from.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Origin {
+pub struct SourceNode {
     /// The file's operator.
     pub op: String,
     /// The version of its operator set.

@@ -27,7 +27,7 @@ pub mod stored;
 pub mod wire;
 
 pub use emit::network;
-pub use input::{Input, Options};
+pub use input::{ImportOptions, Input};
 pub use lower::operators;
 pub use refusal::Refusal;
 
@@ -81,7 +81,7 @@ const OPERATOR_SETS: RangeInclusive<i64> = 6..=28;
 ///
 /// # Errors
 /// A [`Refusal`] with what stands in the way and what would help.
-pub fn read(path: &Path, options: &Options) -> std::result::Result<Imported, Refusal> {
+pub fn read(path: &Path, options: &ImportOptions) -> std::result::Result<Imported, Refusal> {
     ByteSource::open(path).and_then(|source| import(Arc::new(source), options))
 }
 
@@ -89,7 +89,7 @@ pub fn read(path: &Path, options: &Options) -> std::result::Result<Imported, Ref
 ///
 /// # Errors
 /// A [`Refusal`] with what stands in the way and what would help.
-pub fn import(source: Arc<ByteSource>, options: &Options) -> std::result::Result<Imported, Refusal> {
+pub fn import(source: Arc<ByteSource>, options: &ImportOptions) -> std::result::Result<Imported, Refusal> {
     import_with(source, Vec::new(), options)
 }
 
@@ -100,7 +100,7 @@ pub fn import(source: Arc<ByteSource>, options: &Options) -> std::result::Result
 pub fn import_with(
     source: Arc<ByteSource>,
     weights: Vec<proto::Tensor>,
-    options: &Options,
+    options: &ImportOptions,
 ) -> std::result::Result<Imported, Refusal> {
     let mut model = proto::read(&source)?;
     if let Some(graph) = &mut model.graph {

@@ -3,7 +3,7 @@
 use super::call::{Call, Lowers, depends};
 use super::{Lowering, MOST_NODES, Names, is_standard, table};
 use crate::model::read::onnx::Refusal;
-use crate::model::read::onnx::ir::{Origin, ValueId};
+use crate::model::read::onnx::ir::{SourceNode, ValueId};
 use crate::model::read::onnx::proto::{self, Attribute, AttributeValue, Function, Node};
 
 /// How deep functions may call each other.
@@ -61,7 +61,7 @@ impl<'m> Lowering<'m> {
     }
 
     /// Makes a node the one at hand; returns the one before. Inside a function its call keeps the name.
-    fn enter(&mut self, node: &Node, opset: i64) -> Origin {
+    fn enter(&mut self, node: &Node, opset: i64) -> SourceNode {
         let outer = self.origin.clone();
         // A converter that numbers its nodes ("Conv__6") often keeps the source's name in what they compute.
         let result = node.outputs.first().map_or("", |name| name.split(':').next().unwrap_or(name));
@@ -74,7 +74,7 @@ impl<'m> Lowering<'m> {
         };
         let scopes = node.metadata.iter().find(|(key, _)| key == "pkg.torch.onnx.name_scopes");
         let module = scopes.map_or_else(|| outer.module.clone(), |(_, list)| list.clone());
-        self.origin = Origin { op: node.op.clone(), opset, name, module };
+        self.origin = SourceNode { op: node.op.clone(), opset, name, module };
         outer
     }
 

@@ -26,7 +26,7 @@ use super::Refusal;
 use super::constant::{Constant, Element};
 use super::fold;
 use super::input::Input;
-use super::ir::{Graph, Node, Origin, Value, ValueId};
+use super::ir::{Graph, Node, SourceNode, Value, ValueId};
 use super::op::{Binary, Op};
 use super::proto::{self, Model, Tensor};
 use super::source::ByteSource;
@@ -80,7 +80,7 @@ pub fn lower(source: Arc<ByteSource>, model: &Model, input: &Input, target: &str
         unreadable: HashMap::new(),
         budget,
         steps: 0,
-        origin: Origin::default(),
+        origin: SourceNode::default(),
         bytes: input.bytes,
     };
     let mut names = Names::from([(input.name.clone(), ValueId(0))]);
@@ -123,7 +123,7 @@ struct Lowering<'m> {
     budget: u64,
     steps: usize,
     /// The node at hand.
-    origin: Origin,
+    origin: SourceNode,
     /// Whether the picture is bytes in the file.
     bytes: bool,
 }
