@@ -47,7 +47,7 @@ fn a_model_that_cannot_do_what_the_run_does_leaves_the_run_as_it_is() {
         let model = Some("tests/data/onnx/cnn_ts17.onnx".into());
         link.send(Command::Start(Box::new(JobSpec { model, reading, ..gradcam.clone() }))).expect("sent");
         let (_, message) = wait(&mut link, refused).await;
-        assert!(message.contains("needs classes") && message.contains("deepdream"), "{message}");
+        assert!(message.contains("has no classes") && message.contains("deepdream"), "{message}");
         let after = link.snapshot();
         assert_eq!((after.run, &after.model, after.course.phase), (before.run, &before.model, Phase::Finished));
         assert!(after.view.heat.is_some());

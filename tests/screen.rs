@@ -155,7 +155,8 @@ fn maps_stand_side_by_side_with_their_similarity() {
     let mut app = app("gradcam", THEME);
     let titles = ["gradcam", "gradcam++", "layercam", "eigencam"];
     let panels = titles.iter().enumerate().map(|(i, t)| Panel { title: (*t).into(), heat: heat(i * 12) }).collect();
-    let similarity = (0..4).map(|i| (0..4).map(|j| 1.0 - 0.3 * (i as f32 - j as f32).abs()).collect()).collect();
+    let similarity =
+        (0..4).map(|i| (0..4).map(|j| Some(1.0 - 0.3 * (i as f32 - j as f32).abs())).collect()).collect();
     app.on_snapshot(seen(View { panels, similarity, ..View::default() }, snapshot("gradcam")));
     insta::assert_snapshot!("comparison_160x50", text(&mut app, 160, 50));
     let small = text(&mut app, 80, 24);

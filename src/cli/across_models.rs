@@ -280,7 +280,7 @@ fn alike(a: &ModelAnswer, b: &ModelAnswer) -> Option<f64> {
     // A map that is the same everywhere has no order that another's could be like.
     let pairs = a.maps.iter().filter_map(|(title, ours)| Some((ours, b.maps.get(title)?)));
     let pairs = pairs.filter(|(ours, theirs)| !ours.is_flat() && !theirs.is_flat());
-    mean(pairs.map(|(our_map, their_map)| {
+    mean(pairs.filter_map(|(our_map, their_map)| {
         let laid = |map: &HeatMap, area: Area| map.laid_over(area, columns.clone(), rows.clone());
         rank_correlation(&laid(our_map, ours), &laid(their_map, theirs))
     }))

@@ -37,7 +37,7 @@ pub(super) fn classify(args: &ClassifyArgs) -> anyhow::Result<u8> {
     let (mut asked, mut unusable, mut code) = (vec![], vec![], exit::DONE);
     for (name, which) in names.zip(&each) {
         let opened = resolve::model(which, Purpose::Classes).and_then(|which| model::open(BUILT_IN, &which, &device));
-        let (model, output) = match opened.and_then(|model| Ok((resolve::classes(&model)?.clone(), model))) {
+        let (model, output) = match opened.and_then(|model| Ok((model.info.classes()?.clone(), model))) {
             Ok((output, model)) => (model, output),
             // The others can still be asked.
             Err(error) if several => {
@@ -119,7 +119,7 @@ fn as_json(answer: &Classification, asked: &[Asked], unusable: &[serde_json::Val
 fn top_classes(model: &Model, path: &Path, count: usize) -> Result<Vec<Prediction>> {
     let picture = decode(path, &read_bytes(path)?)?;
     let logits = techniques::classify(model, &picture)?;
-    Ok(resolve::classes(model)?.top(&logits, count))
+    Ok(model.info.classes()?.top(&logits, count))
 }
 
 fn print(answer: &Classification, asked: &[Asked], with_name: bool) {

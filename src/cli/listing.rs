@@ -145,7 +145,7 @@ pub(super) fn labels(args: &LabelsArgs) -> anyhow::Result<u8> {
     let which = resolve::model(&args.model, Purpose::Classes)?;
     let labels = match model::known_output(BUILT_IN, &which)? {
         Some(output) => output.labels,
-        None => resolve::classes(&model::open(BUILT_IN, &which, &Device::Cpu)?)?.labels.clone(),
+        None => model::open(BUILT_IN, &which, &Device::Cpu)?.info.classes()?.labels.clone(),
     };
     let found = labels.search(args.list.query.as_deref().unwrap_or_default());
     if args.list.json {

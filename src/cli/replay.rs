@@ -1,10 +1,10 @@
 //! `gradlens run --from run.json`: the same run again.
 
-use crate::engine::{JobSpec, Origin, RunManifest, RunStatus, Source};
+use crate::engine::{JobSpec, Origin, OutputRecord, RunManifest, RunStatus, Source};
 use crate::error::{Error, Result};
 use crate::imaging::{names_a_picture, samples};
-use crate::model::read::{is_file, is_path, sha256, weight_file};
-use crate::model::sha256_hex;
+use crate::model::read::{is_file, is_path, read_labels, sha256, weight_file};
+use crate::model::{Output, sha256_hex};
 use std::path::{Path, PathBuf};
 
 /// What an earlier run asked for, with its changes on the way, to be ended at the step it was saved at; and the device
@@ -19,8 +19,13 @@ pub(super) struct Replay {
 const LONGEST: u64 = 64 << 20;
 
 /// Reads a manifest and finds its pictures and its model again: where they were, beside the manifest, or in the present
-/// folder; the model also at `given`, pictures among `pictures` or in folders of these.
-pub(super) fn replay(path: &Path, given: Option<&str>, pictures: &[PathBuf]) -> Result<Replay> {
+/// folder; the model also at `given`, its labels at `labels`, pictures among `pictures` or in folders of these.
+pub(super) fn replay(
+    path: &Path,
+    given: Option<&str>,
+    labels: Option<&Path>,
+    pictures: &[PathBuf],
+) -> Result<Replay> {
     let unusable = |reason: String| Error::bad_value("--from", path.display(), reason);
     let inside = path.join("run.json");
     let path = if path.is_dir() { inside.as_path() } else { path };
@@ -31,7 +36,7 @@ pub(super) fn replay(path: &Path, given: Option<&str>, pictures: &[PathBuf]) -> 
     let text = std::fs::read_to_string(path).map_err(|e| unusable(format!("it cannot be read: {e}")))?;
     let manifest: RunManifest =
         serde_json::from_str(&text).map_err(|e| unusable(format!("it takes the run.json of a run; {e}")))?;
-    let Origin { mut job, inputs, changes, .. } = manifest.origin;
+    let Origin { mut job, inputs, changes, network, .. } = manifest.origin;
     job.changes = changes;
     // One that failed is to fail again, and not to end where it did as if it were done.
     job.until = (manifest.status != RunStatus::Failed).then_some(manifest.steps);
@@ -62,7 +67,7 @@ pub(super) fn replay(path: &Path, given: Option<&str>, pictures: &[PathBuf]) -> 
             let reason = "it is not the model of that run: its checksum differs";
             return if same { Ok(given.into()) } else { Err(Error::bad_model(given, reason)) };
         }
-        find_again(file, path, &[], Some(&manifest.weights_sha256)).map_err(|missing| match missing {
+        find_again(file, path, &[], &has_checksum(&manifest.weights_sha256)).map_err(|missing| match missing {
             Missing::Gone => Error::bad_model(
                 file,
                 "the run was made with it, and it is neither there nor beside the run.json; put it there, or say where it is with --model",
@@ -81,12 +86,49 @@ pub(super) fn replay(path: &Path, given: Option<&str>, pictures: &[PathBuf]) -> 
             .to_string_lossy()
             .into_owned();
     }
-    if let Some(labels) = &mut job.reading.labels
-        && let Ok(found) = find_again(labels, path, &[], None)
-    {
-        *labels = found;
+    let output = network.and_then(|network| network.output);
+    match (&mut job.reading.labels, labels) {
+        (Some(file), labels) => *file = labels_again(file, path, labels, output.as_ref())?,
+        (None, Some(labels)) => {
+            let reason = "the run had its labels from elsewhere; leave it out";
+            return Err(Error::bad_value("--labels", labels.display(), reason));
+        }
+        (None, None) => {}
     }
     Ok(Replay { job, device: manifest.machine.device, threads: manifest.machine.threads })
+}
+
+/// The file of labels that the run was made with: the one that is given, or found like a picture.
+fn labels_again(
+    file: &Path,
+    manifest: &Path,
+    given: Option<&Path>,
+    output: Option<&OutputRecord>,
+) -> Result<PathBuf> {
+    let is = |candidate: &Path| {
+        let Some(output) = output else { return candidate.is_file().then_some(true) };
+        let labels = read_labels(candidate, output.scores, output.classes).ok()?;
+        Some(OutputRecord::from(&Output { scores: output.scores, labels }) == *output)
+    };
+    let other = "these are not the labels of that run";
+    if let Some(given) = given {
+        let same = is(given).unwrap_or(false);
+        return if same { Ok(given.to_owned()) } else { Err(Error::bad_value("--labels", given.display(), other)) };
+    }
+    find_again(file, manifest, &[], &is).map_err(|missing| {
+        let reason = match missing {
+            Missing::Differs => "these are not the labels of that run any more",
+            Missing::Gone => {
+                "the run was made with it, and it is neither there nor beside the run.json; put it there, or say where it is with --labels"
+            }
+        };
+        Error::bad_value("--labels", file.display(), reason)
+    })
+}
+
+/// Whether a file, or a model's folder, has this checksum; `None` if it cannot be read.
+fn has_checksum(expected: &str) -> impl Fn(&Path) -> Option<bool> {
+    move |path| Some(weight_file(&path.to_string_lossy()).and_then(|file| sha256(&file)).ok()? == expected)
 }
 
 /// The picture with this checksum.
@@ -97,7 +139,7 @@ fn found(source: &Source, manifest: &Path, given: &[PathBuf], sha256: &str) -> R
             _ => Err(Error::bad_image(source.name(), "this version of gradlens has another sample of that name")),
         };
     };
-    find_again(path, manifest, given, Some(sha256)).map(Source::File).map_err(|missing| {
+    find_again(path, manifest, given, &has_checksum(sha256)).map(Source::File).map_err(|missing| {
         let reason = match missing {
             Missing::Differs => "it is not the picture of that run any more: its checksum differs",
             Missing::Gone => {
@@ -124,28 +166,27 @@ enum Missing {
     Differs,
 }
 
-/// A file, or a model's folder, among those that are given, where it was, beside the manifest, or in the present folder; with
-/// this checksum, where that is known.
+/// A file, or a model's folder, among those that are given, where it was, beside the manifest, or in the present folder;
+/// `is` says whether one is meant, or nothing where it cannot be read.
 fn find_again(
     path: &Path,
     manifest: &Path,
     given: &[PathBuf],
-    expected: Option<&str>,
+    is: &dyn Fn(&Path) -> Option<bool>,
 ) -> std::result::Result<PathBuf, Missing> {
     let name = path.file_name().map(PathBuf::from).unwrap_or_default();
     let folder = manifest.parent().unwrap_or_else(|| Path::new(""));
     let (beside, from_there) = (folder.join(&name), folder.join(path));
     let mut missing = Missing::Gone;
-    let read = |candidate: &Path| weight_file(&candidate.to_string_lossy()).and_then(|file| sha256(&file));
     // What is given may be any of the run's files, under another name, too.
     let mut candidates =
         given.iter().flat_map(|given| if given.is_dir() { pictures_in(given, &name) } else { vec![given.clone()] });
-    if let Some(found) = candidates.find(|path| read(path).is_ok_and(|found| expected == Some(found.as_str()))) {
+    if let Some(found) = candidates.find(|path| is(path) == Some(true)) {
         return Ok(found);
     }
     for candidate in [path.to_owned(), from_there, beside, name] {
-        let Ok(found) = read(&candidate) else { continue };
-        if expected.is_none_or(|expected| found == expected) {
+        let Some(same) = is(&candidate) else { continue };
+        if same {
             return Ok(candidate);
         }
         missing = Missing::Differs;

@@ -4,7 +4,7 @@ use super::args::{DisplayArgs, HowArgs, ModelArgs, WhatArgs, WhereArgs};
 use crate::engine::{ClassName, JobSpec, Options, Source, device};
 use crate::error::{Error, Result};
 use crate::imaging::Display;
-use crate::model::{self, BUILT_IN, Model, ModelRef, Output, Purpose};
+use crate::model::{self, BUILT_IN, ModelRef, Purpose};
 use crate::techniques::{self, Need, TECHNIQUES, Technique, find, spec};
 use candle_core::Device;
 use std::collections::BTreeMap;
@@ -64,18 +64,6 @@ pub(super) fn model(args: &ModelArgs, purpose: Purpose) -> Result<ModelRef> {
         None => model::usual(BUILT_IN, purpose)?.id.to_owned(),
     };
     Ok(ModelRef { name, weights: args.weights.clone(), reading: args.reading.options()? })
-}
-
-/// The classes of a model that is to be asked for them.
-pub(super) fn classes(model: &Model) -> Result<&Output> {
-    let none = || {
-        Error::bad_value(
-            "--model",
-            model.id(),
-            "it has no classes; use a classifier, or give the output that holds its scores (--output)",
-        )
-    };
-    model.info.output.as_ref().ok_or_else(none)
 }
 
 /// The usual number of threads, if another one is asked for, before anything is computed in this process; and the device.

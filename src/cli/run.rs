@@ -5,7 +5,7 @@ use super::args::{HowArgs, ModelArgs, RunArgs, WhatArgs, WhereArgs};
 use super::batch::{self, Batch};
 use super::exit;
 use super::logging;
-use super::replay::replay;
+use super::replay::{Replay, replay};
 use super::resolve;
 use super::service;
 use crate::engine::{JobSpec, Source};
@@ -36,7 +36,7 @@ fn detach(args: &RunArgs) -> anyhow::Result<u8> {
     use std::process::{Command, Stdio};
     let out = args.out.as_deref().unwrap_or_else(|| Path::new("."));
     if let Some(from) = &args.from {
-        replay(from, args.what.how.model.one()?.as_deref(), &pictures(args)?)?;
+        replayed(args, from)?;
     } else if let Some(technique) = &args.technique {
         args.what.each_model()?.iter().try_for_each(|what| jobs(args, technique, what, out).map(drop))?;
     }
@@ -100,10 +100,16 @@ fn pictures(args: &RunArgs) -> Result<Vec<PathBuf>> {
     }
 }
 
+/// What is to be made again.
+fn replayed(args: &RunArgs, from: &Path) -> anyhow::Result<Replay> {
+    let model = &args.what.how.model;
+    Ok(replay(from, model.one()?.as_deref(), model.reading.labels.as_deref(), &pictures(args)?)?)
+}
+
 /// The same run again, on what it was computed with unless told otherwise.
 fn again(args: &RunArgs, from: &Path, out: &Path) -> anyhow::Result<u8> {
     let given = &args.what.how;
-    let replay = replay(from, given.model.one()?.as_deref(), &pictures(args)?)?;
+    let replay = replayed(args, from)?;
     let how = HowArgs {
         model: ModelArgs::default(),
         seed: replay.job.seed,

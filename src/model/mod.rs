@@ -66,19 +66,16 @@ pub struct ModelInfo {
 }
 
 impl ModelInfo {
+    /// Why a network that ends in features is not asked for classes, and what helps.
+    pub const NO_CLASSES: &str =
+        "it has no classes; use a classifier, or give the output that holds its scores (--output)";
+
     /// What its scores mean.
     ///
     /// # Errors
     /// If it ends in features.
     pub fn classes(&self) -> Result<&Output> {
-        self.output.as_ref().ok_or_else(|| {
-            Error::bad_value(
-                "model",
-                &self.id,
-                "this technique needs classes; use a classifier, or give the output that holds its scores (--output); \
-                 deepdream, feature-visualization and style-transfer need none",
-            )
-        })
+        self.output.as_ref().ok_or_else(|| Error::bad_value("model", &self.id, Self::NO_CLASSES))
     }
 
     /// The label of a class, or its number in words where there are none.

@@ -5,7 +5,8 @@ use super::classifier::seen_by;
 use super::similarity::rank_correlations;
 use crate::error::{Error, Result};
 use crate::graph::LayerName;
-use crate::techniques::api::{Aim, Context, Job, Panel, Params, Progress, State, Technique, View};
+use crate::techniques::api::{Context, Job, Panel, Params, State, Technique, View};
+use crate::techniques::maps::{MapJob, MapMaking};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
@@ -68,7 +69,7 @@ pub fn compare(context: Context, variations: Vec<Variation>) -> Result<Box<dyn J
         }
         panels.push((words.join(" · "), Estimation::new(variation.method, subject, variation.params)?));
     }
-    Ok(Box::new(Comparison { passes, panels, looked: false }))
+    Ok(Box::new(MapJob::new(Comparison { passes, panels })))
 }
 
 fn push_new(list: &mut Vec<LayerName>, layer: LayerName) {
@@ -80,53 +81,55 @@ fn push_new(list: &mut Vec<LayerName>, layer: LayerName) {
 struct Comparison {
     passes: Arc<Passes>,
     panels: Vec<(String, Estimation)>,
-    looked: bool,
 }
 
 impl Comparison {
     fn maps(&self) -> Vec<crate::imaging::HeatMap> {
         self.panels.iter().filter_map(|(_, e)| Some(e.found.as_ref()?.heat.clone())).collect()
     }
+}
 
+impl MapMaking for Comparison {
     fn made(&self) -> usize {
         self.panels.iter().map(|(_, e)| e.made).max().unwrap_or(0)
     }
-}
 
-impl Job for Comparison {
-    fn step(&mut self) -> Result<Progress> {
-        let mut figures = vec![];
-        if self.looked {
-            let mut most = 0f64;
-            for (_, estimation) in self.panels.iter_mut().filter(|(_, e)| !e.is_done()) {
-                most = most.max(estimation.update()?);
-            }
-            if self.panels.iter().any(|(_, e)| e.total() > 1) {
-                figures.push(("change", most));
-            }
+    fn total(&self) -> usize {
+        self.panels.iter().map(|(_, e)| e.total()).max().unwrap_or(1)
+    }
+
+    fn is_done(&self) -> bool {
+        self.panels.iter().all(|(_, e)| e.is_done())
+    }
+
+    fn logits(&self) -> &[f32] {
+        &self.passes.logits
+    }
+
+    /// The next update of every map that is not done; the curve's point is the largest change.
+    fn update(&mut self) -> Result<Vec<(&'static str, f64)>> {
+        let mut most = 0f64;
+        for (_, estimation) in self.panels.iter_mut().filter(|(_, e)| !e.is_done()) {
+            most = most.max(estimation.update()?);
         }
-        self.looked = true;
-        let total = self.panels.iter().map(|(_, e)| e.total()).max().unwrap_or(1);
-        let done = self.panels.iter().all(|(_, e)| e.is_done());
-        let logits = (self.made() <= 1).then(|| self.passes.logits.clone());
-        Ok(Progress { step: self.made(), total, figures, logits, done, ..Progress::default() })
+        Ok(if self.panels.iter().any(|(_, e)| e.total() > 1) { vec![("change", most)] } else { vec![] })
     }
 
     /// `params` are those of the run's own method; what is live of them counts for every map that has it.
-    fn set(&mut self, params: &Params, _: &Aim) -> Result<()> {
+    fn set_live(&mut self, params: &Params) -> Result<()> {
         for (_, estimation) in &mut self.panels {
             estimation.set_live(params)?;
         }
         Ok(())
     }
 
-    fn view(&self) -> Result<View> {
+    fn view(&self) -> View {
         let panel = |(title, estimation): &(String, Estimation)| {
             Some(Panel { title: title.clone(), heat: estimation.found.as_ref()?.heat.clone() })
         };
         let panels: Vec<Panel> = self.panels.iter().filter_map(panel).collect();
         let similarity = rank_correlations(&self.maps());
-        Ok(View { input: Some(self.passes.picture.clone()), cropped: true, panels, similarity, ..View::default() })
+        View { input: Some(self.passes.picture.clone()), cropped: true, panels, similarity, ..View::default() }
     }
 
     fn facts(&self) -> Map<String, Value> {
@@ -149,16 +152,15 @@ impl Job for Comparison {
         facts
     }
 
-    fn save_state(&self) -> Option<State> {
+    fn save(&self) -> Option<State> {
         if !self.panels.iter().any(|(_, e)| e.is_live()) {
             return None;
         }
         let parts = self.panels.iter().enumerate().map(|(i, (_, e))| e.save().under(&i.to_string()));
-        Some(parts.fold(State::default().with_value("looked", self.looked), State::and))
+        Some(parts.fold(State::default(), State::and))
     }
 
-    fn load_state(&mut self, state: &State) -> Result<()> {
-        self.looked = state.value("looked")?;
+    fn load(&mut self, state: &State) -> Result<()> {
         for (i, (_, estimation)) in self.panels.iter_mut().enumerate() {
             estimation.load(&state.part(&i.to_string()))?;
         }

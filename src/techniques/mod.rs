@@ -6,6 +6,7 @@ mod attribution;
 mod classifier;
 mod comparison;
 pub mod evaluation;
+mod maps;
 mod markdown;
 mod optimisation;
 mod registry;

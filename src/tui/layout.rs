@@ -10,8 +10,8 @@ pub(super) const SMALLEST: (u16, u16) = (60, 18);
 pub(super) enum Place {
     Header,
     Input,
-    Style,
-    Perturbation,
+    /// Under the photo: another picture of the run.
+    Second,
     Result,
     Curves,
     Top,
@@ -26,13 +26,13 @@ pub(super) struct Wants {
     /// It works on a photo.
     pub input: bool,
     /// It has a second picture, under the photo.
-    pub second: Option<Place>,
+    pub second: bool,
     /// It has curves.
     pub curves: bool,
     /// Lines of the technique list.
-    pub techniques: usize,
+    pub techniques: u16,
     /// Lines of the parameter list.
-    pub parameters: usize,
+    pub parameters: u16,
     /// Lines at the foot of the screen.
     pub status: u16,
 }
@@ -74,24 +74,22 @@ pub(super) fn areas(screen: Rect, wants: Wants) -> Option<Areas> {
     if wants.curves {
         areas.push((Place::Curves, curves));
     }
-    if wide && (wants.input || wants.second.is_some()) {
-        let share = if wants.second.is_some() { 36 } else { 32 };
+    if wide && (wants.input || wants.second) {
+        let share = if wants.second { 36 } else { 32 };
         let [left, result] = Layout::horizontal([Constraint::Percentage(share), Constraint::Fill(1)]).areas(pictures);
         areas.push((Place::Result, result));
-        match wants.second {
-            Some(place) if wants.input => {
-                let [input, second] = Layout::vertical([Constraint::Fill(1), Constraint::Fill(1)]).areas(left);
-                areas.extend([(Place::Input, input), (place, second)]);
-            }
-            Some(place) => areas.push((place, left)),
-            None => areas.push((Place::Input, left)),
+        if wants.input && wants.second {
+            let [input, second] = Layout::vertical([Constraint::Fill(1), Constraint::Fill(1)]).areas(left);
+            areas.extend([(Place::Input, input), (Place::Second, second)]);
+        } else {
+            areas.push((if wants.input { Place::Input } else { Place::Second }, left));
         }
     } else {
         areas.push((Place::Result, pictures));
     }
     // Five classes and a border; the list of techniques only where the parameters keep enough room.
-    let least = (wants.parameters as u16 + 3).max(5);
-    let list = (wants.techniques as u16 + 2).min(side.height.saturating_sub(7 + least));
+    let least = (wants.parameters + 3).max(5);
+    let list = (wants.techniques + 2).min(side.height.saturating_sub(7 + least));
     let list = if wide && list >= 5 { list } else { 0 };
     let [top, techniques, parameters] =
         Layout::vertical([Constraint::Length(7), Constraint::Length(list), Constraint::Fill(1)]).areas(side);
@@ -110,8 +108,7 @@ mod tests {
     fn panes_never_overlap_and_stay_on_the_screen() {
         for (width, height) in [(60, 18), (80, 24), (109, 60), (110, 28), (160, 50), (250, 70), (500, 200)] {
             for flags in 0..8u8 {
-                let (input, curves) = (flags & 1 > 0, flags & 4 > 0);
-                let second = (flags & 2 > 0).then_some(Place::Style);
+                let [input, second, curves] = [1, 2, 4].map(|flag| flags & flag > 0);
                 let wants =
                     Wants { input, second, curves, techniques: 5, parameters: 8, status: 1 + u16::from(flags % 3) };
                 let screen = Rect::new(0, 0, width, height);
@@ -123,8 +120,7 @@ mod tests {
                 assert!(areas.get(Place::Result).is_some_and(|r| r.height >= 6 && r.width >= 20));
             }
         }
-        let wants =
-            Wants { input: true, second: Some(Place::Style), curves: true, techniques: 5, parameters: 8, status: 1 };
+        let wants = Wants { input: true, second: true, curves: true, techniques: 5, parameters: 8, status: 1 };
         assert!(areas(Rect::new(0, 0, 59, 18), wants).is_none());
     }
 }

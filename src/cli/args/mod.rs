@@ -93,8 +93,8 @@ pub(in crate::cli) struct RunArgs {
     pub display: DisplayArgs,
     /// Make the run of this run.json again, with its changes on the way; its pictures and its model are looked for
     /// beside the file, where they were if that is in the present folder or below it, among IMAGES and folders given
-    /// for them, and at --model FILE
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["class", "target", "style", "mask", "init", "layer", "set", "weights", "ReadArgs", "seed"])]
+    /// for them, and at --model FILE (with --labels FILE)
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["class", "target", "style", "mask", "init", "layer", "set", "weights", "input_size", "mean", "std", "channels", "crop_pct", "crop_mode", "interpolation", "range", "scores", "output", "arch", "seed"])]
     pub from: Option<PathBuf>,
     /// Write an animation of the run too: recording.gif
     #[arg(long)]

@@ -7,7 +7,7 @@ use crate::engine::protocol::{
 use crate::engine::run::{Beginning, Run};
 use crate::error::{Error, Result};
 use crate::imaging::{HeatMap, Picture};
-use crate::model::{Model, ModelRef, Output};
+use crate::model::{Model, ModelInfo, ModelRef, Output};
 use crate::techniques::evaluation::{Evaluation, evaluate, metric};
 use crate::techniques::{
     Context, Job, Method, Need, Params, TECHNIQUES, Technique, Variation, compare, find, method,
@@ -106,8 +106,16 @@ impl Checked {
     /// # Errors
     /// If it has no such class, or none at all.
     pub fn resolve_in(&mut self, model: &Model) -> Result<()> {
-        let asks = self.looks_at_classes() && self.spec.classes().next().is_some();
-        if asks { self.resolve(model.info.classes()?) } else { Ok(()) }
+        match &model.info.output {
+            Some(output) => self.resolve(output),
+            None if !self.looks_at_classes() => Ok(()),
+            None => {
+                let others = TECHNIQUES.iter().filter(|other| !about_classes(**other)).map(|other| other.id());
+                let others = others.collect::<Vec<_>>().join(", ");
+                let reason = format!("{}; these look at no class: {others}", ModelInfo::NO_CLASSES);
+                Err(Error::bad_value("model", &model.info.id, reason))
+            }
+        }
     }
 
     /// What is shown while the network is still being read: the photo, too. The rest is that of `own`.
@@ -125,8 +133,7 @@ impl Checked {
 
     /// Whether it matters which classes are asked for.
     pub fn looks_at_classes(&self) -> bool {
-        let needs = self.technique.needs();
-        needs.class != Need::None || needs.target != Need::None || self.spec.task != Task::Run
+        about_classes(self.technique) || self.spec.task != Task::Run
     }
 
     /// The run itself, with the job ready for its first step. `known` is the map that is to be scored, if it has been made.
@@ -196,4 +203,10 @@ pub(super) fn map_to_score(run: &Run, spec: &JobSpec) -> Option<HeatMap> {
     let made = JobSpec { task: spec.task.clone(), ..run.spec.clone() };
     let one_map = !run.spec.task.is_compare();
     run.view.heat.clone().filter(|_| one_map && spec.task.is_score() && spec.became(&made))
+}
+
+/// Whether a technique asks a network for classes.
+fn about_classes(technique: &dyn Technique) -> bool {
+    let needs = technique.needs();
+    needs.class != Need::None || needs.target != Need::None
 }

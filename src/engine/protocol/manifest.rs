@@ -2,7 +2,7 @@
 
 use super::snapshot::Machine;
 use super::spec::{JobSpec, ParameterChange};
-use crate::model::{Input, ModelInfo, Prediction, Provenance, Roles, Scores, sha256_hex};
+use crate::model::{Input, ModelInfo, Output, Prediction, Provenance, Roles, Scores, sha256_hex};
 use crate::techniques::Params;
 use serde::{Deserialize, Serialize};
 
@@ -68,13 +68,16 @@ pub struct OutputRecord {
     pub labels_sha256: String,
 }
 
+impl From<&Output> for OutputRecord {
+    fn from(output: &Output) -> Self {
+        let labels = output.labels.iter().collect::<Vec<_>>().join("\n");
+        Self { scores: output.scores, classes: output.count(), labels_sha256: sha256_hex(labels.as_bytes()) }
+    }
+}
+
 impl From<&ModelInfo> for ModelRecord {
     fn from(model: &ModelInfo) -> Self {
-        let output = model.output.as_ref().map(|output| OutputRecord {
-            scores: output.scores,
-            classes: output.count(),
-            labels_sha256: sha256_hex(output.labels.iter().collect::<Vec<_>>().join("\n").as_bytes()),
-        });
+        let output = model.output.as_ref().map(OutputRecord::from);
         let (input, roles, provenance) = (model.input.clone(), model.roles.clone(), model.provenance.clone());
         Self { input, output, roles, provenance }
     }

@@ -34,10 +34,25 @@ const LARGEST: u64 = 16 << 20;
 /// # Errors
 /// A [`Refusal`] if there is none.
 pub fn weights(folder: &Path) -> Result<PathBuf, Refusal> {
-    let found = candidates(folder)?.into_iter().next();
-    let none =
-        || Refusal(format!("the folder holds no file of weights; it takes one called {} or the like", PREFERRED[0]));
-    found.ok_or_else(|| foreign::folder(folder).unwrap_or_else(none))
+    Ok(chosen(folder)?.0)
+}
+
+/// The file of weights, and what is assumed where there are several and none is preferred.
+fn chosen(folder: &Path) -> Result<(PathBuf, Option<Assumption>), Refusal> {
+    let mut files = candidates(folder)?;
+    if files.is_empty() {
+        let none =
+            || format!("the folder holds no file of weights; it takes one called {} or the like", PREFERRED[0]);
+        return Err(foreign::folder(folder).unwrap_or_else(|| Refusal(none())));
+    }
+    let count = files.len();
+    let file = files.swap_remove(0);
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    let assumption = (count > 1).then(|| Assumption {
+        what: format!("of the folder's {count} files of weights {name} is meant"),
+        option: "--model FOLDER/FILE".to_owned(),
+    });
+    Ok((file, assumption))
 }
 
 /// The files that are the folder's weights equally well: one under a name that says so, or all with the best ending.
@@ -61,31 +76,28 @@ fn candidates(folder: &Path) -> Result<Vec<PathBuf>, Refusal> {
     Ok(files)
 }
 
-/// What is assumed where a folder holds several files of weights that none is preferred of.
-fn which(folder: &Path) -> Option<Assumption> {
-    let files = candidates(folder).ok().filter(|files| files.len() > 1)?;
-    let name = files[0].file_name().unwrap_or_default().to_string_lossy();
-    let what = format!("of the folder's {} files of weights {name} is meant", files.len());
-    Some(Assumption { what, option: "--model FOLDER/FILE".to_owned() })
-}
-
 /// Reads a folder.
 ///
 /// # Errors
 /// A [`Refusal`] if the config is broken, or as for the file of weights in it.
 pub fn read(folder: &Path, options: &ReadOptions, asked: onnx::ImportOptions) -> Result<ReadFile, Refusal> {
-    let mut found = read_inside(folder, options, asked)?;
-    found.imported.assumptions.extend(which(folder));
+    let (file, assumption) = chosen(folder)?;
+    let mut found = read_with_config(&file, folder, options, asked)?;
+    found.imported.assumptions.extend(assumption);
     Ok(found)
 }
 
-fn read_inside(folder: &Path, options: &ReadOptions, mut asked: onnx::ImportOptions) -> Result<ReadFile, Refusal> {
-    let file = weights(folder)?;
+fn read_with_config(
+    file: &Path,
+    folder: &Path,
+    options: &ReadOptions,
+    mut asked: onnx::ImportOptions,
+) -> Result<ReadFile, Refusal> {
     let inside = |refusal: Refusal| {
         Refusal(format!("of its file {}: {refusal}", file.file_name().unwrap_or_default().to_string_lossy()))
     };
     let Some(text) = config(folder)? else {
-        return read_file(&file, options.arch.as_deref(), &Hints::default(), &asked).map_err(inside);
+        return read_file(file, options.arch.as_deref(), &Hints::default(), &asked).map_err(inside);
     };
     let config: Value = serde_json::from_str(&text)
         .map_err(|e| Refusal(format!("its config.json is no JSON ({e}); take the folder as timm wrote it")))?;
@@ -93,7 +105,7 @@ fn read_inside(folder: &Path, options: &ReadOptions, mut asked: onnx::ImportOpti
     let size = numbers(fields, "input_size").filter(|size| size.len() == 3);
     asked.size = asked.size.or_else(|| size.map(|size| [size[1] as usize, size[2] as usize]));
     let architecture = config.get("architecture").and_then(Value::as_str).map(str::to_owned);
-    let mut found = read_file(&file, options.arch.as_deref(), &Hints { architecture }, &asked).map_err(inside)?;
+    let mut found = read_file(file, options.arch.as_deref(), &Hints { architecture }, &asked).map_err(inside)?;
     let Usual { preprocessing: own, whose } = found.usual;
     let (mean, std) = (numbers(fields, "mean"), numbers(fields, "std"));
     let text = |key: &str, usual: String| fields.get(key).and_then(Value::as_str).map_or(usual, str::to_owned);

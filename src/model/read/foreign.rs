@@ -8,8 +8,10 @@ struct Foreign {
     what: &'static str,
     /// Where in the file its mark stands, and the mark.
     mark: (usize, &'static [u8]),
-    /// How its names end, where the mark is that of others, too.
-    ending: &'static str,
+    /// How its names end.
+    endings: &'static [&'static str],
+    /// Whether only the name tells it from files of others.
+    by_name: bool,
     /// What makes a file of it that is read; `{}` is its place.
     help: &'static str,
 }
@@ -21,26 +23,29 @@ const FOREIGN: &[Foreign] = &[
     Foreign {
         what: "a Keras file (HDF5)",
         mark: (0, b"\x89HDF\r\n\x1a\n"),
-        ending: "",
+        endings: &["h5", "hdf5"],
+        by_name: false,
         help: "in Python: keras.models.load_model(\"{}\").export(\"model.onnx\", format=\"onnx\")",
     },
     Foreign {
         what: "a Keras file",
         mark: (0, b"PK\x03\x04"),
-        ending: ".keras",
+        endings: &["keras"],
+        by_name: true,
         help: "in Python: keras.models.load_model(\"{}\").export(\"model.onnx\", format=\"onnx\")",
     },
     Foreign {
         what: "a TensorFlow Lite file",
         mark: (4, b"TFL3"),
-        ending: "",
+        endings: &["tflite"],
+        by_name: false,
         help: "python -m tf2onnx.convert --tflite {} --output model.onnx",
     },
 ];
 
 /// How names of such files end.
 pub(super) fn endings() -> impl Iterator<Item = &'static &'static str> {
-    ["h5", "hdf5", "keras", "tflite", "pb"].iter()
+    FOREIGN.iter().flat_map(|kind| kind.endings).chain(&["pb"])
 }
 
 /// A place as it is put into a command; a word for it where a shell or Python would read something else.
@@ -54,7 +59,9 @@ pub(super) fn refusal(path: &Path, head: &[u8]) -> Option<Refusal> {
     let place = path.display().to_string();
     let is = |kind: &&Foreign| {
         let (at, mark) = kind.mark;
-        head.get(at..).is_some_and(|rest| rest.starts_with(mark)) && place.to_ascii_lowercase().ends_with(kind.ending)
+        let ending = path.extension().unwrap_or_default().to_ascii_lowercase();
+        let named = || kind.endings.iter().any(|own| ending == *own);
+        head.get(at..).is_some_and(|rest| rest.starts_with(mark)) && (!kind.by_name || named())
     };
     if let Some(kind) = FOREIGN.iter().find(is) {
         let help = kind.help.replace("{}", quoted(&place));

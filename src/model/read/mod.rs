@@ -12,6 +12,7 @@ mod preprocessing;
 mod scores;
 
 pub use options::ReadOptions;
+pub use scores::read_labels;
 
 use super::{ChannelOrder, Model, Provenance, Roles};
 use crate::error::{Error, Result};
@@ -93,7 +94,7 @@ pub fn open(place: &str, id: &str, options: &ReadOptions, device: &Device) -> Re
         return Err(Error::bad_value("--arch", arch, reason));
     }
     let mut assumed = found.imported.assumptions.clone();
-    let input = preprocessing::input(&path, &found.imported.input, &found.usual, options, &mut assumed)?;
+    let (input, guessed) = preprocessing::input(&path, &found.imported.input, &found.usual, options, &mut assumed)?;
     let output = scores::output(&path, &found.imported, found.labels.as_ref(), options, &mut assumed)?;
     let scores = output.as_ref().map(|output| output.scores);
     let graph = in_own_pages(|| onnx::network(&found.imported, scores, device)).map_err(refused)?;
@@ -108,7 +109,6 @@ pub fn open(place: &str, id: &str, options: &ReadOptions, device: &Device) -> Re
         assumed,
         doubt: None,
     };
-    let guessed = provenance.assumed.iter().any(preprocessing::is_of_pixels);
     let model = Model::new(id, graph, input, output, Roles::default(), provenance)?;
     Ok(if guessed { model.doubted() } else { model })
 }

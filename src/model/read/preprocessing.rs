@@ -34,7 +34,7 @@ impl Usual {
     }
 }
 
-/// How pictures go in.
+/// How pictures go in, and whether the numbers that pixels become are a guess.
 ///
 /// # Errors
 /// [`Error::BadModel`] if the file's channels are not those of a picture, [`Error::BadValue`] if an option does not fit.
@@ -44,7 +44,7 @@ pub fn input(
     usual: &Usual,
     options: &ReadOptions,
     assumed: &mut Vec<Assumption>,
-) -> Result<Input> {
+) -> Result<(Input, bool)> {
     let channels = match (file.channels, options.channels) {
         (count, Some(channels)) if channels.count() == count => channels,
         (1, None) => ChannelOrder::Grey,
@@ -129,15 +129,11 @@ pub fn input(
         std: scaled(std, options.std.is_some()),
         resize,
     };
+    let guessed = usual.whose.is_some() && !file.bytes && (options.mean.is_none() || options.std.is_none());
     // What no option says comes from the file beside the weights.
     let own = usual.whose.is_none() && options.mean.is_none() && options.std.is_none() && options.crop_pct.is_none();
     input.check().map_err(|e| if own { Error::bad_model(path, format!("of its config.json: {e}")) } else { e })?;
-    Ok(input)
-}
-
-/// Whether something assumed is about the pixels' numbers.
-pub fn is_of_pixels(assumption: &Assumption) -> bool {
-    ["--mean", "--std", "--range"].contains(&assumption.option.as_str())
+    Ok((input, guessed))
 }
 
 /// The numbers that were given, one a channel; one alone is that of all. They are in the units of the range that was said

@@ -40,22 +40,10 @@ pub fn output(
         None => named.or(file.labels.as_ref()).cloned(),
     };
     let labels = match names {
-        // One name is that of a yes.
-        Some(names) if names.len() == 1 && count == 2 => {
-            Labels::new(vec![names[0].clone(), format!("not {}", names[0])])
-        }
-        // Two are in the order of their indices: no is 0, yes is 1.
-        Some(names) if scores == Scores::Binary && names.len() == 2 => {
-            Labels::new(vec![names[1].clone(), names[0].clone()])
-        }
-        Some(names) if names.len() == count => Labels::new(names),
-        Some(names) => {
-            let reason = format!("it has {count} classes, and there are {} labels", names.len());
-            return Err(match &options.labels {
-                Some(file) => Error::bad_value("--labels", file.display(), reason),
-                None => Error::bad_model(path, format!("{reason} in its metadata; give others with --labels")),
-            });
-        }
+        Some(names) => named_classes(names, scores, count).map_err(|reason| match &options.labels {
+            Some(file) => Error::bad_value("--labels", file.display(), reason),
+            None => Error::bad_model(path, format!("{reason} in its metadata; give others with --labels")),
+        })?,
         None if count == Labels::imagenet().len() => {
             Assumption::note(assumed, "ImageNet's labels, since there are 1000 classes", "--labels");
             Labels::imagenet()
@@ -70,4 +58,25 @@ pub fn output(
         }
     };
     Ok(Some(Output { scores, labels }))
+}
+
+/// The labels in a file, for a network of so many classes.
+///
+/// # Errors
+/// [`Error::BadValue`] if it cannot be read or has not as many.
+pub fn read_labels(file: &Path, scores: Scores, count: usize) -> Result<Labels> {
+    named_classes(labels::read(file)?, scores, count)
+        .map_err(|reason| Error::bad_value("--labels", file.display(), reason))
+}
+
+/// Names in the order of a file as labels in the order of the scores; why not, if there are not as many.
+fn named_classes(names: Vec<String>, scores: Scores, count: usize) -> std::result::Result<Labels, String> {
+    match &names[..] {
+        // One name is that of a yes.
+        [yes] if count == 2 => Ok(Labels::new(vec![yes.clone(), format!("not {yes}")])),
+        // Two are in the order of their indices: no is 0, yes is 1.
+        [no, yes] if scores == Scores::Binary => Ok(Labels::new(vec![yes.clone(), no.clone()])),
+        _ if names.len() == count => Ok(Labels::new(names)),
+        _ => Err(format!("it has {count} classes, and there are {} labels", names.len())),
+    }
 }

@@ -48,8 +48,8 @@ pub struct View {
     pub attribution: Option<Array>,
     /// The maps of a comparison.
     pub panels: Vec<Panel>,
-    /// The rank correlation of each pair of them.
-    pub similarity: Vec<Vec<f32>>,
+    /// The rank correlation of each pair of them; none where one of the two is the same everywhere.
+    pub similarity: Vec<Vec<Option<f32>>>,
     /// What the metrics found so far, by name.
     pub scores: Vec<(String, f64)>,
 }

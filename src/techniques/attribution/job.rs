@@ -1,11 +1,10 @@
-//! A method as a technique, and the job around it.
+//! A method as a technique, and what its run is.
 
 use super::estimation::Estimation;
 use super::method::Method;
 use crate::error::Result;
-use crate::techniques::api::{
-    Aim, Context, Group, Job, Need, Needs, ParamSpec, Params, Progress, State, Technique, View,
-};
+use crate::techniques::api::{Context, Group, Job, Need, Needs, ParamSpec, Params, State, Technique, View};
+use crate::techniques::maps::{MapJob, MapMaking};
 use serde_json::{Map, Value};
 
 impl Technique for Method {
@@ -32,57 +31,54 @@ impl Technique for Method {
         self.params
     }
     fn start(&'static self, context: Context, params: Params) -> Result<Box<dyn Job>> {
-        Ok(Box::new(Explanation::start(self, context, params)?))
+        Ok(Box::new(MapJob::new(Estimation::start(self, context, params)?)))
     }
 }
 
-/// A method's run.
-struct Explanation {
-    estimation: Estimation,
-    /// A live method's first step only looks at the photo.
-    looked: bool,
-}
-
-impl Explanation {
-    fn start(method: &'static Method, context: Context, params: Params) -> Result<Self> {
-        Ok(Self { estimation: Estimation::start(method, context, params)?, looked: !method.is_live() })
-    }
-}
-
-impl Job for Explanation {
-    fn step(&mut self) -> Result<Progress> {
-        let mut figures = vec![];
-        if self.looked {
-            let change = self.estimation.update()?;
-            if self.estimation.total() > 1 {
-                figures.push(("change", change));
-            }
-        }
-        self.looked = true;
-        let estimation = &self.estimation;
-        let logits = (estimation.made <= 1).then(|| estimation.subject.passes.logits.clone());
-        let (step, total, done) = (estimation.made, estimation.total(), estimation.is_done());
-        Ok(Progress { step, total, figures, logits, done, ..Progress::default() })
+impl MapMaking for Estimation {
+    /// What is made in one computation is made in the first step.
+    fn looks_first(&self) -> bool {
+        self.is_live()
     }
 
-    fn set(&mut self, params: &Params, _: &Aim) -> Result<()> {
-        self.estimation.set_live(params)
+    fn made(&self) -> usize {
+        self.made
     }
 
-    fn view(&self) -> Result<View> {
-        Ok(self.estimation.view())
+    fn total(&self) -> usize {
+        Self::total(self)
+    }
+
+    fn is_done(&self) -> bool {
+        Self::is_done(self)
+    }
+
+    fn logits(&self) -> &[f32] {
+        &self.subject.passes.logits
+    }
+
+    fn update(&mut self) -> Result<Vec<(&'static str, f64)>> {
+        let change = Self::update(self)?;
+        Ok(if self.total() > 1 { vec![("change", change)] } else { vec![] })
+    }
+
+    fn set_live(&mut self, params: &Params) -> Result<()> {
+        Self::set_live(self, params)
+    }
+
+    fn view(&self) -> View {
+        Self::view(self)
     }
 
     fn facts(&self) -> Map<String, Value> {
-        self.estimation.facts()
+        Self::facts(self)
     }
 
-    fn save_state(&self) -> Option<State> {
-        self.estimation.is_live().then(|| self.estimation.save().with_value("looked", self.looked))
+    fn save(&self) -> Option<State> {
+        self.is_live().then(|| Self::save(self))
     }
 
-    fn load_state(&mut self, state: &State) -> Result<()> {
-        self.looked = state.value("looked")?;
-        if self.estimation.is_live() { self.estimation.load(state) } else { Err(State::foreign()) }
+    fn load(&mut self, state: &State) -> Result<()> {
+        if self.is_live() { Self::load(self, state) } else { Err(State::foreign()) }
     }
 }

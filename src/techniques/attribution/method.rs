@@ -165,11 +165,6 @@ impl Method {
         matches!(self.explain, Explain::Cam(_))
     }
 
-    /// Whether it needs several updates.
-    pub(super) fn is_live(&self) -> bool {
-        matches!(self.explain, Explain::Live(_))
-    }
-
     /// The method's answer about `subject`; a live one makes at most `updates` of its updates.
     pub(in crate::techniques) fn attribute(
         &self,

@@ -5,7 +5,8 @@ use super::metric::{Case, Measure};
 use super::registry::{METRICS, metric};
 use crate::error::Result;
 use crate::imaging::HeatMap;
-use crate::techniques::api::{Aim, Context, Job, Params, Progress, View};
+use crate::techniques::api::{Context, Job, Params, State, View};
+use crate::techniques::maps::{MapJob, MapMaking};
 use serde_json::{Map, Value};
 
 /// What is to be scored, and how.
@@ -35,18 +36,12 @@ pub fn evaluate(context: Context, evaluation: Evaluation) -> Result<Box<dyn Job>
     let input = context.model.input().clone();
     let target = target.zip(size).map(|(target, size)| input.resize.seen_box(size, input.size, target));
     let estimation = Estimation::start(method, context, params.clone())?;
-    Ok(Box::new(Scoring {
-        estimation,
-        params,
-        metrics,
-        target,
-        heat: known,
-        case: None,
-        queue: vec![],
-        at: 0,
-        scores: vec![],
-        looked: false,
-    }))
+    let (queue, scores) = (vec![], vec![]);
+    let mut scoring = Scoring { estimation, params, metrics, target, case: None, queue, at: 0, scores };
+    if let Some(heat) = known {
+        scoring.begin(heat)?;
+    }
+    Ok(Box::new(MapJob::new(scoring)))
 }
 
 struct Scoring {
@@ -54,13 +49,11 @@ struct Scoring {
     params: Params,
     metrics: Vec<String>,
     target: Option<[f64; 4]>,
-    heat: Option<HeatMap>,
     case: Option<Case>,
     queue: Vec<(&'static str, Box<dyn Measure>)>,
     /// Updates of the metrics made so far.
     at: usize,
     scores: Vec<(&'static str, f64)>,
-    looked: bool,
 }
 
 impl Scoring {
@@ -73,7 +66,7 @@ impl Scoring {
             method: self.estimation.method,
             params: self.params.clone(),
             pixels: heat.resized(w as u32, h as u32),
-            heat: heat.clone(),
+            heat,
             target: self.target,
         };
         for metric in METRICS.iter().filter(|m| self.metrics.is_empty() || self.metrics.iter().any(|id| id == m.id)) {
@@ -81,13 +74,8 @@ impl Scoring {
                 self.queue.push((metric.id, measure));
             }
         }
-        self.heat = Some(heat);
         self.case = Some(case);
         Ok(())
-    }
-
-    fn measures(&self) -> usize {
-        self.queue.iter().map(|(_, m)| m.total()).sum()
     }
 
     /// The next update of the metric whose turn it is.
@@ -109,47 +97,45 @@ impl Scoring {
     }
 }
 
-impl Job for Scoring {
-    fn step(&mut self) -> Result<Progress> {
-        let mut figures = vec![];
-        if self.looked {
-            if self.case.is_some() {
-                figures = self.measure()?;
-            } else if self.heat.is_none() {
-                let change = self.estimation.update()?;
-                if self.estimation.total() > 1 {
-                    figures.push(("change", change));
-                }
-                if self.estimation.is_done() {
-                    self.heat = self.estimation.found.as_ref().map(|f| f.heat.clone());
-                }
-            }
-        }
-        if self.case.is_none()
-            && let Some(heat) = self.heat.clone()
-        {
-            self.begin(heat)?;
-        }
-        let logits = (!self.looked).then(|| self.estimation.subject.passes.logits.clone());
-        self.looked = true;
-        let step = self.estimation.made + self.at;
-        let rest = if self.case.is_some() {
-            self.measures() - self.at
-        } else {
-            self.estimation.total() - self.estimation.made
-        };
-        let done = self.case.is_some() && rest == 0;
-        Ok(Progress { step, total: step + rest, figures, logits, done, ..Progress::default() })
+impl MapMaking for Scoring {
+    fn made(&self) -> usize {
+        self.estimation.made + self.at
     }
 
-    fn set(&mut self, params: &Params, _: &Aim) -> Result<()> {
+    fn total(&self) -> usize {
+        let making = if self.case.is_some() { self.estimation.made } else { self.estimation.total() };
+        making + self.queue.iter().map(|(_, m)| m.total()).sum::<usize>()
+    }
+
+    fn is_done(&self) -> bool {
+        self.case.is_some() && self.made() == self.total()
+    }
+
+    fn logits(&self) -> &[f32] {
+        &self.estimation.subject.passes.logits
+    }
+
+    fn update(&mut self) -> Result<Vec<(&'static str, f64)>> {
+        if self.case.is_some() {
+            return self.measure();
+        }
+        let change = self.estimation.update()?;
+        let finished = self.estimation.found.as_ref().filter(|_| self.estimation.is_done());
+        if let Some(heat) = finished.map(|found| found.heat.clone()) {
+            self.begin(heat)?;
+        }
+        Ok(if self.estimation.total() > 1 { vec![("change", change)] } else { vec![] })
+    }
+
+    fn set_live(&mut self, params: &Params) -> Result<()> {
         self.estimation.set_live(params)
     }
 
-    fn view(&self) -> Result<View> {
+    fn view(&self) -> View {
         let made = self.estimation.view();
         let scores = self.scores.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect();
-        Ok(View { heat: self.heat.clone().or(made.heat.clone()), scores, ..made })
+        let heat = self.case.as_ref().map(|case| case.heat.clone());
+        View { heat: heat.or(made.heat.clone()), scores, ..made }
     }
 
     fn facts(&self) -> Map<String, Value> {
@@ -158,5 +144,14 @@ impl Job for Scoring {
             self.scores.iter().map(|(name, value)| ((*name).to_owned(), (*value).into())).collect();
         facts.insert("scores".into(), scores.into());
         facts
+    }
+
+    /// What the metrics have seen so far is theirs.
+    fn save(&self) -> Option<State> {
+        None
+    }
+
+    fn load(&mut self, _: &State) -> Result<()> {
+        Err(State::foreign())
     }
 }

@@ -24,6 +24,10 @@ impl Pane for Curves {
         Place::Curves
     }
 
+    fn shows(&self, app: &App) -> bool {
+        !app.params().is_empty() || !app.snapshot().course.series.is_empty()
+    }
+
     fn render(&self, frame: &mut Frame<'_>, area: Rect, app: &mut App, _canvas: &mut Canvas<'_>) {
         let theme = app.view().theme;
         let snapshot = app.snapshot().clone();

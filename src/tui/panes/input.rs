@@ -2,6 +2,8 @@
 
 use super::pane::{Canvas, Pane, caption, framed, pointed, put};
 use crate::engine::Source;
+use crate::picture::Importance;
+use crate::techniques::Need;
 use crate::tui::app::App;
 use crate::tui::layout::Place;
 use crate::tui::text::printable;
@@ -15,6 +17,10 @@ impl Pane for Input {
         Place::Input
     }
 
+    fn shows(&self, app: &App) -> bool {
+        app.technique().needs().picture != Need::None
+    }
+
     fn render(&self, frame: &mut Frame<'_>, area: Rect, app: &mut App, canvas: &mut Canvas<'_>) {
         let name = printable(&app.choice().picture().map(Source::name).unwrap_or_default());
         let size = app.snapshot().photo.as_ref().map(|p| format!("{}×{}", p.size[0], p.size[1])).unwrap_or_default();
@@ -22,6 +28,6 @@ impl Pane for Input {
         let title =
             app.seen_size().map_or(" input ".into(), |[width, height]| format!(" input, sees {width}×{height} "));
         let inside = framed(frame, area, app, false, title, foot);
-        put(frame, "input", app.photo_content().as_ref(), inside, app, canvas);
+        put(frame, "input", app.photo_content().as_ref(), Importance::Side, inside, app, canvas);
     }
 }

@@ -18,21 +18,24 @@ mod top;
 use super::app::App;
 use super::layout::{Place, SMALLEST, Wants, areas};
 use crate::picture::Pictures;
-use crate::techniques::{Group, Need, TECHNIQUES};
 use pane::{Canvas, Pane};
 use ratatui::Frame;
+use ratatui::layout::Rect;
 use ratatui::widgets::{Paragraph, Wrap};
 
-/// Every pane.
+/// Every pane. Where several stand in one place, what comes only with some runs is before what is always there.
 const PANES: &[&dyn Pane] = &[
     &header::Header,
     &input::Input,
     &style::Style,
     &perturbation::Perturbation,
+    &comparison::Comparison,
     &result::Result,
     &curves::Curves,
     &top::Top,
     &techniques::Techniques,
+    &similarity::Similarity,
+    &scores::Scores,
     &parameters::Parameters,
     &status::Status,
 ];
@@ -40,14 +43,13 @@ const PANES: &[&dyn Pane] = &[
 /// Draws the whole screen.
 pub fn draw(frame: &mut Frame<'_>, app: &mut App, pictures: &mut Pictures) {
     let screen = frame.area();
-    let needs = app.technique().needs();
     let wants = Wants {
-        input: needs.picture != Need::None,
-        second: second(app),
-        curves: !app.params().is_empty() || !app.snapshot().course.series.is_empty(),
-        techniques: TECHNIQUES.len(),
-        parameters: side_lines(app),
-        status: status::lines(app, screen.width),
+        input: at(Place::Input, app).is_some(),
+        second: at(Place::Second, app).is_some(),
+        curves: at(Place::Curves, app).is_some(),
+        techniques: lines(Place::Techniques, app, screen),
+        parameters: lines(Place::Parameters, app, screen),
+        status: lines(Place::Status, app, screen),
     };
     let Some(areas) = areas(screen, wants) else {
         let (w, h) = SMALLEST;
@@ -59,8 +61,14 @@ pub fn draw(frame: &mut Frame<'_>, app: &mut App, pictures: &mut Pictures) {
         return;
     };
     let mut canvas = Canvas { pictures, wide: areas.is_wide() };
+    let mut taken = vec![];
     for pane in PANES {
-        if let Some(area) = areas.get(pane.place()) {
+        let place = pane.place();
+        if let Some(area) = areas.get(place)
+            && !taken.contains(&place)
+            && pane.shows(app)
+        {
+            taken.push(place);
             pane.render(frame, area, app, &mut canvas);
         }
     }
@@ -70,20 +78,12 @@ pub fn draw(frame: &mut Frame<'_>, app: &mut App, pictures: &mut Pictures) {
     }
 }
 
-/// The picture that stands under the photo.
-fn second(app: &App) -> Option<Place> {
-    match app.technique().needs().style {
-        Need::None => (app.technique().group() == Group::Adversarial).then_some(Place::Perturbation),
-        Need::Optional | Need::Required => Some(Place::Style),
-    }
+/// What stands in a place: the first pane of the list that has something to show there.
+fn at(place: Place, app: &App) -> Option<&'static dyn Pane> {
+    PANES.iter().copied().find(|pane| pane.place() == place && pane.shows(app))
 }
 
-/// Lines of what stands where the parameters stand.
-fn side_lines(app: &App) -> usize {
-    let snapshot = app.snapshot();
-    match (snapshot.view.panels.len(), snapshot.view.scores.len()) {
-        (0, 0) => app.params().len(),
-        (0, scores) => scores,
-        (panels, _) => panels + 1,
-    }
+/// The lines that it would like to have.
+fn lines(place: Place, app: &App, screen: Rect) -> u16 {
+    at(place, app).map_or(0, |pane| pane.lines(app, screen.width)) as u16
 }

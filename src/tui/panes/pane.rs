@@ -12,8 +12,16 @@ use ratatui::widgets::{Block, BorderType, Paragraph, Wrap};
 
 /// A part of the screen.
 pub(super) trait Pane {
-    /// Where it stands.
+    /// Where it stands; of several that have something to show there, the first of the list does.
     fn place(&self) -> Place;
+    /// Whether it has something to show.
+    fn shows(&self, _app: &App) -> bool {
+        true
+    }
+    /// The lines it would like to have, in a place that grows with them.
+    fn lines(&self, _app: &App, _width: u16) -> usize {
+        0
+    }
     /// Draws it.
     fn render(&self, frame: &mut Frame<'_>, area: Rect, app: &mut App, canvas: &mut Canvas<'_>);
 }
@@ -44,11 +52,13 @@ pub(super) fn framed<'a>(
     inside
 }
 
-/// Draws what a slot shows; without it, why there is nothing.
+/// Draws what a slot shows; without it, why there is nothing. On a line that is too thin for all, pictures that matter
+/// more are sent first.
 pub(super) fn put(
     frame: &mut Frame<'_>,
     slot: &'static str,
     content: Option<&Content>,
+    importance: Importance,
     area: Rect,
     app: &mut App,
     canvas: &mut Canvas<'_>,
@@ -59,10 +69,6 @@ pub(super) fn put(
         return frame.render_widget(wrapped, area);
     };
     let picture = app.zoomed(slot, content, canvas.pictures.pixels(area.as_size()));
-    let importance = match slot {
-        "input" | "style" | "perturbation" => Importance::Side,
-        _ => Importance::Main,
-    };
     canvas.pictures.draw(slot, &picture, area, importance, frame.buffer_mut());
 }
 

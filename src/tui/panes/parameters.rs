@@ -1,8 +1,6 @@
 //! The parameters, to be changed with + and −, also while a run goes on.
 
 use super::pane::{Canvas, Pane, framed};
-use super::scores;
-use super::similarity;
 use crate::tui::app::{App, Focus};
 use crate::tui::layout::Place;
 use crate::tui::text::cut;
@@ -37,13 +35,11 @@ impl Pane for Parameters {
         Place::Parameters
     }
 
+    fn lines(&self, app: &App, _width: u16) -> usize {
+        app.params().len()
+    }
+
     fn render(&self, frame: &mut Frame<'_>, area: Rect, app: &mut App, _canvas: &mut Canvas<'_>) {
-        if !app.snapshot().view.panels.is_empty() {
-            return similarity::render(frame, area, app);
-        }
-        if !app.snapshot().view.scores.is_empty() {
-            return scores::render(frame, area, app);
-        }
         let inside = framed(frame, area, app, app.view().focus == Focus::Parameters, " parameters ", "");
         let theme = app.view().theme;
         let specs = app.params();

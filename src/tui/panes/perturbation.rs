@@ -1,7 +1,8 @@
 //! What an attack added to the photo, magnified, with its norms and what the result survives.
 
 use super::pane::{Canvas, Pane, framed, pointed, put};
-use crate::techniques::Finding;
+use crate::picture::Importance;
+use crate::techniques::{Finding, Group};
 use crate::tui::app::App;
 use crate::tui::content::Content;
 use crate::tui::layout::Place;
@@ -15,7 +16,11 @@ pub(super) struct Perturbation;
 
 impl Pane for Perturbation {
     fn place(&self) -> Place {
-        Place::Perturbation
+        Place::Second
+    }
+
+    fn shows(&self, app: &App) -> bool {
+        app.technique().group() == Group::Adversarial
     }
 
     fn render(&self, frame: &mut Frame<'_>, area: Rect, app: &mut App, canvas: &mut Canvas<'_>) {
@@ -26,7 +31,7 @@ impl Pane for Perturbation {
         let rows = (lines.len() as u16).min(inside.height / 2);
         let [picture, text] = Layout::vertical([Constraint::Fill(1), Constraint::Length(rows)]).areas(inside);
         let content = app.snapshot().view.perturbation.clone().map(Content::Part);
-        put(frame, "perturbation", content.as_ref(), picture, app, canvas);
+        put(frame, "perturbation", content.as_ref(), Importance::Side, picture, app, canvas);
         frame.render_widget(Paragraph::new(lines), text);
     }
 }

@@ -1,8 +1,8 @@
 //! What comes of the run: a map, or a picture.
 
-use super::comparison;
 use super::pane::{Canvas, Pane, caption, framed, pointed, put};
 use crate::engine::{Phase, Source};
+use crate::picture::Importance;
 use crate::techniques::Need;
 use crate::tui::app::{App, RESULT};
 use crate::tui::content::Content;
@@ -24,9 +24,6 @@ impl Pane for Result {
     }
 
     fn render(&self, frame: &mut Frame<'_>, area: Rect, app: &mut App, canvas: &mut Canvas<'_>) {
-        if !app.snapshot().view.panels.is_empty() {
-            return comparison::render(frame, area, app, canvas);
-        }
         if !canvas.wide && area.width < WIDE {
             return one_of_all(frame, area, app, canvas);
         }
@@ -43,7 +40,7 @@ impl Pane for Result {
             }
         };
         let inside = framed(frame, area, app, false, format!(" {} ", title(app)), foot);
-        put(frame, RESULT, content.as_ref(), inside, app, canvas);
+        put(frame, RESULT, content.as_ref(), Importance::Main, inside, app, canvas);
     }
 }
 
@@ -53,7 +50,7 @@ fn one_of_all(frame: &mut Frame<'_>, area: Rect, app: &mut App, canvas: &mut Can
     let tab = Line::styled(" tab: another picture ", app.view().theme.dim()).right_aligned();
     let foot = if content.as_ref().is_some_and(Content::is_coloured_map) { scale(app) } else { tab };
     let inside = framed(frame, area, app, false, format!(" {name} "), foot);
-    put(frame, RESULT, content.as_ref(), inside, app, canvas);
+    put(frame, RESULT, content.as_ref(), Importance::Main, inside, app, canvas);
 }
 
 /// The result and that of the run it is compared with.
@@ -63,12 +60,12 @@ fn beside_reference(frame: &mut Frame<'_>, area: Rect, app: &mut App, canvas: &m
     let content = Content::Part(past.result);
     let title = format!(" run {} · {} · step {} ", past.run, past.technique, past.step);
     let inside = framed(frame, then, app, false, title, caption("", &content.size_in_words(), then));
-    put(frame, "reference", Some(&content), inside, app, canvas);
+    put(frame, "reference", Some(&content), Importance::Main, inside, app, canvas);
     let content = app.result_content();
     let title = format!(" run {} · step {} ", app.snapshot().run, app.run().looked_at());
     let size = content.as_ref().map(Content::size_in_words).unwrap_or_default();
     let inside = framed(frame, now, app, false, title, caption("", &size, now));
-    put(frame, RESULT, content.as_ref(), inside, app, canvas);
+    put(frame, RESULT, content.as_ref(), Importance::Main, inside, app, canvas);
 }
 
 fn title(app: &App) -> String {

@@ -1,7 +1,8 @@
 //! The rank correlation of each pair of compared maps, where the parameters stand otherwise.
 
-use super::pane::framed;
+use super::pane::{Canvas, Pane, framed};
 use crate::tui::app::App;
+use crate::tui::layout::Place;
 use crate::tui::text::{cut, printable};
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -11,39 +12,55 @@ use ratatui::widgets::Paragraph;
 /// Columns of a number.
 const CELL: usize = 4;
 
-pub(super) fn render(frame: &mut Frame<'_>, area: Rect, app: &App) {
-    let inside = framed(frame, area, app, false, " rank correlation ", "");
-    let snapshot = &app.snapshot();
-    let (width, count) = (inside.width as usize, snapshot.view.panels.len());
-    let name_width = width.saturating_sub((CELL + 1) * count + 2).clamp(4, 18);
-    // Whole columns only.
-    let columns = (width.saturating_sub(name_width + 2) / (CELL + 1)).min(count);
-    let numbers: Vec<String> = (1..=columns).map(|i| format!(" {i:>CELL$}")).collect();
-    let head = " ".repeat(name_width + 2) + &numbers.concat();
-    let mut lines = vec![Line::styled(head, app.view().theme.dim())];
-    for (i, (panel, row)) in snapshot.view.panels.iter().zip(&snapshot.view.similarity).enumerate() {
-        let mut spans = vec![
-            Span::styled(format!("{} ", i + 1), app.view().theme.dim()),
-            Span::styled(
-                format!("{:<name_width$}", cut(&printable(&panel.title), name_width)),
-                app.view().theme.strong(),
-            ),
-        ];
-        for (j, value) in row.iter().take(columns).enumerate() {
-            let style = match value {
-                _ if i == j => app.view().theme.dim(),
-                v if *v >= 0.7 => app.view().theme.good(),
-                v if *v < 0.2 => app.view().theme.bad(),
-                _ => app.view().theme.changed(),
-            };
-            let text = format!("{value:.2}").replace("0.", ".");
-            spans.push(Span::styled(format!(" {text:>CELL$}"), style));
+pub(super) struct Similarity;
+
+impl Pane for Similarity {
+    fn place(&self) -> Place {
+        Place::Parameters
+    }
+
+    fn shows(&self, app: &App) -> bool {
+        !app.snapshot().view.panels.is_empty()
+    }
+
+    fn lines(&self, app: &App, _width: u16) -> usize {
+        app.snapshot().view.panels.len() + 1
+    }
+
+    fn render(&self, frame: &mut Frame<'_>, area: Rect, app: &mut App, _canvas: &mut Canvas<'_>) {
+        let inside = framed(frame, area, app, false, " rank correlation ", "");
+        let snapshot = &app.snapshot();
+        let (width, count) = (inside.width as usize, snapshot.view.panels.len());
+        let name_width = width.saturating_sub((CELL + 1) * count + 2).clamp(4, 18);
+        // Whole columns only.
+        let columns = (width.saturating_sub(name_width + 2) / (CELL + 1)).min(count);
+        let numbers: Vec<String> = (1..=columns).map(|i| format!(" {i:>CELL$}")).collect();
+        let head = " ".repeat(name_width + 2) + &numbers.concat();
+        let mut lines = vec![Line::styled(head, app.view().theme.dim())];
+        for (i, (panel, row)) in snapshot.view.panels.iter().zip(&snapshot.view.similarity).enumerate() {
+            let mut spans = vec![
+                Span::styled(format!("{} ", i + 1), app.view().theme.dim()),
+                Span::styled(
+                    format!("{:<name_width$}", cut(&printable(&panel.title), name_width)),
+                    app.view().theme.strong(),
+                ),
+            ];
+            for (j, value) in row.iter().take(columns).enumerate() {
+                let style = match value {
+                    Some(v) if i != j && *v >= 0.7 => app.view().theme.good(),
+                    Some(v) if i != j && *v < 0.2 => app.view().theme.bad(),
+                    Some(_) if i != j => app.view().theme.changed(),
+                    _ => app.view().theme.dim(),
+                };
+                let text = value.map_or_else(|| "–".to_owned(), |value| format!("{value:.2}").replace("0.", "."));
+                spans.push(Span::styled(format!(" {text:>CELL$}"), style));
+            }
+            lines.push(Line::from(spans));
         }
-        lines.push(Line::from(spans));
+        if columns < count {
+            let note = format!("… {count} columns in all; run.json has them");
+            lines.push(Line::styled(cut(&note, width), app.view().theme.dim()));
+        }
+        frame.render_widget(Paragraph::new(lines), inside);
     }
-    if columns < count {
-        let note = format!("… {count} columns in all; run.json has them");
-        lines.push(Line::styled(cut(&note, width), app.view().theme.dim()));
-    }
-    frame.render_widget(Paragraph::new(lines), inside);
 }

@@ -14,13 +14,18 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
 /// Lines of a message at most.
-const MOST_LINES: u16 = 4;
+const MOST_LINES: usize = 4;
 
 pub(super) struct Status;
 
 impl Pane for Status {
     fn place(&self) -> Place {
         Place::Status
+    }
+
+    fn lines(&self, app: &App, width: u16) -> usize {
+        let width = usize::from(width).saturating_sub(1);
+        app.message().map_or(1, |message| wrapped(&message.text, width).len()).clamp(1, MOST_LINES)
     }
 
     fn render(&self, frame: &mut Frame<'_>, area: Rect, app: &mut App, _canvas: &mut Canvas<'_>) {
@@ -53,12 +58,6 @@ impl Pane for Status {
         }
         frame.render_widget(Paragraph::new(Line::from(spans)), area);
     }
-}
-
-/// How many lines the message takes; one if there is none.
-pub(super) fn lines(app: &App, width: u16) -> u16 {
-    let rows = app.message().map_or(1, |message| wrapped(&message.text, usize::from(width).saturating_sub(1)).len());
-    (rows as u16).clamp(1, MOST_LINES)
 }
 
 fn size(binding: &Binding) -> usize {

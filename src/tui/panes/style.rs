@@ -2,6 +2,8 @@
 
 use super::pane::{Canvas, Pane, caption, framed, put};
 use crate::engine::Source;
+use crate::picture::Importance;
+use crate::techniques::Need;
 use crate::tui::app::App;
 use crate::tui::content::Content;
 use crate::tui::layout::Place;
@@ -13,7 +15,11 @@ pub(super) struct Style;
 
 impl Pane for Style {
     fn place(&self) -> Place {
-        Place::Style
+        Place::Second
+    }
+
+    fn shows(&self, app: &App) -> bool {
+        app.technique().needs().style != Need::None
     }
 
     fn render(&self, frame: &mut Frame<'_>, area: Rect, app: &mut App, canvas: &mut Canvas<'_>) {
@@ -21,6 +27,6 @@ impl Pane for Style {
         let name = app.choice().style().map(Source::name).unwrap_or_default();
         let size = content.as_ref().map(Content::size_in_words).unwrap_or_default();
         let inside = framed(frame, area, app, false, " style ", caption(&printable(&name), &size, area));
-        put(frame, "style", content.as_ref(), inside, app, canvas);
+        put(frame, "style", content.as_ref(), Importance::Side, inside, app, canvas);
     }
 }

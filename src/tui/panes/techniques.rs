@@ -16,6 +16,10 @@ impl Pane for Techniques {
         Place::Techniques
     }
 
+    fn lines(&self, _app: &App, _width: u16) -> usize {
+        TECHNIQUES.len()
+    }
+
     fn render(&self, frame: &mut Frame<'_>, area: Rect, app: &mut App, _canvas: &mut Canvas<'_>) {
         let inside = framed(frame, area, app, app.view().focus == Focus::Techniques, " techniques ", "");
         let lines = TECHNIQUES.iter().enumerate().map(|(i, technique)| {

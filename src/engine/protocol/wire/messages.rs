@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Raised whenever the two ends could not understand each other.
-pub const PROTOCOL: u32 = 2;
+pub const PROTOCOL: u32 = 3;
 /// Bytes of a frame from an engine at most.
 pub const FROM_ENGINE: usize = 256 << 20;
 /// Bytes of a frame from a watcher at most.
