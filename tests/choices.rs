@@ -6,7 +6,7 @@ use crossterm::event::{KeyCode, MouseEventKind};
 use gradlens::engine::{Command, Event, JobSpec, Snapshot, Task};
 use gradlens::imaging::{Area, Display};
 use gradlens::model::read::ReadOptions;
-use gradlens::model::{ModelInfo, Output, Prediction, Roles, Scores};
+use gradlens::model::{ModelInfo, ModelRef, Output, Prediction, Roles, Scores};
 use gradlens::picture::Pictures;
 use gradlens::techniques::{Params, TECHNIQUES, View};
 use gradlens::tui::{Action, App, Begin, Setup, draw};
@@ -125,6 +125,17 @@ fn a_class_and_a_target_are_chosen_from_the_model_at_hand() {
     app.apply(Action::SetClass(2));
     assert_eq!(started(&mut app).class, Some(2.into()));
     assert_eq!(on(&mut app, "saliency").class, Some(2.into()));
+}
+
+#[test]
+fn what_another_model_is_not_asked_is_said() {
+    let mut app = on_model("gradcam", THEME, small_model());
+    app.apply(Action::SetClass(2));
+    assert_eq!(started(&mut app).class, Some(2.into()));
+    app.apply(Action::SetModel(Box::new(ModelRef::named("best.onnx"))));
+    let screen = text(&mut app, 120, 36);
+    assert!(screen.contains("class chosen for") && screen.contains("is not asked of best.onnx"), "{screen}");
+    assert_eq!(started(&mut app).class, None);
 }
 
 #[test]

@@ -117,6 +117,49 @@ fn a_run_is_made_again_on_its_own_model_file() {
 }
 
 #[test]
+fn a_run_is_made_again_with_its_own_labels() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
+    let photo = golden("dog_224.png").to_string_lossy().into_owned();
+    std::fs::copy("tests/data/onnx/cnn_ts17.onnx", path("net.onnx")).expect("copied");
+    let model = path("net.onnx");
+    let names = |name: &str, words: [&str; 5]| std::fs::write(path(name), words.join("\n")).expect("written");
+    names("names.txt", ["ant", "bee", "cat", "dog", "eel"]);
+    names("others.txt", ["ant", "bee", "cow", "dog", "eel"]);
+    let run = ["run", "saliency", &photo, "--model", &model, "--json", "--out", &path("a")];
+    json(&[&run[..], &["--labels", &path("names.txt")]].concat());
+    let again = ["run", "--from", &path("a"), "--json", "--out", &path("b")];
+    let label = |run: &Value| run["class"]["label"].as_str().map(str::to_owned).expect("a label");
+    let first = label(&json(&again));
+    std::fs::rename(path("names.txt"), path("kept.txt")).expect("moved");
+    fails(&again, 2, &["names.txt", "--labels"]);
+    let with = |file: &str| [&again[..], &["--labels", file]].concat().join("\n");
+    let kept = with(&path("kept.txt"));
+    assert_eq!(label(&json(&kept.split('\n').collect::<Vec<_>>())), first);
+    let others = with(&path("others.txt"));
+    fails(&others.split('\n').collect::<Vec<_>>(), 2, &["others.txt", "not the labels of that run"]);
+    std::fs::rename(path("others.txt"), path("names.txt")).expect("moved");
+    fails(&again, 2, &["names.txt", "not the labels of that run any more"]);
+    json(&run);
+    fails(&kept.split('\n').collect::<Vec<_>>(), 2, &["kept.txt", "leave it out"]);
+}
+
+#[test]
+fn classes_of_one_name_are_told_apart_in_a_comparison() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
+    let photo = golden("dog_224.png").to_string_lossy().into_owned();
+    std::fs::write(path("names.txt"), "crane\nbee\ncat\ncrane\neel").expect("written");
+    let of = ["--model", "tests/data/onnx/cnn_ts17.onnx", "--labels", &path("names.txt")];
+    let classes = ["--class", "#0", "--class", "#1", "--class", "#3"];
+    let asked = ["compare", &photo, "--technique", "saliency", "--json", "--out", &path("a")];
+    let report = json(&[&asked[..], &of, &classes].concat());
+    let maps = report["maps"].as_array().expect("maps");
+    let titles: Vec<&str> = maps.iter().filter_map(|map| map["title"].as_str()).collect();
+    assert_eq!(titles, ["crane #0", "bee", "crane #3"]);
+}
+
+#[test]
 fn an_attack_on_a_folder_reports_robust_accuracy() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = |name: &str| folder.path().join(name).to_string_lossy().into_owned();

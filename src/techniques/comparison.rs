@@ -53,6 +53,7 @@ pub fn compare(context: Context, variations: Vec<Variation>) -> Result<Box<dyn J
     let methods = several(&|i| !std::ptr::eq(variations[i].method, variations[0].method));
     let many_classes = several(&|i| variations[i].class != variations[0].class);
     let many_layers = several(&|i| layers[i] != layers[0]);
+    let classes: Vec<usize> = variations.iter().filter_map(|v| v.class).collect();
     let passes = Arc::new(Passes::new(model, picture, input, &taps, wanted, reaches)?);
     let mut panels = vec![];
     for (variation, layer) in variations.into_iter().zip(layers) {
@@ -62,7 +63,11 @@ pub fn compare(context: Context, variations: Vec<Variation>) -> Result<Box<dyn J
             words.push(variation.method.id().to_owned());
         }
         if many_classes {
-            words.push(passes.model.info.label(subject.class));
+            let info = &passes.model.info;
+            let label = info.label(subject.class);
+            // Some files call several classes the same.
+            let shared = classes.iter().any(|&other| other != subject.class && info.label(other) == label);
+            words.push(if shared { format!("{label} #{}", subject.class) } else { label });
         }
         if many_layers {
             words.push(subject.layer.to_string());

@@ -29,6 +29,9 @@ pub struct Cli {
 #[derive(Debug, clap::Subcommand)]
 pub(in crate::cli) enum Subcommand {
     /// Run a technique without a dashboard and write its files to a folder
+    #[command(
+        override_usage = "gradlens run [OPTIONS] <TECHNIQUE> [IMAGES]...\n       gradlens run [OPTIONS] --from <FILE> [IMAGES]..."
+    )]
     Run(Box<RunArgs>),
     /// Make several maps side by side: of several methods, classes or layers
     Compare(Box<CompareArgs>),

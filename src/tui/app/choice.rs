@@ -98,14 +98,25 @@ impl Choice {
         (self.spec.picture, self.spec.class) = (Some(picture), None);
     }
 
-    /// Another model; what was chosen of the one before goes when the next run begins.
-    pub fn set_model(&mut self, model: ModelRef) {
+    /// Another model; what was chosen of the one before goes when the next run begins. The answer is a sentence about that.
+    pub fn set_model(&mut self, model: ModelRef) -> Option<String> {
+        let chosen = [
+            ("class", self.spec.class.is_some()),
+            ("target", self.spec.target.is_some()),
+            ("layer", self.spec.layer.is_some()),
+        ];
+        let chosen: Vec<&str> = chosen.into_iter().filter(|(_, is)| *is).map(|(name, _)| name).collect();
+        let gone = !chosen.is_empty() && model != self.aimed_at;
+        let gone = gone.then(|| {
+            format!("{} chosen for {} is not asked of {}", chosen.join(" and "), self.aimed_at.name, model.name)
+        });
         let before = model_of(&self.spec, self.technique());
         self.model_before.get_or_insert(before);
         self.put_model(model);
         if self.spec.task.is_compare() {
             self.spec.task = Task::Run;
         }
+        gone
     }
 
     fn put_model(&mut self, model: ModelRef) {

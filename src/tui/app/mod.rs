@@ -335,7 +335,7 @@ impl App {
             Action::Leave => self.leave(Leaving::Detach),
             Action::SetClass(_) | Action::SetTarget(_) | Action::SetLayer(_) => self.turn_to(action),
             Action::SetModel(model) => {
-                self.choice.set_model(*model);
+                self.choice.set_model(*model).iter().for_each(|gone| self.say(gone));
                 self.run.forget_prediction();
                 self.start();
             }

@@ -2,7 +2,7 @@
 
 use super::dialog::{Dialog, Outcome, boxed, edit, scroll};
 use crate::tui::action::Action;
-use crate::tui::text::printable;
+use crate::tui::text::{cut, printable};
 use crate::tui::theme::Theme;
 use crossterm::event::{KeyCode, KeyEvent};
 use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
@@ -160,7 +160,8 @@ impl Dialog for Picker {
                 Choose::Several { .. } => "[ ] ",
                 Choose::One(_) => "",
             };
-            Line::raw(format!("{mark}{number}{}", printable(&self.items[i])))
+            let item = format!("{mark}{number}{}", printable(&self.items[i]));
+            Line::raw(cut(&item, usize::from(list.width).saturating_sub(2)))
         };
         let lines: Vec<Line<'_>> = self.found.iter().map(line).collect();
         let widget = List::new(lines).highlight_symbol("▸ ").highlight_style(theme.accent());
