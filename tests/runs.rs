@@ -78,6 +78,34 @@ fn wait_until(what: &str, is: impl Fn() -> bool) {
     }
 }
 
+/// A run's files go where they were to go, wherever it is taken up from.
+#[test]
+fn a_killed_run_delivers_where_it_was_told_to() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (state, began, elsewhere) =
+        (folder.path().join("state"), folder.path().join("began"), folder.path().join("elsewhere"));
+    for folder in [&began, &elsewhere] {
+        std::fs::create_dir_all(folder.join("rel")).expect("a folder");
+    }
+    let words = ["run", "class-visualization", "--class", "130", "--set", "steps=400", "--out", "rel"];
+    let mut command = gradlens(&state);
+    command.current_dir(&began).args(words).env("GRADLENS_KEEP_EVERY", "0.02").stderr(Stdio::null());
+    let mut child = command.spawn().expect("it starts");
+    wait_for_run(&state, "the first steps", |run| step(run) > 2);
+    let _ = child.kill();
+    let _ = child.wait();
+    assert_eq!(runs(&state)[0]["standing"], "broken");
+    assert_eq!(runs(&state)[0]["out"], began.join("rel").to_string_lossy().into_owned());
+    let mut command = gradlens(&state);
+    command.current_dir(&elsewhere).arg("resume").stderr(Stdio::null());
+    let mut resumed = command.spawn().expect("it starts");
+    wait_for_run(&state, "it going on", |run| run["standing"] == "running");
+    kill(u64::from(resumed.id()), libc::SIGINT);
+    let _ = resumed.wait();
+    assert!(began.join("rel/run.json").exists());
+    assert!(std::fs::read_dir(elsewhere.join("rel")).expect("listed").next().is_none(), "nothing goes elsewhere");
+}
+
 /// A run of each way to move a picture, small enough for a test.
 fn movers() -> Vec<(&'static str, Vec<&'static str>)> {
     let style = |more: &[&'static str]| {

@@ -170,7 +170,8 @@ impl Keeper {
             updated: registry::now(),
             pid: std::process::id(),
             socket: self.keeping.socket.clone(),
-            out: run.origin.job.delivery.as_ref().map(|d| d.folder.clone()),
+            // Whoever takes it up may be elsewhere.
+            out: run.origin.job.delivery.as_ref().map(|d| std::path::absolute(&d.folder).unwrap_or(d.folder.clone())),
             figures: run.course.figures().map(|(name, value)| (name.to_owned(), value)).collect(),
         };
         let (folder, lock) = (present.folder.clone(), present.lock.clone());
