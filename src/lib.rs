@@ -1,4 +1,5 @@
 //! gradlens: a terminal microscope for convolutional networks.
+#![warn(clippy::print_stdout, clippy::print_stderr)]
 pub mod bench;
 pub mod cli;
 pub mod engine;

@@ -233,12 +233,12 @@ impl AcrossModels {
     fn print(&self) {
         let width = self.photos.iter().filter_map(|photo| photo.image.as_ref()).map(|name| name.chars().count());
         let width = width.max().unwrap_or(0).clamp(5, 40);
-        eprintln!("{:<width$}  rank correlation  {}", "photo", self.models.join(" · "));
+        note!("{:<width$}  rank correlation  {}", "photo", self.models.join(" · "));
         for photo in &self.photos {
             let name = printable(photo.image.as_deref().unwrap_or("–"));
             let alike = photo.rank_correlation.map_or_else(|| "–".to_owned(), |value| format!("{value:.3}"));
             let answers: Vec<String> = photo.answers.iter().map(ModelAnswer::in_words).collect();
-            eprintln!("{name:<width$}  {alike:>16}  {}", answers.join(" · "));
+            note!("{name:<width$}  {alike:>16}  {}", answers.join(" · "));
         }
     }
 }

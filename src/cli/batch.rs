@@ -3,6 +3,7 @@
 use super::across_models::{self, AcrossModels, photo_of};
 use super::args::HowArgs;
 use super::exit;
+use super::output;
 use super::resolve;
 use super::runner::Runner;
 use super::service;
@@ -83,6 +84,7 @@ pub(super) fn check_folder(folder: &Path) -> Result<()> {
 pub(super) fn outlive_the_terminal() -> std::io::Result<()> {
     use std::os::fd::AsRawFd;
     use tokio::signal::unix::{SignalKind, signal};
+    output::go_on_unread();
     let mut hangup = signal(SignalKind::hangup())?;
     tokio::spawn(async move {
         while hangup.recv().await.is_some() {
@@ -245,27 +247,26 @@ impl Batch<'_> {
                 if !found.is_empty() {
                     write_json(&summary, &found)?;
                 }
-                found.iter().filter(|_| !self.json).for_each(|(model, of)| eprintln!("{model}: {of}"));
+                found.iter().filter(|_| !self.json).for_each(|(model, of)| note!("{model}: {of}"));
             } else if let Some(found) =
                 self.several.then(|| RobustnessTotals::of(&reports.iter().collect::<Vec<_>>())).flatten()
             {
                 write_json(&summary, &found)?;
                 if !self.json {
-                    eprintln!("{found}");
+                    note!("{found}");
                 }
             }
             if let Some(across) = &mut self.across {
                 across.finish(self.out, self.json)?;
             }
             if self.json {
-                let text = match reports.as_slice() {
+                match reports.as_slice() {
                     _ if self.across.is_some() => {
-                        serde_json::to_string_pretty(&serde_json::json!({ "runs": reports, "across": self.across }))?
+                        output::json(&serde_json::json!({ "runs": reports, "across": self.across }))?;
                     }
-                    [report] if !self.several => serde_json::to_string_pretty(report)?,
-                    reports => serde_json::to_string_pretty(reports)?,
-                };
-                println!("{text}");
+                    [report] if !self.several => output::json(report)?,
+                    reports => output::json(&reports)?,
+                }
             }
             if made_here && code != exit::DONE {
                 // Only an empty folder can be removed like this: what a run has written stays.
@@ -279,7 +280,7 @@ impl Batch<'_> {
 /// One sentence about a job that failed.
 pub(super) fn say_failure(whose: Option<&str>, message: &str) {
     let whose = whose.map(|n| format!("{n}: ")).unwrap_or_default();
-    eprintln!("gradlens: {}{}", printable(&whose), printable(message));
+    note!("gradlens: {}{}", printable(&whose), printable(message));
 }
 
 fn say_throughput(count: usize, failed: usize, began: Instant, of_models: bool) {
@@ -287,7 +288,7 @@ fn say_throughput(count: usize, failed: usize, began: Instant, of_models: bool) 
     let seconds = began.elapsed().as_secs_f64();
     let rate = count as f64 / seconds.max(1e-9);
     let failures = if failed > 0 { format!("; {failed} failed") } else { String::new() };
-    eprintln!("{count} {what} in {seconds:.1} s, {rate:.2} a second{failures}");
+    note!("{count} {what} in {seconds:.1} s, {rate:.2} a second{failures}");
 }
 
 #[cfg(test)]

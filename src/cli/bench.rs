@@ -2,6 +2,7 @@
 
 use super::args::BenchArgs;
 use super::exit;
+use super::output;
 use super::resolve;
 use crate::bench::{BENCHMARKS, Benchmark, Timing, find, layers};
 use crate::error::Error;
@@ -17,7 +18,7 @@ const AT_LEAST: Duration = Duration::from_millis(500);
 pub(super) fn bench(args: &BenchArgs) -> anyhow::Result<u8> {
     if args.list {
         for benchmark in BENCHMARKS {
-            println!("{:24} {}", benchmark.name, benchmark.about);
+            say!("{:24} {}", benchmark.name, benchmark.about);
         }
         return Ok(exit::DONE);
     }
@@ -31,7 +32,7 @@ pub(super) fn bench(args: &BenchArgs) -> anyhow::Result<u8> {
     if let Some(model) = &args.layers {
         let timings = layers(model, args.size.map(Into::into), args.runs.into(), &device)?;
         if args.json {
-            println!("{}", serde_json::to_string_pretty(&timings)?);
+            output::json(&timings)?;
         } else {
             print_layers(&timings);
         }
@@ -46,7 +47,7 @@ pub(super) fn bench(args: &BenchArgs) -> anyhow::Result<u8> {
             let then = before.get(benchmark.name).map(|then| {
                 format!("   was {:8.2} ms: {:.2} times as fast", then.median_ms, then.median_ms / timing.median_ms)
             });
-            println!(
+            say!(
                 "{:24} {:8.2} ms   {:8.2} to {:8.2}   {:4} runs{}",
                 benchmark.name,
                 timing.median_ms,
@@ -58,7 +59,7 @@ pub(super) fn bench(args: &BenchArgs) -> anyhow::Result<u8> {
         }
     }
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&timings)?);
+        output::json(&timings)?;
     }
     Ok(exit::DONE)
 }
@@ -67,14 +68,21 @@ fn print_layers(timings: &[LayerTiming]) {
     let rate =
         |macs: usize, ms: f64| if macs == 0 { String::new() } else { format!("{:.0}", macs as f64 * 2e-6 / ms) };
     let head = ["layer", "kind", "output", "MFLOP", "forward", "GFLOP/s", "gradient", "GFLOP/s"];
-    println!(
+    say!(
         "{:14} {:22} {:>13} {:>8} {:>11} {:>8} {:>11} {:>8}",
-        head[0], head[1], head[2], head[3], head[4], head[5], head[6], head[7]
+        head[0],
+        head[1],
+        head[2],
+        head[3],
+        head[4],
+        head[5],
+        head[6],
+        head[7]
     );
     for t in timings {
         let [c, h, w] = t.shape;
         let (up, down) = (rate(t.macs, t.forward_ms), rate(t.macs, t.gradient_ms));
-        println!(
+        say!(
             "{:14} {:22} {:>13} {:>8.1} {:>8.3} ms {up:>8} {:>8.3} ms {down:>8}",
             t.layer,
             t.kind,
@@ -85,7 +93,7 @@ fn print_layers(timings: &[LayerTiming]) {
         );
     }
     let total = |f: fn(&LayerTiming) -> f64| timings.iter().map(f).sum::<f64>();
-    println!("all: forward {:.2} ms, gradient {:.2} ms", total(|t| t.forward_ms), total(|t| t.gradient_ms));
+    say!("all: forward {:.2} ms, gradient {:.2} ms", total(|t| t.forward_ms), total(|t| t.gradient_ms));
 }
 
 fn read(path: &Path) -> anyhow::Result<BTreeMap<String, Timing>> {

@@ -3,6 +3,7 @@
 use super::across_models;
 use super::args::ClassifyArgs;
 use super::exit;
+use super::output;
 use super::resolve;
 use crate::engine::FailureKind;
 use crate::error::Result;
@@ -42,14 +43,14 @@ pub(super) fn classify(args: &ClassifyArgs) -> anyhow::Result<u8> {
             // The others can still be asked.
             Err(error) if several => {
                 code = code.max(exit::code_of_kind(FailureKind::from(&error)));
-                eprintln!("gradlens: {}", printable(&error.to_string()));
+                note!("gradlens: {}", printable(&error.to_string()));
                 unusable.push(serde_json::json!({ "model": name, "error": error.to_string() }));
                 continue;
             }
             Err(error) => return Err(error.into()),
         };
         if let Some(text) = model.info.provenance.assumptions().filter(|_| !args.json) {
-            eprintln!("gradlens: {}", printable(&text));
+            note!("gradlens: {}", printable(&text));
         }
         asked.push(Asked { name, model, output });
     }
@@ -61,7 +62,7 @@ pub(super) fn classify(args: &ClassifyArgs) -> anyhow::Result<u8> {
         let answer = answer(&asked, path, args.top.into());
         for error in answer.found.iter().filter_map(|found| found.as_ref().err()) {
             code = code.max(exit::code_of_kind(FailureKind::from(error)));
-            eprintln!("gradlens: {}", printable(&error.to_string()));
+            note!("gradlens: {}", printable(&error.to_string()));
         }
         if !args.json && !several {
             print(&answer, &asked, args.images.len() > 1);
@@ -74,7 +75,7 @@ pub(super) fn classify(args: &ClassifyArgs) -> anyhow::Result<u8> {
     }
     if args.json {
         let list: Vec<_> = answers.iter().map(|answer| as_json(answer, &asked, &unusable)).collect();
-        println!("{}", serde_json::to_string_pretty(&list)?);
+        output::json(&list)?;
     } else if several {
         answers.iter().for_each(|answer| print(answer, &asked, true));
     }
@@ -125,19 +126,19 @@ fn top_classes(model: &Model, path: &Path, count: usize) -> Result<Vec<Predictio
 fn print(answer: &Classification, asked: &[Asked], with_name: bool) {
     if with_name {
         let difference = answer.difference.map_or_else(String::new, |d| format!("  (difference {d:.3})"));
-        println!("{}{difference}", printable(&answer.image));
+        say!("{}{difference}", printable(&answer.image));
     }
     for (asked, found) in asked.iter().zip(&answer.found) {
         let Ok(top) = found else { continue };
         if let Some(name) = &asked.name {
-            println!("  {}", printable(name));
+            say!("  {}", printable(name));
         }
         for p in top {
             let label = printable(&p.label);
             if asked.output.has_probabilities() {
-                println!("{:>6.2} %  {label} ({})", f64::from(p.probability) * 100.0, p.index);
+                say!("{:>6.2} %  {label} ({})", f64::from(p.probability) * 100.0, p.index);
             } else {
-                println!("{:>10.4}  {label} ({})", p.logit, p.index);
+                say!("{:>10.4}  {label} ({})", p.logit, p.index);
             }
         }
     }

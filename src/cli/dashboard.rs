@@ -147,22 +147,22 @@ fn summarise(ending: &SessionEnd, over_there: Option<&Way>) {
     const MOST: usize = 8;
     let skipped = ending.runs.len().saturating_sub(MOST);
     if skipped > 0 {
-        println!("gradlens: {skipped} earlier runs, then");
+        say!("gradlens: {skipped} earlier runs, then");
     }
     for RunSummary { technique, ended, steps, figures, saved, .. } in &ending.runs[skipped..] {
         let figures: Vec<String> = figures.iter().map(|(name, value)| format!("{name} {value:.4}")).collect();
         let steps = if *steps == 1 { "1 step".to_owned() } else { format!("{steps} steps") };
-        println!("gradlens: {technique} {ended} after {steps}  {}", figures.join("  "));
+        say!("gradlens: {technique} {ended} after {steps}  {}", figures.join("  "));
         if let Some(folder) = saved {
-            println!("    {}", printable(&folder.display().to_string()));
+            say!("    {}", printable(&folder.display().to_string()));
         }
     }
     match &ending.left {
         Some(Some(id)) => {
             let again = over_there.map_or_else(|| format!("gradlens attach {id}"), |way| way.attaching(id));
-            println!("gradlens: {id} goes on; `{again}` shows it again");
+            say!("gradlens: {id} goes on; `{again}` shows it again");
         }
-        Some(None) => println!("gradlens: left; `gradlens runs` lists what goes on"),
+        Some(None) => say!("gradlens: left; `gradlens runs` lists what goes on"),
         None => {}
     }
 }

@@ -1,21 +1,23 @@
 //! From the command line to a subcommand and an exit code.
 
 use super::args::{self, Cli, Subcommand};
-use super::exit;
+use super::{exit, output};
 use clap::{CommandFactory, FromArgMatches};
 use std::process::ExitCode;
 
 /// Parses the command line, does what it asks and says how it went by the exit code.
 #[must_use]
 pub fn main() -> ExitCode {
-    restore_broken_pipes();
     let matches = match Cli::command().after_long_help(args::EXIT_CODES).try_get_matches() {
         Ok(matches) => matches,
-        Err(error) => {
-            let code = if error.use_stderr() { exit::USAGE } else { exit::DONE };
+        Err(error) if error.use_stderr() => {
+            note!("{}", error.render().to_string().trim_end());
+            return exit::USAGE.into();
+        }
+        Err(help) => {
             // Nothing can be said on a closed terminal.
-            let _ = error.print();
-            return code.into();
+            let _ = help.print();
+            return exit::DONE.into();
         }
     };
     let cli = match Cli::from_arg_matches(&matches) {
@@ -42,19 +44,10 @@ pub fn main() -> ExitCode {
         Some(Subcommand::Doctor(args)) => super::doctor::doctor(&args),
     };
     match outcome {
-        Ok(code) => code.into(),
+        Ok(code) => output::settled(code).into(),
         Err(error) => {
-            eprintln!("gradlens: {}", crate::tui::printable(&error.to_string()));
+            note!("gradlens: {}", crate::tui::printable(&error.to_string()));
             exit::code_of(&error).into()
         }
-    }
-}
-
-/// `gradlens labels | head` ends quietly, as other programs do, instead of with a panic.
-fn restore_broken_pipes() {
-    #[cfg(unix)]
-    // SAFETY: called first thing in a single-threaded program; SIG_DFL is a valid disposition for SIGPIPE.
-    unsafe {
-        libc::signal(libc::SIGPIPE, libc::SIG_DFL);
     }
 }

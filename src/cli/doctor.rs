@@ -15,7 +15,7 @@ pub(super) fn doctor(args: &DoctorArgs) -> anyhow::Result<u8> {
     }
     let examined = tui::examine(forced(&args.screen))?;
     for (name, value) in examined.findings() {
-        println!("{name:18} {}", printable(&value));
+        say!("{name:18} {}", printable(&value));
     }
     examined.show_card()?;
     Ok(exit::DONE)

@@ -2,6 +2,7 @@
 
 use super::args::{LabelsArgs, LayersArgs, TechniquesArgs};
 use super::exit;
+use super::output;
 use super::resolve;
 use crate::model::{self, BUILT_IN, Purpose};
 use crate::techniques::{ParamKind, ParamSpec, Params, Preset, TECHNIQUES, Technique};
@@ -17,7 +18,7 @@ pub(super) fn matches(query: Option<&String>, texts: &[&str]) -> bool {
 pub(super) fn outcome(found: usize, query: Option<&String>, what: &str) -> u8 {
     match query {
         Some(query) if found == 0 => {
-            eprintln!("gradlens: no {what} contains \"{}\"", printable(query));
+            note!("gradlens: no {what} contains \"{}\"", printable(query));
             exit::FAILED
         }
         _ => exit::DONE,
@@ -26,7 +27,7 @@ pub(super) fn outcome(found: usize, query: Option<&String>, what: &str) -> u8 {
 
 pub(super) fn techniques(args: &TechniquesArgs) -> anyhow::Result<u8> {
     if args.markdown {
-        print!("{}", crate::techniques::markdown());
+        say!("{}", crate::techniques::markdown().trim_end());
         return Ok(exit::DONE);
     }
     let args = &args.list;
@@ -45,29 +46,29 @@ pub(super) fn techniques(args: &TechniquesArgs) -> anyhow::Result<u8> {
                 })
             })
             .collect();
-        println!("{}", serde_json::to_string_pretty(&list)?);
+        output::json(&list)?;
         return Ok(outcome(found.len(), query, "technique"));
     }
     for technique in &found {
-        println!("{}  ({})", technique.id(), technique.group());
-        println!("    {}", technique.about());
-        println!("    {}", technique.definition());
-        println!("    {}; runs on {}", technique.reference(), usual(**technique));
+        say!("{}  ({})", technique.id(), technique.group());
+        say!("    {}", technique.about());
+        say!("    {}", technique.definition());
+        say!("    {}; runs on {}", technique.reference(), usual(**technique));
         let defaults = technique.defaults();
         for spec in technique.params() {
             let default = defaults.get(spec.name).map(ToString::to_string).unwrap_or_default();
             let unit = if spec.unit.is_empty() { String::new() } else { format!(" {}", spec.unit) };
             let live = if spec.live { ", live" } else { "" };
-            println!("      --set {}={default}{unit}", spec.name);
-            println!("            {}; {}{live}", spec.help, spec.range());
+            say!("      --set {}={default}{unit}", spec.name);
+            say!("            {}; {}{live}", spec.help, spec.range());
             if let ParamKind::Preset { options, .. } = spec.kind {
                 for preset in options {
                     let values: Vec<String> = preset.values.iter().map(|(n, v)| format!("{n}={v}")).collect();
-                    println!("            {}: {}{}", preset.id, preset.about, within(&values));
+                    say!("            {}: {}{}", preset.id, preset.about, within(&values));
                 }
             }
         }
-        println!();
+        say!("");
     }
     Ok(outcome(found.len(), query, "technique"))
 }
@@ -130,12 +131,12 @@ pub(super) fn layers(args: &LayersArgs) -> anyhow::Result<u8> {
     let mut found = model.info.layers.clone();
     found.retain(|l| matches(query, &[l.name.as_str()]));
     if args.list.json {
-        println!("{}", serde_json::to_string_pretty(&found)?);
+        output::json(&found)?;
     } else {
-        println!("{:<16} {:<24} channels × height × width, for an input of {height}×{width}", "layer", "kind");
+        say!("{:<16} {:<24} channels × height × width, for an input of {height}×{width}", "layer", "kind");
         for layer in &found {
             let [c, h, w] = layer.shape;
-            println!("{:<16} {:<24} {c} × {h} × {w}", printable(layer.name.as_str()), layer.kind);
+            say!("{:<16} {:<24} {c} × {h} × {w}", printable(layer.name.as_str()), layer.kind);
         }
     }
     Ok(outcome(found.len(), query, "layer"))
@@ -150,10 +151,10 @@ pub(super) fn labels(args: &LabelsArgs) -> anyhow::Result<u8> {
     let found = labels.search(args.list.query.as_deref().unwrap_or_default());
     if args.list.json {
         let list: Vec<_> = found.iter().map(|(index, label)| json!({ "index": index, "label": label })).collect();
-        println!("{}", serde_json::to_string_pretty(&list)?);
+        output::json(&list)?;
     } else {
         for (index, label) in &found {
-            println!("{index:>4}  {}", printable(label));
+            say!("{index:>4}  {}", printable(label));
         }
     }
     Ok(outcome(found.len(), args.list.query.as_ref(), "label"))

@@ -1,5 +1,8 @@
 //! The command line: one file a subcommand.
 
+#[macro_use]
+mod output;
+
 mod across_models;
 mod args;
 mod batch;

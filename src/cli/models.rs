@@ -1,6 +1,7 @@
 //! `gradlens models`: what there is, and `add`, `remove`, `show` and `check`.
 
 use super::args::{ModelArgs, ModelsAction, ModelsArgs};
+use super::output;
 use super::{exit, listing, resolve};
 use crate::error::{Error, Result};
 use crate::graph::LayerTotals;
@@ -26,19 +27,19 @@ pub(super) fn models(args: &ModelsArgs) -> anyhow::Result<u8> {
         Some(ModelsAction::Add { name, place, copy, replace, reading }) => {
             let how = Adding { copy: *copy, replace: *replace };
             let (added, model) = model::add(name, place, reading.options()?, how)?;
-            println!("{} is {}", printable(&added.name), printable(&added.place));
+            say!("{} is {}", printable(&added.name), printable(&added.place));
             // What has to be said of it is best said now.
             for Assumption { what, option } in &model.info.provenance.assumed {
-                println!("  assumed: {} ({option})", printable(what));
+                say!("  assumed: {} ({option})", printable(what));
             }
             if let Some(doubt) = &model.info.provenance.doubt {
-                println!("  doubtful: {}", printable(doubt));
+                say!("  doubtful: {}", printable(doubt));
             }
             Ok(exit::DONE)
         }
         Some(ModelsAction::Remove { name }) => {
             model::remove(name)?;
-            println!("{} is forgotten", printable(name));
+            say!("{} is forgotten", printable(name));
             Ok(exit::DONE)
         }
         Some(ModelsAction::Show { model, options, json }) => show(&opened(model, options)?, *json),
@@ -64,19 +65,19 @@ fn list(args: &ModelsArgs) -> anyhow::Result<u8> {
             json!({ "id": m.id, "about": m.about, "classifier": m.output.is_some(), "weights_sha256": sha256 })
         });
         let added = added.iter().map(|m| json!({ "id": m.name, "place": m.place, "options": m.reading }));
-        println!("{}", serde_json::to_string_pretty(&built_in.chain(added).collect::<Vec<_>>())?);
+        output::json(&built_in.chain(added).collect::<Vec<_>>())?;
     } else {
         for m in &found {
-            println!("{:<24} {}", m.id, m.about);
+            say!("{:<24} {}", m.id, m.about);
         }
         for m in &added {
-            println!("{:<24} added: {}", printable(&m.name), printable(&m.place));
+            say!("{:<24} added: {}", printable(&m.name), printable(&m.place));
         }
         if query.is_none() {
-            println!(
+            say!(
                 "\n--model also takes a file (best.onnx, checkpoint.pth, model.safetensors), a folder of timm's, or"
             );
-            println!(
+            say!(
                 "hf:OWNER/NAME from the cache; checkpoints may be of {} architectures (--architectures)",
                 architectures::all().len()
             );
@@ -98,12 +99,12 @@ fn architectures(args: &ModelsArgs) -> anyhow::Result<u8> {
         let list = found.iter().map(|a| {
             json!({ "name": a.name, "aliases": a.aliases, "library": a.library, "size": a.input.size, "tensors": a.tensors(&tables).len() })
         });
-        println!("{}", serde_json::to_string_pretty(&list.collect::<Vec<_>>())?);
+        output::json(&list.collect::<Vec<_>>())?;
     } else {
         for a in &found {
             let [height, width] = a.input.size;
             let also = if a.aliases.is_empty() { String::new() } else { format!("  also {}", a.aliases.join(", ")) };
-            println!("{:<34} {:<12} {height}×{width}{also}", a.name, a.library);
+            say!("{:<34} {:<12} {height}×{width}{also}", a.name, a.library);
         }
     }
     Ok(listing::outcome(found.len(), query, "architecture"))
@@ -123,21 +124,21 @@ fn show(model: &Model, json: bool) -> anyhow::Result<u8> {
     let (parameters, macs) = (sum(|t| t.parameters), sum(|t| t.macs));
     if json {
         let value = json!({ "model": info.as_ref(), "layers": totals, "parameters": parameters, "macs": macs });
-        println!("{}", serde_json::to_string_pretty(&value)?);
+        output::json(&value)?;
         return Ok(exit::DONE);
     }
     for (heading, text) in info.card() {
-        println!("{heading:<12} {}", printable(&text));
+        say!("{heading:<12} {}", printable(&text));
     }
     let widest = totals.iter().map(|t| t.layer.chars().count()).max().unwrap_or(0).clamp(5, 48);
-    println!("\n{:<widest$}  {:<20} {:>18} {:>12} {:>10}", "layer", "kind", "shape", "parameters", "MACs (M)");
+    say!("\n{:<widest$}  {:<20} {:>18} {:>12} {:>10}", "layer", "kind", "shape", "parameters", "MACs (M)");
     for t in &totals {
         let [c, h, w] = t.shape;
         let shape = format!("{c}×{h}×{w}");
         let (layer, macs) = (printable(&t.layer), t.macs as f64 / 1e6);
-        println!("{layer:<widest$}  {:<20} {shape:>18} {:>12} {macs:>10.2}", t.kind, t.parameters);
+        say!("{layer:<widest$}  {:<20} {shape:>18} {:>12} {macs:>10.2}", t.kind, t.parameters);
     }
-    println!("{parameters} parameters, {:.3} billion multiply–accumulates", macs as f64 / 1e9);
+    say!("{parameters} parameters, {:.3} billion multiply–accumulates", macs as f64 / 1e9);
     Ok(exit::DONE)
 }
 
@@ -197,16 +198,10 @@ fn compared(model: &Model, x: &Tensor, expected: &Tensor, json: bool) -> anyhow:
     };
     let agrees = worst <= EXACT;
     if json {
-        println!(
-            "{}",
-            json!({ "compared": what, "largest_difference": worst, "tolerance": EXACT, "agrees": agrees })
-        );
+        say!("{}", json!({ "compared": what, "largest_difference": worst, "tolerance": EXACT, "agrees": agrees }));
     } else {
         let verdict = if agrees { "agree" } else { "do not agree" };
-        println!(
-            "{} {what} {verdict}: largest difference {worst:.1e} of the largest, {EXACT:.0e} allowed",
-            logits.len()
-        );
+        say!("{} {what} {verdict}: largest difference {worst:.1e} of the largest, {EXACT:.0e} allowed", logits.len());
     }
     Ok(if agrees { exit::DONE } else { exit::FAILED })
 }
@@ -232,7 +227,7 @@ fn differentiated(model: &Model, x: Option<Tensor>, json: bool) -> anyhow::Resul
     let decided = agrees || found.gap.is_nan() || found.gap > UNSURE * found.unsure;
     if json {
         let agrees = decided.then_some(agrees);
-        println!(
+        say!(
             "{}",
             json!({ "directions": DIRECTIONS, "largest_difference": worst, "tolerance": SMOOTH, "agrees": agrees })
         );
@@ -249,7 +244,7 @@ fn differentiated(model: &Model, x: Option<Tensor>, json: bool) -> anyhow::Resul
         } else {
             ", and longer and shorter steps differ as much; say how pixels go in (--range, --mean, --std), or use --expect"
         };
-        println!(
+        say!(
             "the gradient {verdict} differences along {DIRECTIONS} random directions: {worst:.1e} of its length, {SMOOTH:.0e} allowed{help}"
         );
     }

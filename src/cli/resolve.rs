@@ -1,7 +1,7 @@
 //! From what was typed to a job, with every name checked before anything is computed.
 
 use super::args::{DisplayArgs, HowArgs, ModelArgs, WhatArgs, WhereArgs};
-use crate::engine::{ClassName, JobSpec, Options, Source, device};
+use crate::engine::{ClassName, JobSpec, Options, Source, computing_threads, device};
 use crate::error::{Error, Result};
 use crate::imaging::Display;
 use crate::model::{self, BUILT_IN, ModelRef, Purpose};
@@ -68,10 +68,7 @@ pub(super) fn model(args: &ModelArgs, purpose: Purpose) -> Result<ModelRef> {
 
 /// The usual number of threads, if another one is asked for, before anything is computed in this process; and the device.
 pub(super) fn computing(on: &WhereArgs) -> Result<Device> {
-    if let Some(threads) = on.threads {
-        // The pool does not exist yet.
-        let _ = rayon::ThreadPoolBuilder::new().num_threads(threads.into()).build_global();
-    }
+    on.threads.map_or(Ok(()), |threads| computing_threads(threads.into()))?;
     device(device_name(on))
 }
 

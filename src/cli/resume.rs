@@ -5,6 +5,7 @@ use super::batch;
 use super::dashboard::{self, Opening};
 use super::exit;
 use super::logging;
+use super::output;
 use super::resolve;
 use super::runner::Runner;
 use super::service;
@@ -44,7 +45,7 @@ pub(super) fn resume(args: &ResumeArgs) -> anyhow::Result<u8> {
             batch::say_failure(None, message);
         }
         if let Some(manifest) = outcome.manifest.filter(|_| args.json) {
-            println!("{}", serde_json::to_string_pretty(&manifest)?);
+            output::json(&manifest)?;
         }
         engine.end().await;
         Ok(if outcome.failure.is_some() && outcome.code == exit::DONE { exit::FAILED } else { outcome.code })

@@ -8,7 +8,7 @@ use super::logging;
 use super::replay::{Replay, replay};
 use super::resolve;
 use super::service;
-use crate::engine::{JobSpec, Source};
+use crate::engine::{JobSpec, Source, can_begin};
 use crate::error::{Error, Result};
 use crate::techniques::{Need, TECHNIQUES, find};
 use std::path::{Path, PathBuf};
@@ -35,17 +35,25 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<u8> {
 fn detach(args: &RunArgs) -> anyhow::Result<u8> {
     use std::process::{Command, Stdio};
     let out = args.out.as_deref().unwrap_or_else(|| Path::new("."));
+    resolve::computing(&args.what.how.on)?;
     if let Some(from) = &args.from {
-        replayed(args, from)?;
+        can_begin(replayed(args, from)?.job)?;
     } else if let Some(technique) = &args.technique {
-        args.what.each_model()?.iter().try_for_each(|what| jobs(args, technique, what, out).map(drop))?;
+        for what in args.what.each_model()? {
+            // Of many photos, those that cannot be read cost no more than themselves.
+            let mut begins = jobs(args, technique, &what, out)?.into_iter().map(|(job, _)| can_begin(job));
+            let first = begins.next().unwrap_or(Ok(()));
+            if !matches!(first, Err(Error::BadImage { .. })) || !begins.any(|begins| begins.is_ok()) {
+                first?;
+            }
+        }
     }
     batch::check_folder(out)?;
     let words = std::env::args_os().skip(1).filter(|word| word != "--detach");
     let mut run = Command::new(std::env::current_exe()?);
     run.args(words).arg("--background").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let child = run.spawn()?;
-    println!(
+    say!(
         "gradlens: going on in the background as process {}; files go to {}; `gradlens runs` shows how it does",
         child.id(),
         crate::tui::printable(&out.display().to_string())

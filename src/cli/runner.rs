@@ -102,7 +102,7 @@ impl Runner {
                         outcome.failure = Some(message);
                         break;
                     }
-                    Event::Warned { message } => eprintln!("gradlens: {}", crate::tui::printable(&message)),
+                    Event::Warned { message } => note!("gradlens: {}", crate::tui::printable(&message)),
                     Event::Paused { .. } if !goes => {
                         goes = true;
                         self.link.send(Command::Resume)?;
@@ -132,7 +132,7 @@ impl Runner {
         if let Some(text) = provenance.assumptions()
             && self.said.insert(text.clone())
         {
-            eprintln!("gradlens: {}", crate::tui::printable(&text));
+            note!("gradlens: {}", crate::tui::printable(&text));
         }
     }
 
@@ -186,13 +186,7 @@ impl Progress {
             bar.set_message(figures(snapshot));
         } else if self.lines && snapshot.course.phase == Phase::Running && self.said.elapsed() >= LINE_EVERY {
             self.said = Instant::now();
-            eprintln!(
-                "{}: step {}/{}  {}",
-                self.name,
-                snapshot.course.step,
-                snapshot.course.total,
-                figures(snapshot)
-            );
+            note!("{}: step {}/{}  {}", self.name, snapshot.course.step, snapshot.course.total, figures(snapshot));
         }
     }
 
@@ -208,11 +202,11 @@ impl Progress {
             } else {
                 format!("{} steps", snapshot.course.step)
             };
-            eprintln!("{}: {steps}, {:.0} ms a step{figures}", self.name, snapshot.ms_per_step);
+            note!("{}: {steps}, {:.0} ms a step{figures}", self.name, snapshot.ms_per_step);
             let folder = crate::tui::printable(&folder.display().to_string());
-            eprintln!("    {folder}: {}", files.join(", "));
+            note!("    {folder}: {}", files.join(", "));
             if let Some(sentence) = flat(snapshot) {
-                eprintln!("    {sentence}");
+                note!("    {sentence}");
             }
         }
     }

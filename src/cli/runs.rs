@@ -4,6 +4,7 @@ use super::args::{AttachArgs, RunsArgs, StopArgs};
 use super::dashboard::{self, Opening};
 use super::exit;
 use super::logging;
+use super::output;
 use super::service;
 use crate::engine::{Command, Event, RunFolder, Standing, Update, runs as all_runs};
 use crate::tui::printable;
@@ -26,11 +27,11 @@ pub(super) fn runs(args: &RunsArgs) -> anyhow::Result<u8> {
                 Ok(value)
             })
             .collect::<serde_json::Result<_>>()?;
-        println!("{}", serde_json::to_string_pretty(&list)?);
+        output::json(&list)?;
         return Ok(exit::DONE);
     }
     if all.is_empty() {
-        eprintln!("gradlens: no runs are kept; one is once it has taken a few seconds");
+        note!("gradlens: no runs are kept; one is once it has taken a few seconds");
         return Ok(exit::DONE);
     }
     for RunFolder { about, .. } in &all {
@@ -40,7 +41,7 @@ pub(super) fn runs(args: &RunsArgs) -> anyhow::Result<u8> {
         let figures: Vec<String> = about.figures.iter().take(3).map(|(name, v)| format!("{name} {v:.4}")).collect();
         let out =
             about.out.as_ref().map(|p| format!("  {}", printable(&p.display().to_string()))).unwrap_or_default();
-        println!(
+        say!(
             "{:28} {standing:8} {:>6}/{:<6} {:>8}  {picture}  {}{out}",
             printable(run),
             about.step,
@@ -104,11 +105,11 @@ pub(super) fn stop(args: &StopArgs) -> anyhow::Result<u8> {
             while run.is_held() && began.elapsed() < LEAVING {
                 std::thread::sleep(Duration::from_millis(10));
             }
-            println!("gradlens: {id} stopped at step {step}; `gradlens resume {id}` takes it up again");
+            say!("gradlens: {id} stopped at step {step}; `gradlens resume {id}` takes it up again");
             Ok(exit::DONE)
         }
         None => {
-            eprintln!(
+            note!(
                 "gradlens: {id} was told to stop and has not said that it did; `gradlens runs` shows how it stands"
             );
             Ok(exit::FAILED)

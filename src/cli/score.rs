@@ -5,6 +5,7 @@ use super::args::{HowArgs, ScoreArgs};
 use super::batch::{self, check_folder, say_failure};
 use super::exit;
 use super::logging;
+use super::output;
 use super::resolve;
 use super::runner::{Runner, flat};
 use crate::engine::{ClassName, Engine, JobSpec, ScoreSpec, Source, Task};
@@ -84,7 +85,7 @@ pub(super) fn score(args: &ScoreArgs) -> anyhow::Result<u8> {
                 }
                 let flat = flat(&outcome.snapshot).filter(|_| outcome.failure.is_none());
                 if let (Some(sentence), None) = (&flat, &folder) {
-                    eprintln!("gradlens: {technique} on {}: {sentence}", printable(&titled(&name, model.as_deref())));
+                    note!("gradlens: {technique} on {}: {sentence}", printable(&titled(&name, model.as_deref())));
                 }
                 let scores = outcome.snapshot.view.scores.iter().map(|(name, value)| (name.clone(), (*value).into()));
                 let scores = if outcome.failure.is_none() { scores.collect() } else { serde_json::Map::new() };
@@ -114,7 +115,7 @@ pub(super) fn score(args: &ScoreArgs) -> anyhow::Result<u8> {
                 }
             };
             let list = if several || names.len() > 1 { list } else { serde_json::to_value(all.first())? };
-            println!("{}", serde_json::to_string_pretty(&list)?);
+            output::json(&list)?;
         } else if worth {
             means.iter().for_each(|(model, mean)| print(&titled("mean of all pictures", *model), mean));
         }
@@ -260,22 +261,18 @@ fn mean(all: &[&ScoredPhoto]) -> Vec<Scored> {
 
 /// A table: a row a method, a column a score with an arrow to its better end.
 fn print(title: &str, found: &[Scored]) {
-    println!("{}", printable(title));
+    say!("{}", printable(title));
     let names = score_names(found);
     let heads: Vec<String> =
         names.iter().map(|n| format!("{n} {}", figure(n).arrow()).trim_end().to_owned()).collect();
-    print!("  {:<21} {:>6}", "technique", "rank ↓");
-    for head in &heads {
-        print!("  {head}");
-    }
-    println!();
+    say!("  {:<21} {:>6}  {}", "technique", "rank ↓", heads.join("  "));
     for scored in found {
         let number = |v: Option<f64>, digits| v.map_or_else(|| "–".to_owned(), |v| format!("{v:.digits$}"));
-        print!("  {:<21} {:>6}", scored.technique, number(scored.rank, 2));
-        for (name, head) in names.iter().zip(&heads) {
-            print!("  {:>width$}", number(value(scored, name), 4), width = head.chars().count());
-        }
-        println!();
+        let column = |(name, head): (&String, &String)| {
+            format!("  {:>width$}", number(value(scored, name), 4), width = head.chars().count())
+        };
+        let columns: String = names.iter().zip(&heads).map(column).collect();
+        say!("  {:<21} {:>6}{columns}", scored.technique, number(scored.rank, 2));
     }
 }
 

@@ -72,13 +72,12 @@ pub(super) fn keeping(early: bool) -> Keeping {
     Keeping { root: runs_folder(), socket, every: Duration::from_secs_f64(every), early }
 }
 
-/// Makes this process one that no terminal ends: a session of its own, deaf to hang-ups and broken pipes.
+/// Makes this process one that no terminal ends: a session of its own, deaf to hang-ups.
 pub(super) fn stand_alone() {
     // SAFETY: no memory is touched; failing to become a session's leader means being one already.
     unsafe {
         libc::setsid();
         libc::signal(libc::SIGHUP, libc::SIG_IGN);
-        libc::signal(libc::SIGPIPE, libc::SIG_IGN);
     }
 }
 

@@ -10,7 +10,7 @@ pub mod remote;
 mod run;
 mod store;
 
-pub use compute::{Engine, Options, device};
+pub use compute::{Engine, Options, can_begin, computing_threads, device};
 pub use protocol::{
     Branching, ClassName, Command, Compared, Course, CurvePoint, Delivery, Event, FailureKind, InputRecord, JobSpec,
     Link, Machine, Mark, MarkKind, ModelRecord, Origin, OutputRecord, ParameterChange, Past, Phase, Photo, Points,

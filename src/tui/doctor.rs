@@ -78,8 +78,8 @@ impl Examination {
         let drawn = drawn_at_cursor(&self.terminal, &card(), cells);
         let mut out = std::io::stdout();
         out.write_all(&drawn)?;
+        writeln!(out, "eight bars, a ramp from black to white and a grid should stand above, without gaps")?;
         out.flush()?;
-        println!("eight bars, a ramp from black to white and a grid should stand above, without gaps");
         Ok(())
     }
 }

@@ -27,5 +27,5 @@ pub use doctor::{Examination, examine};
 pub use event_loop::{SessionEnd, run};
 pub use keymap::{BINDINGS, Binding, When};
 pub use panes::draw;
-pub use text::printable;
+pub use text::{printable, steers};
 pub use theme::Theme;

@@ -7,11 +7,12 @@ use crate::engine::protocol::{
 use crate::engine::run::{Beginning, Run};
 use crate::error::{Error, Result};
 use crate::imaging::{HeatMap, Picture};
-use crate::model::{Model, ModelInfo, ModelRef, Output};
+use crate::model::{BUILT_IN, Model, ModelInfo, ModelRef, Output};
 use crate::techniques::evaluation::{Evaluation, evaluate, metric};
 use crate::techniques::{
     Context, Job, Method, Need, Params, TECHNIQUES, Technique, Variation, compare, find, method,
 };
+use candle_core::Device;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -85,6 +86,17 @@ pub(super) fn check(spec: JobSpec, techniques: &[&'static dyn Technique], models
     }
     checked.pictures = InputPictures::read(&checked.spec, technique)?;
     Ok(checked)
+}
+
+/// Whether a run can begin: its technique, parameters, pictures, model and classes are there and fit. Nothing is computed.
+///
+/// # Errors
+/// What a run of it would fail with.
+pub fn can_begin(spec: JobSpec) -> Result<()> {
+    let mut models = OpenModels::new(BUILT_IN, Device::Cpu);
+    let mut checked = check(spec, TECHNIQUES, &models)?;
+    let model = models.get(&checked.model)?;
+    checked.resolve_in(&model)
 }
 
 impl Checked {

@@ -29,3 +29,24 @@ pub fn device(name: &str) -> Result<Device> {
         _ => Err(bad("it is cpu, cuda:N or metal".into())),
     }
 }
+
+/// CPU threads at most: more than any machine has cores.
+const MOST_THREADS: usize = 1024;
+
+/// Has this process compute on so many CPU threads; the first word counts.
+///
+/// # Errors
+/// [`Error::BadValue`] if the system does not give as many.
+pub fn computing_threads(count: usize) -> Result<()> {
+    let bad = |reason: String| Error::bad_value("--threads", count, reason);
+    if !(1..=MOST_THREADS).contains(&count) {
+        return Err(bad(format!("it takes 1 to {MOST_THREADS}")));
+    }
+    match rayon::ThreadPoolBuilder::new().num_threads(count).build_global() {
+        // Only what the system said has a source; the other error is that there are threads already.
+        Err(error) if std::error::Error::source(&error).is_some() => {
+            Err(bad("the system does not give as many threads; take fewer".to_owned()))
+        }
+        _ => Ok(()),
+    }
+}

@@ -8,6 +8,7 @@ mod sources;
 mod task;
 mod worker;
 
-pub use device::device;
+pub use begin::can_begin;
+pub use device::{computing_threads, device};
 pub use options::Options;
 pub use task::Engine;

@@ -1,6 +1,6 @@
 //! The async task between watchers and the computing thread.
 
-use super::device::device;
+use super::device::{computing_threads, device};
 use super::options::Options;
 use super::worker::Worker;
 use crate::engine::protocol::{Command, Event, Link, Phase, Snapshot};
@@ -30,13 +30,11 @@ impl Engine {
     /// Starts an engine; must be called within a tokio runtime.
     ///
     /// # Errors
-    /// [`crate::Error::Device`] if the device cannot be used.
+    /// [`crate::Error::Device`] if the device cannot be used, [`crate::Error::BadValue`] if there are not as many threads.
     pub fn start(options: Options) -> Result<Self> {
         let device = device(&options.device)?;
-        if let Some(threads) = options.threads {
-            // A second engine in one process keeps the first one's pool.
-            let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
-        }
+        // A second engine in one process keeps the first one's pool.
+        options.threads.map_or(Ok(()), computing_threads)?;
         let (commands, command_queue) = mpsc::unbounded_channel();
         let (orders, order_queue) = std::sync::mpsc::channel();
         let (reports, report_queue) = mpsc::unbounded_channel();
