@@ -34,17 +34,17 @@ pub struct Benchmark {
     pub name: &'static str,
     /// What is timed, in a line.
     pub about: &'static str,
-    prepare: fn(&Device) -> Result<Run>,
+    prepare: fn(&Device) -> Result<Timed>,
 }
 
-type Run = Box<dyn FnMut() -> Result<()>>;
+type Timed = Box<dyn FnMut() -> Result<()>>;
 
 /// Every benchmark.
 pub static BENCHMARKS: &[Benchmark] = &[
     Benchmark {
         name: "gradient-224",
         about: "EfficientNet-Lite0, forward and gradient of the input",
-        prepare: |device| gradient(Arc::new(built("tf_efficientnet_lite0", device)?), 224),
+        prepare: |device| gradient(Arc::new(built("tf_efficientnet_lite0", device)?), None),
     },
     Benchmark { name: "gradcam-224", about: "Grad-CAM on EfficientNet-Lite0, first to last", prepare: gradcam },
     Benchmark {
@@ -60,17 +60,17 @@ pub static BENCHMARKS: &[Benchmark] = &[
     Benchmark {
         name: "vgg-gradient-256",
         about: "VGG16 to relu4_3, mean of squares, forward and gradient of the input",
-        prepare: |device| gradient(Arc::new(built("vgg16_hed", device)?), 256),
+        prepare: |device| gradient(Arc::new(built("vgg16_hed", device)?), Some(256)),
     },
     Benchmark {
         name: "vgg-gradient-512",
         about: "the same at 512²",
-        prepare: |device| gradient(Arc::new(built("vgg16_hed", device)?), 512),
+        prepare: |device| gradient(Arc::new(built("vgg16_hed", device)?), Some(512)),
     },
     Benchmark {
         name: "squeezenet-gradient-224",
         about: "SqueezeNet 1.1 with formula weights, forward and gradient of the input",
-        prepare: |device| gradient(Arc::new(built("squeezenet1_1", device)?), 224),
+        prepare: |device| gradient(Arc::new(built("squeezenet1_1", device)?), None),
     },
     Benchmark { name: "load", about: "from the weights in the binary to the first logits", prepare: load },
     Benchmark {
@@ -149,7 +149,9 @@ fn built(id: &str, device: &Device) -> Result<Model> {
 }
 
 /// The gradient of one logit, or of the mean of squares of the last layer where there are none, at the input.
-fn gradient(model: Arc<Model>, size: usize) -> Result<Run> {
+/// `size` unless the model's own is meant.
+fn gradient(model: Arc<Model>, size: Option<usize>) -> Result<Timed> {
+    let size = size.unwrap_or(model.input().size[0]);
     let pixels = model.input().pixels_from_picture(&test_picture(size as u32, 1.0), model.device())?;
     let x = model.input().input_from_pixels(&pixels)?;
     let classes = model.info.output.as_ref().map(Output::count);
@@ -171,10 +173,10 @@ fn gradient(model: Arc<Model>, size: usize) -> Result<Run> {
     }))
 }
 
-fn gradcam(device: &Device) -> Result<Run> {
+fn gradcam(device: &Device) -> Result<Timed> {
     let model = Arc::new(built("tf_efficientnet_lite0", device)?);
     let technique = techniques::find(TECHNIQUES, "gradcam")?;
-    let context = context(&model, 224, Some(207));
+    let context = context(&model, model.input().size[0], Some(207));
     Ok(Box::new(move || {
         let mut job = technique.start(context.clone(), Params::new(technique.params(), &BTreeMap::new())?)?;
         while !job.step()?.done {}
@@ -183,7 +185,7 @@ fn gradcam(device: &Device) -> Result<Run> {
     }))
 }
 
-fn style_step(device: &Device, size: usize) -> Result<Run> {
+fn style_step(device: &Device, size: usize) -> Result<Timed> {
     let model = Arc::new(built("vgg16_hed", device)?);
     let technique = techniques::find(TECHNIQUES, "style-transfer")?;
     let set = [("size", size.to_string()), ("scales", "1".into()), ("steps", "100000".into())];
@@ -196,7 +198,7 @@ fn style_step(device: &Device, size: usize) -> Result<Run> {
     Ok(Box::new(move || job.step().map(|_| ())))
 }
 
-fn load(device: &Device) -> Result<Run> {
+fn load(device: &Device) -> Result<Timed> {
     let device = device.clone();
     let input = built("tf_efficientnet_lite0", &device)?.input().clone();
     let [height, width] = input.size;
@@ -207,7 +209,7 @@ fn load(device: &Device) -> Result<Run> {
     }))
 }
 
-fn encode(protocol: Protocol) -> Run {
+fn encode(protocol: Protocol) -> Timed {
     // Waves that roll on by a little, as a picture that is being optimised changes.
     let pictures = (0..4).map(|n| test_picture(256, 1.0 + 0.01 * f64::from(n))).collect();
     let mut encode = moving_picture(protocol, pictures, Size::new(40, 20));

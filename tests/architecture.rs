@@ -43,7 +43,7 @@ fn paths(code: &str, start: &str) -> Vec<String> {
         let end = text.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':')).unwrap_or(text.len());
         let (name, rest) = text.split_at(end);
         let path = format!("{prefix}{name}");
-        if name.ends_with("::") && rest.starts_with('{') {
+        if (name.ends_with("::") || path.is_empty()) && rest.starts_with('{') {
             let mut at = 1;
             loop {
                 let skipped = rest[at..].find(|c: char| !c.is_whitespace() && c != ',').unwrap_or(0);
@@ -223,4 +223,10 @@ fn files_stay_small() {
         })
         .collect();
     assert!(long.is_empty(), "more than one idea in a file?\n{}", long.join("\n"));
+}
+
+#[test]
+fn every_name_of_a_group_is_seen() {
+    assert_eq!(paths("use super::{A, b::{C, D}, e};", "super::"), ["A", "b::C", "b::D", "e"]);
+    assert_eq!(paths("crate::a::b::c(1)", "crate::"), ["a::b::c"]);
 }

@@ -1,6 +1,6 @@
 //! `gradlens run --from run.json`: the same run again.
 
-use crate::engine::{JobSpec, Origin, OutputRecord, RunManifest, RunStatus, Source};
+use crate::engine::{InputRecord, JobSpec, Origin, OutputRecord, RunManifest, RunStatus, Source};
 use crate::error::{Error, Result};
 use crate::imaging::{names_a_picture, samples};
 use crate::model::read::{is_file, is_path, read_labels, sha256, weight_file};
@@ -40,11 +40,13 @@ pub(super) fn replay(
     job.changes = changes;
     // One that failed is to fail again, and not to end where it did as if it were done.
     job.until = (manifest.status != RunStatus::Failed).then_some(manifest.steps);
-    let mut records = inputs.iter();
     let mut used = vec![];
-    let named = [job.picture.as_mut()].into_iter().flatten().chain(&mut job.others).chain(&mut job.styles);
-    for source in named.chain(job.mask.as_mut()).chain(job.init.as_mut()) {
-        let Some(record) = records.find(|record| record.file == source.name()) else { continue };
+    let mut records: Vec<&InputRecord> = inputs.iter().collect();
+    for (role, source) in job.pictures() {
+        // Of what the technique had no use for there is no record. Several may have one name: they are in order.
+        let is = |record: &&InputRecord| record.role == role && record.file == source.name();
+        let Some(at) = records.iter().position(is) else { continue };
+        let record = records.remove(at);
         *source = found(source, path, pictures, &record.sha256)?;
         used.push(source.clone());
     }
@@ -134,12 +136,14 @@ fn has_checksum(expected: &str) -> impl Fn(&Path) -> Option<bool> {
 /// The picture with this checksum.
 fn found(source: &Source, manifest: &Path, given: &[PathBuf], sha256: &str) -> Result<Source> {
     let Source::File(path) = source else {
-        return match samples::find(&source.name().replace(".jpg", "")) {
-            Some(sample) if sha256_hex(sample.bytes) == sha256 => Ok(source.clone()),
+        return match source {
+            Source::Sample(name) if samples::find(name).is_some_and(|s| sha256_hex(s.bytes) == sha256) => {
+                Ok(source.clone())
+            }
             _ => Err(Error::bad_image(source.name(), "this version of gradlens has another sample of that name")),
         };
     };
-    find_again(path, manifest, given, &has_checksum(sha256)).map(Source::File).map_err(|missing| {
+    find_again(path, manifest, given, &|file| Some(crate::model::read::sha256(file).ok()? == sha256)).map(Source::File).map_err(|missing| {
         let reason = match missing {
             Missing::Differs => "it is not the picture of that run any more: its checksum differs",
             Missing::Gone => {

@@ -48,20 +48,20 @@ impl Runner {
 
     /// Runs one job to its end and saves it, if there is a folder.
     pub async fn one(&mut self, job: JobSpec, folder: Option<&Path>) -> Result<RunOutcome> {
-        let progress = Progress::new(&job, self.quiet);
+        let progress = Reporter::new(&job, self.quiet);
         self.link.send(Command::Start(Box::new(job)))?;
         self.follow(progress, folder, true).await
     }
 
     /// Takes a kept run up, runs it to its end and saves it.
     pub async fn resumed(&mut self, kept: &Path, folder: &Path) -> Result<RunOutcome> {
-        let progress = Progress::new(&JobSpec { technique: "resumed".into(), ..JobSpec::default() }, self.quiet);
+        let progress = Reporter::new(&JobSpec { technique: "resumed".into(), ..JobSpec::default() }, self.quiet);
         self.link.send(Command::Restore { folder: kept.to_owned() })?;
         self.follow(progress, Some(folder), false).await
     }
 
     /// `goes` says that the run goes on by itself: one that is taken up as it was stopped is told to.
-    async fn follow(&mut self, mut progress: Progress, folder: Option<&Path>, mut goes: bool) -> Result<RunOutcome> {
+    async fn follow(&mut self, mut progress: Reporter, folder: Option<&Path>, mut goes: bool) -> Result<RunOutcome> {
         let mut outcome = RunOutcome::default();
         let mut interrupted = false;
         loop {
@@ -148,7 +148,7 @@ impl Runner {
     }
 }
 
-impl Drop for Progress {
+impl Drop for Reporter {
     fn drop(&mut self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
@@ -157,14 +157,14 @@ impl Drop for Progress {
 }
 
 /// A bar on a terminal, plain lines elsewhere, nothing when quiet. All of it goes to standard error.
-struct Progress {
+struct Reporter {
     bar: Option<ProgressBar>,
     lines: bool,
     said: Instant,
     name: String,
 }
 
-impl Progress {
+impl Reporter {
     fn new(job: &JobSpec, quiet: bool) -> Self {
         let terminal = std::io::stderr().is_terminal();
         let what = job.picture.as_ref().map_or_else(String::new, |p| format!(" {}", p.name()));

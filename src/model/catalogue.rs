@@ -1,10 +1,9 @@
 //! The models a program knows by name.
 
-use super::zoo::{architectures, efficientnet_lite0, squeezenet1_1, vgg16};
+use super::zoo::{efficientnet_lite0, squeezenet1_1, vgg16};
 use super::{Model, Output, Provenance, Store, Weights};
-use crate::error::{Error, Result, did_you_mean};
+use crate::error::{Error, Result};
 use candle_core::Device;
-use std::path::Path;
 
 /// A weight file inside the binary.
 #[derive(Clone, Copy)]
@@ -100,27 +99,6 @@ pub fn usual(known: &[Entry], purpose: Purpose) -> Result<&Entry> {
     let made_for_it = known.iter().find(|entry| entry.output.is_some() == (purpose == Purpose::Classes));
     let any = known.first().filter(|_| purpose == Purpose::Features);
     made_for_it.or(any).ok_or_else(|| Error::unknown("classifier", "", "no model here ends in classes"))
-}
-
-/// The entry called `id` among `known`.
-///
-/// # Errors
-/// [`Error::Unknown`] with the closest ids.
-pub fn find<'a>(known: &'a [Entry], id: &str) -> Result<&'a Entry> {
-    known.iter().find(|m| m.id == id).ok_or_else(|| Error::unknown("model", id, hint(known, id)))
-}
-
-/// What may have been meant by a name that is none.
-fn hint(known: &[Entry], id: &str) -> String {
-    if Path::new(id).exists() {
-        return format!("what is called so here is meant by ./{id}");
-    }
-    if architectures::all().iter().any(|architecture| architecture.is_called(id)) {
-        return format!("that is an architecture, so its weights are needed: --model {id}.safetensors or .pth");
-    }
-    let added = super::added().unwrap_or_default();
-    let names = known.iter().map(|m| m.id).chain(added.iter().map(|m| m.name.as_str()));
-    format!("{} `gradlens models` lists them", did_you_mean(id, names)).trim_start().to_owned()
 }
 
 #[cfg(test)]

@@ -1,12 +1,13 @@
 //! A model from what a person calls it.
 
-use super::added::find_added;
-use super::catalogue::{Entry, find};
+use super::added::{added, find_added};
+use super::catalogue::Entry;
 use super::read::{self, ReadOptions};
+use super::zoo::architectures;
 use super::{Model, Output, Weights};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, did_you_mean};
 use candle_core::Device;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Which model is meant: plain data that can come from anywhere.
 #[derive(Debug, Clone, PartialEq)]
@@ -84,4 +85,25 @@ pub fn open(known: &[Entry], which: &ModelRef, device: &Device) -> Result<Model>
         None => entry.weights(),
     };
     entry.build(&weights, device)
+}
+
+/// The entry called `id` among `known`.
+///
+/// # Errors
+/// [`Error::Unknown`] with the closest ids.
+pub fn find<'a>(known: &'a [Entry], id: &str) -> Result<&'a Entry> {
+    known.iter().find(|m| m.id == id).ok_or_else(|| Error::unknown("model", id, hint(known, id)))
+}
+
+/// What may have been meant by a name that is none.
+fn hint(known: &[Entry], id: &str) -> String {
+    if Path::new(id).exists() {
+        return format!("what is called so here is meant by ./{id}");
+    }
+    if architectures::all().iter().any(|architecture| architecture.is_called(id)) {
+        return format!("that is an architecture, so its weights are needed: --model {id}.safetensors or .pth");
+    }
+    let added = added().unwrap_or_default();
+    let names = known.iter().map(|m| m.id).chain(added.iter().map(|m| m.name.as_str()));
+    format!("{} `gradlens models` lists them", did_you_mean(id, names)).trim_start().to_owned()
 }

@@ -5,6 +5,9 @@ use ratatui::layout::{Constraint, Layout, Rect};
 /// The smallest screen that holds a picture, the classes and the keys.
 pub(super) const SMALLEST: (u16, u16) = (60, 18);
 
+/// A screen this wide has room for two pictures beside each other.
+pub(super) const WIDE: u16 = 110;
+
 /// A pane's place on the screen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
@@ -45,6 +48,11 @@ impl Areas {
         self.0.iter().find(|(p, _)| *p == place).map(|(_, rect)| *rect)
     }
 
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = (Place, Rect)> + '_ {
+        self.0.iter().copied()
+    }
+
     /// Whether each picture has a pane of its own; otherwise they share the result's.
     pub fn is_wide(&self) -> bool {
         self.get(Place::Techniques).is_some() || self.get(Place::Input).is_some()
@@ -60,7 +68,7 @@ pub(super) fn areas(screen: Rect, wants: Wants) -> Option<Areas> {
         Layout::vertical([Constraint::Length(1), Constraint::Fill(1), Constraint::Length(wants.status)])
             .areas(screen);
     let mut areas = vec![(Place::Header, header), (Place::Status, status)];
-    let wide = screen.width >= 110 && screen.height >= 28;
+    let wide = screen.width >= WIDE && screen.height >= 28;
     let side = if wide { (screen.width / 4).clamp(34, 52) } else { (screen.width * 2 / 5).clamp(24, 36) };
     let [main, side] = Layout::horizontal([Constraint::Fill(1), Constraint::Length(side)]).areas(body);
     let curve_rows = if !wants.curves {

@@ -2,7 +2,7 @@
 
 use super::sources::{OpenModels, read_picture};
 use crate::engine::protocol::{
-    ClassName, Compared, Course, InputRecord, JobSpec, Phase, Photo, Snapshot, Source, Task,
+    ClassName, Compared, Course, InputRecord, JobSpec, Phase, Photo, Snapshot, Source, Task, role,
 };
 use crate::engine::run::{Beginning, Run};
 use crate::error::{Error, Result};
@@ -49,11 +49,11 @@ impl InputPictures {
             };
             if wanted { sources.iter().map(&mut read_one).collect() } else { Ok(vec![]) }
         };
-        let photo = read(spec.picture.as_slice(), needs.picture != Need::None, "picture")?.pop();
-        let others = read(&spec.others, needs.together, "picture")?;
-        let styles = read(&spec.styles, needs.style != Need::None, "style")?;
-        let mask = read(spec.mask.as_slice(), needs.mask != Need::None, "mask")?.pop();
-        let init = read(spec.init.as_slice(), needs.init != Need::None, "init")?.pop();
+        let photo = read(spec.picture.as_slice(), needs.picture != Need::None, role::PICTURE)?.pop();
+        let others = read(&spec.others, needs.together, role::PICTURE)?;
+        let styles = read(&spec.styles, needs.style != Need::None, role::STYLE)?;
+        let mask = read(spec.mask.as_slice(), needs.mask != Need::None, role::MASK)?.pop();
+        let init = read(spec.init.as_slice(), needs.init != Need::None, role::INIT)?.pop();
         Ok(Self { photo, others, styles, mask, init, records })
     }
 }
@@ -122,7 +122,7 @@ impl Checked {
             Some(output) => self.resolve(output),
             None if !self.looks_at_classes() => Ok(()),
             None => {
-                let others = TECHNIQUES.iter().filter(|other| !about_classes(**other)).map(|other| other.id());
+                let others = TECHNIQUES.iter().filter(|other| !other.needs().about_a_class()).map(|other| other.id());
                 let others = others.collect::<Vec<_>>().join(", ");
                 let reason = format!("{}; these look at no class: {others}", ModelInfo::NO_CLASSES);
                 Err(Error::bad_value("model", &model.info.id, reason))
@@ -145,7 +145,7 @@ impl Checked {
 
     /// Whether it matters which classes are asked for.
     pub fn looks_at_classes(&self) -> bool {
-        about_classes(self.technique) || self.spec.task != Task::Run
+        self.technique.needs().about_a_class() || self.spec.task != Task::Run
     }
 
     /// The run itself, with the job ready for its first step. `known` is the map that is to be scored, if it has been made.
@@ -215,10 +215,4 @@ pub(super) fn map_to_score(run: &Run, spec: &JobSpec) -> Option<HeatMap> {
     let made = JobSpec { task: spec.task.clone(), ..run.spec.clone() };
     let one_map = !run.spec.task.is_compare();
     run.view.heat.clone().filter(|_| one_map && spec.task.is_score() && spec.became(&made))
-}
-
-/// Whether a technique asks a network for classes.
-fn about_classes(technique: &dyn Technique) -> bool {
-    let needs = technique.needs();
-    needs.class != Need::None || needs.target != Need::None
 }

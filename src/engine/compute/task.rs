@@ -48,7 +48,7 @@ impl Engine {
             .map_err(|e| candle_core::Error::Msg(format!("the computing thread could not be started: {e}")))?;
         let listeners = Listeners::default();
         let present = Arc::default();
-        let task = Task {
+        let task = Service {
             commands: command_queue,
             orders,
             reports: report_queue,
@@ -83,7 +83,7 @@ impl Engine {
     }
 }
 
-struct Task {
+struct Service {
     commands: mpsc::UnboundedReceiver<Command>,
     orders: std::sync::mpsc::Sender<Command>,
     reports: mpsc::UnboundedReceiver<Event>,
@@ -91,7 +91,7 @@ struct Task {
     present: Arc<Mutex<Option<Event>>>,
 }
 
-impl Task {
+impl Service {
     async fn serve(mut self, snapshots: Arc<watch::Sender<Arc<Snapshot>>>, with_signals: bool) {
         let mut pulse = tokio::time::interval(PULSE);
         pulse.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);

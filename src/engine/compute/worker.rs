@@ -115,11 +115,6 @@ impl Worker {
     fn carry_out(&mut self, command: Command) -> Result<()> {
         match command {
             Command::Start(spec) => self.start(*spec)?,
-            Command::Restart => {
-                if let Some(run) = &self.run {
-                    self.start(run.spec.clone())?;
-                }
-            }
             Command::Pause => self.change_phase(Phase::Running, Phase::Paused),
             Command::Resume => self.change_phase(Phase::Paused, Phase::Running),
             Command::Step => {

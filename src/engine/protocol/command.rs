@@ -18,8 +18,6 @@ pub enum Command {
     Resume,
     /// Does one step of a paused run.
     Step,
-    /// Starts the present run from its beginning, with the parameters it has now.
-    Restart,
     /// Changes a parameter: at once if it is live, else by starting the run anew. `class` and `target` (an index) and
     /// `layer` (a name) are parameters here too.
     Set {

@@ -17,4 +17,4 @@ pub use event::{Event, FailureKind};
 pub use link::{Link, Update};
 pub use manifest::{Branching, InputRecord, ModelRecord, Origin, OutputRecord, RunManifest, RunStatus};
 pub use snapshot::{Machine, Past, Photo, Snapshot};
-pub use spec::{ClassName, Compared, Delivery, JobSpec, ParameterChange, ScoreSpec, Source, Task};
+pub use spec::{ClassName, Compared, Delivery, JobSpec, ParameterChange, ScoreSpec, Source, Task, role};

@@ -160,6 +160,14 @@ impl JobSpec {
         files.chain(&mut self.weights).chain(&mut self.reading.labels)
     }
 
+    /// Every picture it names, with the role in which [`InputRecord`](super::InputRecord)s have it.
+    pub fn pictures(&mut self) -> impl Iterator<Item = (&'static str, &mut Source)> {
+        let photos = self.picture.iter_mut().chain(&mut self.others).map(|source| (role::PICTURE, source));
+        let styles = self.styles.iter_mut().map(|source| (role::STYLE, source));
+        let others = self.mask.iter_mut().map(|source| (role::MASK, source));
+        photos.chain(styles).chain(others).chain(self.init.iter_mut().map(|source| (role::INIT, source)))
+    }
+
     /// The same with its relative paths starting from a folder.
     #[must_use]
     pub fn from_folder(mut self, folder: &Path) -> Self {
@@ -195,6 +203,18 @@ impl JobSpec {
         }
         self
     }
+}
+
+/// What a picture is in a run, as records of it say.
+pub mod role {
+    /// A photo that is looked at.
+    pub const PICTURE: &str = "picture";
+    /// A painting.
+    pub const STYLE: &str = "style";
+    /// A mask.
+    pub const MASK: &str = "mask";
+    /// A picture that is started from.
+    pub const INIT: &str = "init";
 }
 
 /// What is done with a technique. As JSON it is two fields, `compare` and `score`.

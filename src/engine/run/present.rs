@@ -348,6 +348,7 @@ impl Run {
         if let Some(frame) = looked_at {
             view.result = Some(frame.picture.clone());
             view.perturbation = None;
+            view.findings.clear();
             course.top.clone_from(&frame.top);
         }
         Snapshot {

@@ -40,7 +40,7 @@ impl Usual {
 /// [`Error::BadModel`] if the file's channels are not those of a picture, [`Error::BadValue`] if an option does not fit.
 pub fn input(
     path: &Path,
-    file: &onnx::Input,
+    file: &onnx::FileInput,
     usual: &Usual,
     options: &ReadOptions,
     assumed: &mut Vec<Assumption>,

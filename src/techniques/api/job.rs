@@ -10,7 +10,7 @@ use std::collections::HashSet;
 /// How far a job is after a step.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Progress {
-    /// Updates made so far; the first step looks at the start and makes none.
+    /// Updates made so far; the first step looks at the start and makes none, unless there is only one to make.
     pub step: usize,
     /// The updates it will make at most.
     pub total: usize,
@@ -91,11 +91,25 @@ impl View {
     /// no file, without one.
     pub fn artefacts(&mut self) -> impl Iterator<Item = (Option<Cow<'static, str>>, Artefact<'_>)> {
         let own = |name: &'static str| Some(Cow::Borrowed(name));
-        let input = self.input.iter_mut().map(|p| (None, Artefact::Picture(p)));
-        let result = self.result.iter_mut().map(move |p| (own("result"), Artefact::Picture(p)));
-        let map = self.heat.iter_mut().map(move |h| (own("map"), Artefact::Map(h)));
+        // Each field by name: what is new here has to be one or none.
+        let Self {
+            input,
+            result,
+            perturbation,
+            perturbation_values,
+            heat,
+            attribution,
+            panels,
+            cropped: _,
+            findings: _,
+            similarity: _,
+            scores: _,
+        } = self;
+        let input = input.iter_mut().map(|p| (None, Artefact::Picture(p)));
+        let result = result.iter_mut().map(move |p| (own("result"), Artefact::Picture(p)));
+        let map = heat.iter_mut().map(move |h| (own("map"), Artefact::Map(h)));
         let mut taken = HashSet::new();
-        let panels = self.panels.iter_mut().map(move |p| {
+        let panels = panels.iter_mut().map(move |p| {
             let title = p.title.replace(" · ", "-").replace(['/', ' '], "_");
             let title: String = title.chars().take(LONGEST_TITLE).collect();
             let numbered = (2..).map(|n| format!("map-{title}-{n}"));
@@ -103,9 +117,9 @@ impl View {
                 std::iter::once(format!("map-{title}")).chain(numbered).find(|name| taken.insert(name.clone()));
             (free.map(Cow::Owned), Artefact::Map(&mut p.heat))
         });
-        let picture = self.perturbation.iter_mut().map(move |p| (own("perturbation"), Artefact::Picture(p)));
-        let values = self.perturbation_values.iter_mut().map(move |a| (own("perturbation"), Artefact::Array(a)));
-        let attribution = self.attribution.iter_mut().map(move |a| (own("attribution"), Artefact::Array(a)));
+        let picture = perturbation.iter_mut().map(move |p| (own("perturbation"), Artefact::Picture(p)));
+        let values = perturbation_values.iter_mut().map(move |a| (own("perturbation"), Artefact::Array(a)));
+        let attribution = attribution.iter_mut().map(move |a| (own("attribution"), Artefact::Array(a)));
         input.chain(result).chain(map).chain(panels).chain(picture).chain(values).chain(attribution)
     }
 }
@@ -121,8 +135,8 @@ pub struct Panel {
 
 /// A technique at work.
 pub trait Job: Send {
-    /// Does the next step. The first call only looks at the start; each further call makes one update and looks
-    /// at its result, so that figures, logits and [`Job::view`] always belong together.
+    /// Does the next step. The first call only looks at the start, or makes the one update of a job that is done in one;
+    /// each further call makes one update and looks at its result, so that figures, logits and [`Job::view`] always belong together.
     ///
     /// # Errors
     /// If the computation fails.

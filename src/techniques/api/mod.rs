@@ -2,14 +2,16 @@
 //! starts a [`Job`]. A job does its work in steps and can be looked at between them; it knows nothing of engines, terminals
 //! or files.
 
+mod aim;
 mod figures;
 mod job;
 mod params;
 mod state;
 mod technique;
 
+pub use aim::Aim;
 pub use figures::{Figure, Scale, figure};
 pub use job::{Artefact, Finding, Job, Panel, Progress, View};
 pub use params::{ParamKind, ParamSpec, ParamValue, Params, Preset, spec};
 pub use state::State;
-pub use technique::{Aim, Context, Group, Need, Needs, Technique};
+pub use technique::{Context, Group, Need, Needs, Technique};

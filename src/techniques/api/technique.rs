@@ -1,6 +1,6 @@
 //! What a technique declares, and what its job gets.
 
-use super::{Job, ParamSpec, Params};
+use super::{Aim, Job, ParamSpec, Params};
 use crate::error::Result;
 use crate::graph::LayerName;
 use crate::imaging::Picture;
@@ -78,6 +78,12 @@ impl Needs {
         layer: Need::None,
         together: false,
     };
+
+    /// Whether it is about a class of the network.
+    #[must_use]
+    pub fn about_a_class(&self) -> bool {
+        self.class != Need::None || self.target != Need::None
+    }
 }
 
 /// What a job works on.
@@ -103,17 +109,6 @@ pub struct Context {
     pub layer: Option<LayerName>,
     /// Seed of everything random.
     pub seed: u64,
-}
-
-/// What a job is about and may turn to while it runs.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Aim {
-    /// The class to explain or show.
-    pub class: Option<usize>,
-    /// The class to be mistaken for.
-    pub target: Option<usize>,
-    /// The layer to look at.
-    pub layer: Option<LayerName>,
 }
 
 impl Context {

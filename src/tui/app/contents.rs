@@ -28,7 +28,7 @@ impl App {
             (None, Some(heat)) => return self.map_content(heat),
             (None, None) => return self.photo_content(),
         };
-        match (self.view.swipe, self.other_picture()) {
+        match (self.showing.swipe, self.other_picture()) {
             (Some(share), Some(above)) => Some(Content::Swipe { below: Box::new(below), above, share }),
             _ => Some(below),
         }
@@ -48,7 +48,7 @@ impl App {
 
     /// A map on the photo, or on what the network sees of it.
     fn map_content(&self, heat: &HeatMap) -> Option<Content> {
-        let (heat, display) = (heat.clone(), self.view.map.clone());
+        let (heat, display) = (heat.clone(), self.showing.map.clone());
         let (photo, seen) = if display.colors.crop {
             let input = self.snapshot().view.input.clone()?;
             let all = Area::whole(input.width, input.height);
@@ -78,14 +78,14 @@ impl App {
             return picture.clone();
         }
         let frame = if content.is_of_seen() { self.seen() } else { WHOLE };
-        let part = self.view.zoom.view(slot, content.size(), frame);
-        self.view.cache.picture(slot, content, part, most)
+        let part = self.showing.zoom.view(slot, content.size(), frame);
+        self.showing.cache.picture(slot, content, part, most)
     }
 
     /// The pixel under the mouse, if that is on this slot, in words: its place in the photo, its colour, and the map's value.
     pub(in crate::tui) fn pixel(&self, slot: &str) -> Option<String> {
-        let pointed = self.view.zoom.pointed(slot)?;
-        let [r, g, b] = self.view.cache.color(slot, pointed.shown)?;
+        let pointed = self.showing.zoom.pointed(slot)?;
+        let [r, g, b] = self.showing.cache.color(slot, pointed.shown)?;
         let at = |share: f64, len: u32| ((share * f64::from(len)) as u32).min(len - 1);
         let (x, y) = match &self.snapshot().photo {
             Some(photo) => (at(pointed.photo.0, photo.size[0]), at(pointed.photo.1, photo.size[1])),
@@ -110,7 +110,7 @@ impl App {
     /// Changes how maps are drawn.
     pub(super) fn change_display(&mut self, action: &Action) {
         let heat = self.shown_map().cloned();
-        if let Some(text) = self.view.map.change(action, heat.as_ref()) {
+        if let Some(text) = self.showing.map.change(action, heat.as_ref()) {
             self.say(&text);
         }
     }
@@ -122,20 +122,20 @@ impl App {
 
     /// Lays another picture over a part of the result, or none again.
     pub(super) fn toggle_swipe(&mut self) {
-        if self.view.swipe.take().is_some() {
+        if self.showing.swipe.take().is_some() {
             return;
         }
         if self.snapshot().view.result.is_none() || self.other_picture().is_none() {
             return self.say("there is no other picture to lay beside this one");
         }
-        self.view.swipe = Some(0.5);
+        self.showing.swipe = Some(0.5);
     }
 
     /// Whether the mouse moved the edge of the other picture.
     pub(super) fn swiped_by_mouse(&mut self, kind: MouseEventKind, hit: Option<(&'static str, f64, f64)>) -> bool {
         match (kind, hit) {
-            (MouseEventKind::Drag(MouseButton::Left), Some((RESULT, x, _))) if self.view.swipe.is_some() => {
-                self.view.swipe = self.view.zoom.share_of_picture(RESULT, x);
+            (MouseEventKind::Drag(MouseButton::Left), Some((RESULT, x, _))) if self.showing.swipe.is_some() => {
+                self.showing.swipe = self.showing.zoom.share_of_picture(RESULT, x);
                 true
             }
             _ => false,

@@ -6,17 +6,17 @@ mod contents;
 mod lifecycle;
 mod models;
 mod run_state;
+mod showing;
 mod steering;
 mod summaries;
-mod view;
 
 pub(super) use choice::Choice;
 pub(super) use contents::RESULT;
 pub(super) use lifecycle::Leaving;
 pub use lifecycle::{Begin, Setup};
 pub(super) use run_state::RunState;
+pub(super) use showing::{Focus, Showing};
 pub use summaries::RunSummary;
-pub(super) use view::{Focus, View};
 
 use super::action::Action;
 use super::dialogs::{Dialog, FilePicker, Help, Outcome};
@@ -45,7 +45,7 @@ pub(super) struct Message {
 pub struct App {
     choice: Choice,
     run: RunState,
-    view: View,
+    showing: Showing,
     summaries: Summaries,
     dialog: Option<Box<dyn Dialog>>,
     message: Option<Message>,
@@ -62,7 +62,7 @@ impl App {
         let mut app = Self {
             choice: Choice::new(setup.spec),
             run: RunState::default(),
-            view: View::new(setup.theme, setup.display),
+            showing: Showing::new(setup.theme, setup.display),
             summaries: Summaries::default(),
             dialog: None,
             message: None,
@@ -125,13 +125,13 @@ impl App {
 
     /// How pictures get to the terminal, and how fast.
     pub fn set_output(&mut self, protocol: Protocol, rates: Rates) {
-        (self.view.protocol, self.view.rates) = (protocol, rates);
+        (self.showing.protocol, self.showing.rates) = (protocol, rates);
     }
 
     /// What a line that does not carry everything is used for.
     #[must_use]
     pub fn preference(&self) -> Preference {
-        self.view.preference
+        self.showing.preference
     }
 
     /// How the run stands.
@@ -167,8 +167,8 @@ impl App {
     }
 
     /// How things are shown.
-    pub(super) fn view(&self) -> &View {
-        &self.view
+    pub(super) fn showing(&self) -> &Showing {
+        &self.showing
     }
 
     /// The technique that is selected.
@@ -221,7 +221,7 @@ impl App {
         if self.swiped_by_mouse(kind, hit) {
             return;
         }
-        self.view.zoom.on_mouse(kind, hit);
+        self.showing.zoom.on_mouse(kind, hit);
     }
 
     /// Takes a newer snapshot.
@@ -304,7 +304,7 @@ impl App {
                 self.say("this technique has no style picture");
             }
             Action::PickStyle => self.open(Ok(Box::new(FilePicker::styles(self.choice.style())))),
-            Action::NextFocus => self.view.next_focus(),
+            Action::NextFocus => self.showing.next_focus(),
             Action::Up => self.select(false),
             Action::Down => self.select(true),
             Action::Increase => self.nudge(true),
@@ -316,17 +316,17 @@ impl App {
             | Action::NextClip
             | Action::NextThreshold
             | Action::ToggleContour => self.change_display(&action),
-            Action::Zoom(closer) => self.view.zoom.step(closer),
-            Action::Pan(..) if self.view.zoom.factor() == 1 => self.say("z zooms in first"),
-            Action::Pan(dx, dy) => self.view.zoom.pan_eighths(dx, dy),
+            Action::Zoom(closer) => self.showing.zoom.step(closer),
+            Action::Pan(..) if self.showing.zoom.factor() == 1 => self.say("z zooms in first"),
+            Action::Pan(dx, dy) => self.showing.zoom.pan_eighths(dx, dy),
             Action::ToggleSwipe => self.toggle_swipe(),
-            Action::MoveSwipe(_) if self.view.swipe.is_none() => {
+            Action::MoveSwipe(_) if self.showing.swipe.is_none() => {
                 self.say("w lays another picture beside this one first");
             }
-            Action::MoveSwipe(by) => self.view.move_swipe(f64::from(by) * SWIPE_STEP),
+            Action::MoveSwipe(by) => self.showing.move_swipe(f64::from(by) * SWIPE_STEP),
             Action::NextPreference => {
-                self.view.preference = self.view.preference.next();
-                self.say(&format!("on a slow line: {}", self.view.preference));
+                self.showing.preference = self.showing.preference.next();
+                self.say(&format!("on a slow line: {}", self.showing.preference));
             }
             Action::Help => self.open(Ok(Box::new(Help::default()))),
             Action::Dismiss => self.message = None,
@@ -399,7 +399,7 @@ impl App {
             Some(_) => {}
             None => {
                 if self.choice.adopt(spec) {
-                    self.view.parameter = 0;
+                    self.showing.parameter = 0;
                 }
             }
         }
@@ -407,7 +407,7 @@ impl App {
 
     fn go_to(&mut self, technique: usize) {
         self.choice.go_to(technique);
-        self.view.parameter = 0;
+        self.showing.parameter = 0;
         self.start();
     }
 
@@ -431,19 +431,19 @@ impl App {
 
     fn save(&mut self, record: bool) {
         if self.snapshot().run > 0 {
-            let display = self.view.map.colors.clone();
+            let display = self.showing.map.colors.clone();
             self.outbox.push(Command::Save { folder: None, display, record });
         }
     }
 
     fn select(&mut self, down: bool) {
-        match self.view.focus {
+        match self.showing.focus {
             Focus::Techniques => {
                 self.apply(if down { Action::NextTechnique } else { Action::PreviousTechnique });
             }
             Focus::Parameters => {
-                let (at, last) = (self.view.parameter, self.params().len().saturating_sub(1));
-                self.view.parameter = if down { (at + 1).min(last) } else { at.saturating_sub(1) };
+                let (at, last) = (self.showing.parameter, self.params().len().saturating_sub(1));
+                self.showing.parameter = if down { (at + 1).min(last) } else { at.saturating_sub(1) };
             }
         }
     }

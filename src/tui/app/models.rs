@@ -39,7 +39,7 @@ impl KnownModels {
             None => find(BUILT_IN, &which.name).map_or(true, |entry| entry.output.is_some()),
         };
         let has = |role: fn(&ModelInfo) -> bool| self.get(which).is_none_or(role);
-        (has_classes || (needs.class, needs.target) == (Need::None, Need::None))
+        (has_classes || !needs.about_a_class())
             && (has(|info| info.roles.cam.is_some()) || needs.layer == Need::None)
             && (has(|info| !info.roles.style.is_empty()) || needs.style == Need::None)
     }

@@ -55,7 +55,7 @@ impl App {
 
     /// Opens the line to type the selected parameter's value in.
     pub(super) fn type_value(&mut self) {
-        let Some(spec) = self.params().get(self.view.parameter) else {
+        let Some(spec) = self.params().get(self.showing.parameter) else {
             return self.say("this technique has no parameters");
         };
         let value = self.value(spec).to_string();
@@ -64,7 +64,7 @@ impl App {
 
     /// Gives the selected parameter the neighbour of its value.
     pub(super) fn nudge(&mut self, up: bool) {
-        let Some(spec) = self.params().get(self.view.parameter) else {
+        let Some(spec) = self.params().get(self.showing.parameter) else {
             return self.say("this technique has no parameters");
         };
         if let ParamKind::Text { .. } = spec.kind {

@@ -26,7 +26,7 @@ impl Pane for Comparison {
 
     fn render(&self, frame: &mut Frame<'_>, area: Rect, app: &mut App, canvas: &mut Canvas<'_>) {
         let titles: Vec<String> = app.snapshot().view.panels.iter().map(|p| printable(&p.title)).collect();
-        let foot = Line::styled(" g: back to one map ", app.view().theme.dim()).right_aligned();
+        let foot = Line::styled(" g: back to one map ", app.showing().theme.dim()).right_aligned();
         let inside = framed(frame, area, app, false, " comparison ", foot);
         let columns = columns(titles.len(), inside);
         let rows = titles.len().div_ceil(columns);
@@ -46,9 +46,9 @@ impl Pane for Comparison {
                     .unwrap_or_default();
                 let name = cut(title, (cell.width as usize).saturating_sub(most.len() + 5));
                 let head_line = Line::from(vec![
-                    Span::styled(format!("{} ", panel + 1), app.view().theme.dim()),
-                    Span::styled(name, app.view().theme.strong()),
-                    Span::styled(format!(" ≤ {most}"), app.view().theme.dim()),
+                    Span::styled(format!("{} ", panel + 1), app.showing().theme.dim()),
+                    Span::styled(name, app.showing().theme.strong()),
+                    Span::styled(format!(" ≤ {most}"), app.showing().theme.dim()),
                 ]);
                 frame.render_widget(Paragraph::new(head_line), head);
                 let content = app.panel_content(panel);

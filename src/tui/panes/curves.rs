@@ -29,7 +29,7 @@ impl Pane for Curves {
     }
 
     fn render(&self, frame: &mut Frame<'_>, area: Rect, app: &mut App, _canvas: &mut Canvas<'_>) {
-        let theme = app.view().theme;
+        let theme = app.showing().theme;
         let snapshot = app.snapshot().clone();
         let drawn = together(&snapshot.course.series);
         let log = wants_log(&drawn);
@@ -163,14 +163,14 @@ fn legend_lines(frame: &mut Frame<'_>, area: Rect, app: &App, all: &[Series], dr
             let is_drawn = drawn.iter().any(|s| s.name == series.name);
             let sign = if !is_drawn {
                 ' '
-            } else if app.view().theme.plain {
+            } else if app.showing().theme.plain {
                 '*'
             } else {
                 '━'
             };
             let name = cut(&series.name, width.saturating_sub(value.len() + 4));
             let gap = width.saturating_sub(name.chars().count() + value.len() + 3);
-            let style = if is_drawn { app.view().theme.series(i) } else { app.view().theme.dim() };
+            let style = if is_drawn { app.showing().theme.series(i) } else { app.showing().theme.dim() };
             Line::from(vec![
                 Span::styled(format!("{sign} {name}"), style),
                 Span::raw(format!("{}{value}", " ".repeat(gap))),

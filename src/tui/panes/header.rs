@@ -3,7 +3,7 @@
 use super::pane::{Canvas, Pane};
 use crate::engine::Phase;
 use crate::tui::app::App;
-use crate::tui::layout::Place;
+use crate::tui::layout::{Place, WIDE};
 use crate::tui::text::{cut, printable};
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Rect};
@@ -21,7 +21,7 @@ impl Pane for Header {
     }
 
     fn render(&self, frame: &mut Frame<'_>, area: Rect, app: &mut App, _canvas: &mut Canvas<'_>) {
-        let (theme, s) = (app.view().theme, app.snapshot());
+        let (theme, s) = (app.showing().theme, app.snapshot());
         let threads = if s.machine.threads == 1 { "thread" } else { "threads" };
         let machine = format!(" · {} {} {threads}", s.machine.device, s.machine.threads);
         let left = [
@@ -47,11 +47,11 @@ impl Pane for Header {
             Some(shown) => format!(" looking at step {shown} of {}", s.course.step),
             None => format!(" step {}/{} · {pace}", s.course.step, s.course.total),
         };
-        let rates = app.view().rates;
+        let rates = app.showing().rates;
         let pictures =
             if rates.pictures > 0.0 { format!(" · {:.1} pictures/s", rates.pictures) } else { String::new() };
-        let line = format!(" · {} · {:.0} kB/s{pictures} ", app.view().protocol, rates.bytes / 1e3);
-        let line = if area.width < 110 { line.replace(&pictures, "") } else { line };
+        let pictures = if area.width < WIDE { "" } else { &pictures };
+        let line = format!(" · {} · {:.0} kB/s{pictures} ", app.showing().protocol, rates.bytes / 1e3);
         let least = match s.shown {
             Some(shown) => format!(" {shown}/{} ", s.course.step),
             None => format!(" {}/{} ", s.course.step, s.course.total),

@@ -61,18 +61,11 @@ pub fn draw(frame: &mut Frame<'_>, app: &mut App, pictures: &mut Pictures) {
         return;
     };
     let mut canvas = Canvas { pictures, wide: areas.is_wide() };
-    let mut taken = vec![];
-    for pane in PANES {
-        let place = pane.place();
-        if let Some(area) = areas.get(place)
-            && !taken.contains(&place)
-            && pane.shows(app)
-        {
-            taken.push(place);
-            pane.render(frame, area, app, &mut canvas);
-        }
+    let chosen: Vec<_> = areas.iter().filter_map(|(place, area)| Some((at(place, app)?, area))).collect();
+    for (pane, area) in chosen {
+        pane.render(frame, area, app, &mut canvas);
     }
-    let theme = app.view().theme;
+    let theme = app.showing().theme;
     if let Some(dialog) = app.dialog() {
         dialog.render(frame, screen, theme);
     }

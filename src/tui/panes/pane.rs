@@ -43,8 +43,8 @@ pub(super) fn framed<'a>(
     foot: impl Into<Line<'a>>,
 ) -> Rect {
     let block = Block::bordered()
-        .border_type(if app.view().theme.plain { BorderType::Plain } else { BorderType::Rounded })
-        .border_style(app.view().theme.border(focused))
+        .border_type(if app.showing().theme.plain { BorderType::Plain } else { BorderType::Rounded })
+        .border_style(app.showing().theme.border(focused))
         .title(title.into())
         .title_bottom(foot.into());
     let inside = block.inner(area);
@@ -65,7 +65,7 @@ pub(super) fn put(
 ) {
     let Some(content) = content else {
         let text = printable(app.snapshot().course.failure.as_deref().unwrap_or("…"));
-        let wrapped = Paragraph::new(text).style(app.view().theme.dim()).wrap(Wrap { trim: true });
+        let wrapped = Paragraph::new(text).style(app.showing().theme.dim()).wrap(Wrap { trim: true });
         return frame.render_widget(wrapped, area);
     };
     let picture = app.zoomed(slot, content, canvas.pictures.pixels(area.as_size()));
@@ -80,5 +80,5 @@ pub(super) fn caption(name: &str, size: &str, area: Rect) -> String {
 
 /// The pixel under the mouse, if that is on this slot.
 pub(super) fn pointed(slot: &str, app: &App) -> Option<String> {
-    Some(format!(" {}{}", app.view().zoom.about(), app.pixel(slot)?))
+    Some(format!(" {}{}", app.showing().zoom.about(), app.pixel(slot)?))
 }

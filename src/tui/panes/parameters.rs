@@ -21,12 +21,12 @@ fn trail(app: &App, width: usize) -> Line<'static> {
     let length = width.saturating_sub("history ".len() + number.len() + 2).max(1);
     let at = (step.min(last) * (length - 1) / last).min(length - 1);
     let (bar, knob, ends) =
-        if app.view().theme.plain { ('-', 'o', ['[', ']']) } else { ('─', '●', ['├', '┤']) };
+        if app.showing().theme.plain { ('-', 'o', ['[', ']']) } else { ('─', '●', ['├', '┤']) };
     let line: String = (0..length).map(|i| if i == at { knob } else { bar }).collect();
     Line::from(vec![
-        Span::styled("history ", app.view().theme.dim()),
+        Span::styled("history ", app.showing().theme.dim()),
         Span::raw(format!("{}{line}{}", ends[0], ends[1])),
-        Span::styled(number, app.view().theme.strong()),
+        Span::styled(number, app.showing().theme.strong()),
     ])
 }
 
@@ -40,8 +40,8 @@ impl Pane for Parameters {
     }
 
     fn render(&self, frame: &mut Frame<'_>, area: Rect, app: &mut App, _canvas: &mut Canvas<'_>) {
-        let inside = framed(frame, area, app, app.view().focus == Focus::Parameters, " parameters ", "");
-        let theme = app.view().theme;
+        let inside = framed(frame, area, app, app.showing().focus == Focus::Parameters, " parameters ", "");
+        let theme = app.showing().theme;
         let specs = app.params();
         if specs.is_empty() {
             let text = format!("none. {}", app.technique().about());
@@ -76,9 +76,9 @@ impl Pane for Parameters {
             ])
         });
         let widget = List::new(lines.collect::<Vec<_>>()).highlight_symbol("▸ ").highlight_style(theme.accent());
-        let mut state = ListState::default().with_selected(Some(app.view().parameter));
+        let mut state = ListState::default().with_selected(Some(app.showing().parameter));
         frame.render_stateful_widget(widget, list, &mut state);
-        if let Some(spec) = specs.get(app.view().parameter).filter(|_| help_rows > 0) {
+        if let Some(spec) = specs.get(app.showing().parameter).filter(|_| help_rows > 0) {
             let live = if spec.live { "" } else { " (restarts)" };
             let text = Paragraph::new(format!("{}{live}", spec.help)).style(theme.dim());
             frame.render_widget(text.wrap(Wrap { trim: true }), help);

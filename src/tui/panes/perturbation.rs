@@ -53,11 +53,11 @@ fn lines(app: &App, width: usize) -> Vec<Line<'static>> {
             used += 2;
         }
         let style = match success {
-            Some(true) => app.view().theme.good(),
-            Some(false) => app.view().theme.changed(),
-            None => app.view().theme.strong(),
+            Some(true) => app.showing().theme.good(),
+            Some(false) => app.showing().theme.changed(),
+            None => app.showing().theme.strong(),
         };
-        line.extend([Span::styled(format!("{name} "), app.view().theme.dim()), Span::styled(value, style)]);
+        line.extend([Span::styled(format!("{name} "), app.showing().theme.dim()), Span::styled(value, style)]);
         used += size;
     }
     lines.into_iter().map(Line::from).collect()

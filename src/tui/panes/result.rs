@@ -6,15 +6,12 @@ use crate::picture::Importance;
 use crate::techniques::Need;
 use crate::tui::app::{App, RESULT};
 use crate::tui::content::Content;
-use crate::tui::layout::Place;
+use crate::tui::layout::{Place, WIDE};
 use crate::tui::map_display::MapView;
 use crate::tui::text::{printable, short};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
-
-/// A screen this wide has room for two pictures beside each other.
-const WIDE: u16 = 110;
 
 pub(super) struct Result;
 
@@ -27,7 +24,7 @@ impl Pane for Result {
         if !canvas.wide && area.width < WIDE {
             return one_of_all(frame, area, app, canvas);
         }
-        if app.run().reference().is_some() && app.view().swipe.is_none() {
+        if app.run().reference().is_some() && app.showing().swipe.is_none() {
             return beside_reference(frame, area, app, canvas);
         }
         let content = app.result_content();
@@ -36,7 +33,7 @@ impl Pane for Result {
             (Some(content), None) if content.is_coloured_map() => scale(app),
             (content, None) => {
                 let size = content.as_ref().map(Content::size_in_words).unwrap_or_default();
-                Line::raw(caption(&app.view().zoom.about(), &size, area))
+                Line::raw(caption(&app.showing().zoom.about(), &size, area))
             }
         };
         let inside = framed(frame, area, app, false, format!(" {} ", title(app)), foot);
@@ -47,7 +44,7 @@ impl Pane for Result {
 /// On a small screen: the result, or another of the pictures that there are.
 fn one_of_all(frame: &mut Frame<'_>, area: Rect, app: &mut App, canvas: &mut Canvas<'_>) {
     let (name, content) = shared(app);
-    let tab = Line::styled(" tab: another picture ", app.view().theme.dim()).right_aligned();
+    let tab = Line::styled(" tab: another picture ", app.showing().theme.dim()).right_aligned();
     let foot = if content.as_ref().is_some_and(Content::is_coloured_map) { scale(app) } else { tab };
     let inside = framed(frame, area, app, false, format!(" {name} "), foot);
     put(frame, RESULT, content.as_ref(), Importance::Main, inside, app, canvas);
@@ -82,7 +79,7 @@ fn title(app: &App) -> String {
         };
     }
     let of_class = |what: &str| class.as_ref().map_or_else(|| what.to_owned(), |class| format!("{what} · {class}"));
-    match app.view().map.view {
+    match app.showing().map.view {
         _ if snapshot.view.heat.is_none() => "result".into(),
         MapView::Overlay => of_class("heat map over photo"),
         MapView::Map => of_class("heat map"),
@@ -109,13 +106,13 @@ fn shared(app: &App) -> (String, Option<Content>) {
     if let Some(past) = app.run().reference() {
         all.push((format!("run {} · step {}", past.run, past.step), Some(Content::Part(past.result.clone()))));
     }
-    let at = app.view().picture % all.len();
+    let at = app.showing().picture % all.len();
     all.swap_remove(at)
 }
 
 /// The colour map with the values at its ends.
 fn scale(app: &App) -> Line<'static> {
-    let (Some(heat), view) = (&app.snapshot().view.heat, app.view()) else { return Line::default() };
+    let (Some(heat), view) = (&app.snapshot().view.heat, app.showing()) else { return Line::default() };
     if heat.is_flat() && app.phase() == Phase::Finished {
         let text = " the same everywhere: try another layer, class or technique ";
         return Line::styled(text, view.theme.bad());

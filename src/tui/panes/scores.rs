@@ -32,7 +32,7 @@ impl Pane for Scores {
             app,
             false,
             " scores ",
-            Line::styled(" r: back ", app.view().theme.dim()).right_aligned(),
+            Line::styled(" r: back ", app.showing().theme.dim()).right_aligned(),
         );
         let width = inside.width as usize;
         let lines = app.snapshot().view.scores.iter().map(|(name, value)| {
@@ -43,8 +43,8 @@ impl Pane for Scores {
             Line::from(vec![
                 Span::raw(name),
                 Span::raw(" ".repeat(gap)),
-                Span::styled(value, app.view().theme.strong()),
-                Span::styled(format!(" {better}"), app.view().theme.dim()),
+                Span::styled(value, app.showing().theme.strong()),
+                Span::styled(format!(" {better}"), app.showing().theme.dim()),
             ])
         });
         frame.render_widget(Paragraph::new(lines.collect::<Vec<_>>()), inside);

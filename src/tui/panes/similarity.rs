@@ -36,21 +36,21 @@ impl Pane for Similarity {
         let columns = (width.saturating_sub(name_width + 2) / (CELL + 1)).min(count);
         let numbers: Vec<String> = (1..=columns).map(|i| format!(" {i:>CELL$}")).collect();
         let head = " ".repeat(name_width + 2) + &numbers.concat();
-        let mut lines = vec![Line::styled(head, app.view().theme.dim())];
+        let mut lines = vec![Line::styled(head, app.showing().theme.dim())];
         for (i, (panel, row)) in snapshot.view.panels.iter().zip(&snapshot.view.similarity).enumerate() {
             let mut spans = vec![
-                Span::styled(format!("{} ", i + 1), app.view().theme.dim()),
+                Span::styled(format!("{} ", i + 1), app.showing().theme.dim()),
                 Span::styled(
                     format!("{:<name_width$}", cut(&printable(&panel.title), name_width)),
-                    app.view().theme.strong(),
+                    app.showing().theme.strong(),
                 ),
             ];
             for (j, value) in row.iter().take(columns).enumerate() {
                 let style = match value {
-                    Some(v) if i != j && *v >= 0.7 => app.view().theme.good(),
-                    Some(v) if i != j && *v < 0.2 => app.view().theme.bad(),
-                    Some(_) if i != j => app.view().theme.changed(),
-                    _ => app.view().theme.dim(),
+                    Some(v) if i != j && *v >= 0.7 => app.showing().theme.good(),
+                    Some(v) if i != j && *v < 0.2 => app.showing().theme.bad(),
+                    Some(_) if i != j => app.showing().theme.changed(),
+                    _ => app.showing().theme.dim(),
                 };
                 let text = value.map_or_else(|| "–".to_owned(), |value| format!("{value:.2}").replace("0.", "."));
                 spans.push(Span::styled(format!(" {text:>CELL$}"), style));
@@ -59,7 +59,7 @@ impl Pane for Similarity {
         }
         if columns < count {
             let note = format!("… {count} columns in all; run.json has them");
-            lines.push(Line::styled(cut(&note, width), app.view().theme.dim()));
+            lines.push(Line::styled(cut(&note, width), app.showing().theme.dim()));
         }
         frame.render_widget(Paragraph::new(lines), inside);
     }

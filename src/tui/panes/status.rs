@@ -29,7 +29,7 @@ impl Pane for Status {
     }
 
     fn render(&self, frame: &mut Frame<'_>, area: Rect, app: &mut App, _canvas: &mut Canvas<'_>) {
-        let theme = app.view().theme;
+        let theme = app.showing().theme;
         let width = area.width as usize;
         if let Some(message) = app.message() {
             let style = if message.bad { theme.bad() } else { theme.good() };
@@ -72,7 +72,7 @@ fn holds(app: &App, when: When) -> bool {
         When::Alive => app.run().is_alive(),
         When::History => app.is_current() && app.snapshot().history.len() > 1,
         When::Layer => needs.layer != Need::None,
-        When::Class => needs.class != Need::None || needs.target != Need::None,
+        When::Class => needs.about_a_class(),
         When::Style => needs.style != Need::None,
         When::Attribution => app.technique().group() == Group::Attribution,
         When::Parameters => !app.params().is_empty(),

@@ -21,12 +21,12 @@ impl Pane for Techniques {
     }
 
     fn render(&self, frame: &mut Frame<'_>, area: Rect, app: &mut App, _canvas: &mut Canvas<'_>) {
-        let inside = framed(frame, area, app, app.view().focus == Focus::Techniques, " techniques ", "");
+        let inside = framed(frame, area, app, app.showing().focus == Focus::Techniques, " techniques ", "");
         let lines = TECHNIQUES.iter().enumerate().map(|(i, technique)| {
             let number = if i < 9 { (i + 1).to_string() } else { " ".into() };
-            Line::from(vec![Span::styled(format!("{number} "), app.view().theme.dim()), Span::raw(technique.id())])
+            Line::from(vec![Span::styled(format!("{number} "), app.showing().theme.dim()), Span::raw(technique.id())])
         });
-        let list = List::new(lines).highlight_symbol("▸ ").highlight_style(app.view().theme.accent());
+        let list = List::new(lines).highlight_symbol("▸ ").highlight_style(app.showing().theme.accent());
         let mut state = ListState::default().with_selected(Some(app.choice().place()));
         frame.render_stateful_widget(list, inside, &mut state);
     }

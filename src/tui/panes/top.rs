@@ -26,7 +26,7 @@ impl Pane for Top {
         let output = app.run().model().and_then(|model| model.output.as_ref());
         let scores = output.map_or(Scores::Softmax, |output| output.scores);
         let inside = framed(frame, area, app, false, title(output), "");
-        let theme = app.view().theme;
+        let theme = app.showing().theme;
         let width = inside.width as usize;
         let name_width = (width / 2).clamp(8, 24);
         let bar_width = width.saturating_sub(name_width + NUMBER + 1);

@@ -24,7 +24,7 @@ pub struct ImportOptions {
 
 /// The picture that a model takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Input {
+pub struct FileInput {
     /// The input's name in the file.
     pub name: String,
     /// 1, 3 or 4 in practice.
@@ -71,7 +71,7 @@ pub fn choose(
     target: &str,
     options: &ImportOptions,
     assumptions: &mut Vec<Assumption>,
-) -> Result<Input, Refusal> {
+) -> Result<FileInput, Refusal> {
     let weights: HashSet<&str> = graph.initializers.iter().map(|tensor| tensor.name.as_str()).collect();
     let free: Vec<&ValueInfo> = graph.inputs.iter().filter(|info| !weights.contains(info.name.as_str())).collect();
     let rank = |info: &ValueInfo| info.shape.as_ref().map_or(4, Vec::len);
@@ -121,7 +121,7 @@ fn maps(
     bytes: bool,
     options: &ImportOptions,
     assumptions: &mut Vec<Assumption>,
-) -> Result<Input, Refusal> {
+) -> Result<FileInput, Refusal> {
     let is_channels = |dim: &Dim| matches!(fixed(dim), Some(1 | 3 | 4));
     let channels_last =
         is_turned(graph, &picture.name).unwrap_or_else(|| is_channels(&dims[3]) && !is_channels(&dims[1]));
@@ -160,11 +160,11 @@ fn maps(
     let file_shape =
         if channels_last { vec![1, size[0], size[1], channels] } else { vec![1, channels, size[0], size[1]] };
     let fixed = sizes.map(|side| side.is_some());
-    Ok(Input { name: picture.name.clone(), channels, size, fixed, channels_last, bytes, file_shape })
+    Ok(FileInput { name: picture.name.clone(), channels, size, fixed, channels_last, bytes, file_shape })
 }
 
 /// An input without places: taken as one row of numbers.
-fn flat(picture: &ValueInfo, dims: &[Dim], bytes: bool) -> Result<Input, Refusal> {
+fn flat(picture: &ValueInfo, dims: &[Dim], bytes: bool) -> Result<FileInput, Refusal> {
     let extents: Option<Vec<usize>> = dims[1..].iter().map(fixed).collect();
     let Some(extents) = extents.filter(|extents| extents.iter().product::<usize>() <= 1 << 24) else {
         return Err(Refusal(format!(
@@ -174,7 +174,7 @@ fn flat(picture: &ValueInfo, dims: &[Dim], bytes: bool) -> Result<Input, Refusal
     };
     let size = [1, extents.iter().product()];
     let file_shape = std::iter::once(1).chain(extents).collect();
-    Ok(Input {
+    Ok(FileInput {
         name: picture.name.clone(),
         channels: 1,
         size,

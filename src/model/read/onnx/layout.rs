@@ -6,7 +6,7 @@
 
 use super::constant::Constant;
 use super::fold;
-use super::input::Input;
+use super::input::FileInput;
 use super::ir::{Graph, Node, ValueId};
 use super::op::Op;
 use std::collections::HashMap;
@@ -31,7 +31,7 @@ struct Pass<'g> {
 }
 
 /// Moves changes of layout as far back as they go. A picture that the file wants channels-last becomes channels-first.
-pub fn apply(graph: &mut Graph, input: &Input) {
+pub fn apply(graph: &mut Graph, input: &FileInput) {
     let nodes = std::mem::take(&mut graph.nodes);
     let mut pass = Pass { graph, nodes: Vec::with_capacity(nodes.len()), kept: HashMap::new(), real: HashMap::new() };
     if input.channels_last {

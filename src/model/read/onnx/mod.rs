@@ -27,7 +27,7 @@ pub mod stored;
 pub mod wire;
 
 pub use emit::network;
-pub use input::{ImportOptions, Input};
+pub use input::{FileInput, ImportOptions};
 pub use lower::operators;
 pub use refusal::Refusal;
 
@@ -44,7 +44,7 @@ pub struct Imported {
     /// The layers from picture to scores.
     pub graph: Graph,
     /// What the picture has to be.
-    pub input: Input,
+    pub input: FileInput,
     /// What the scores are, before a last softmax or sigmoid, which is cut off.
     pub scores: Scores,
     /// Names of the outputs of the file's graph.

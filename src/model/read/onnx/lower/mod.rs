@@ -25,7 +25,7 @@ pub use table::operators;
 use super::Refusal;
 use super::constant::{Constant, Element};
 use super::fold;
-use super::input::Input;
+use super::input::FileInput;
 use super::ir::{Graph, Node, SourceNode, Value, ValueId};
 use super::op::{Binary, Op};
 use super::proto::{self, Model, Tensor};
@@ -67,7 +67,7 @@ fn is_standard(domain: &str) -> bool {
 ///
 /// # Errors
 /// A [`Refusal`] that names the node, its operator and what would help.
-pub fn lower(source: Arc<ByteSource>, model: &Model, input: &Input, target: &str) -> Result<Lowered, Refusal> {
+pub fn lower(source: Arc<ByteSource>, model: &Model, input: &FileInput, target: &str) -> Result<Lowered, Refusal> {
     let Some(main) = &model.graph else { return Err(Refusal::new("it has no graph")) };
     let picture =
         Value { name: input.name.clone(), shape: input.file_shape.clone(), element: Element::Float, constant: None };

@@ -14,7 +14,7 @@ pub(in crate::tui) enum Focus {
     Techniques,
 }
 
-pub(in crate::tui) struct View {
+pub(in crate::tui) struct Showing {
     pub theme: Theme,
     pub map: MapDisplay,
     pub zoom: Zoom,
@@ -34,7 +34,7 @@ pub(in crate::tui) struct View {
     pub rates: Rates,
 }
 
-impl View {
+impl Showing {
     pub fn new(theme: Theme, colors: Display) -> Self {
         Self {
             theme,
