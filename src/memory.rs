@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-/// Bytes of memory that are free: what the system says is available, or what is left of this process's control
-/// group, whichever is less. `None` where the system does not say.
+/// Bytes of memory that are free: what the system says is available, what is left of this process's control group, or of
+/// the addresses that it may use (`ulimit -v`), whichever is least. `None` where the system says none of it.
 #[must_use]
 pub fn free() -> Option<f64> {
     let system = available(&std::fs::read_to_string("/proc/meminfo").ok()?);
@@ -11,10 +11,7 @@ pub fn free() -> Option<f64> {
         std::fs::read_to_string(Path::new("/sys/fs/cgroup").join(name)).ok()?.trim().parse().ok()
     };
     let group = number("memory.max").zip(number("memory.current")).map(|(most, used)| (most - used).max(0.0));
-    match (system, group) {
-        (Some(system), Some(group)) => Some(system.min(group)),
-        (system, group) => system.or(group),
-    }
+    [system, group, addresses()].into_iter().flatten().reduce(f64::min)
 }
 
 /// Does `load`, whose large arrays get pages of their own where the C library can be told so: they go back to the system one
@@ -43,9 +40,30 @@ fn pages_from(bytes: i32) {
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
 fn pages_from(_: i32) {}
 
+/// What is left of the addresses that this process may use, in bytes; `None` without a limit.
+#[cfg(unix)]
+fn addresses() -> Option<f64> {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: it writes to the place it is given.
+    let known = unsafe { libc::getrlimit(libc::RLIMIT_AS, &raw mut limit) } == 0;
+    let most = Some(limit.rlim_cur).filter(|most| known && *most != libc::RLIM_INFINITY)?;
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    Some((most as f64 - kilobytes(&status, "VmSize:")?).max(0.0))
+}
+
+#[cfg(not(unix))]
+fn addresses() -> Option<f64> {
+    None
+}
+
 /// `MemAvailable` of `/proc/meminfo`, in bytes.
 fn available(meminfo: &str) -> Option<f64> {
-    let line = meminfo.lines().find_map(|l| l.strip_prefix("MemAvailable:"))?;
+    kilobytes(meminfo, "MemAvailable:")
+}
+
+/// The number of kilobytes in the line that begins with `name`, in bytes.
+fn kilobytes(text: &str, name: &str) -> Option<f64> {
+    let line = text.lines().find_map(|l| l.strip_prefix(name))?;
     Some(line.split_whitespace().next()?.parse::<f64>().ok()? * 1024.0)
 }
 

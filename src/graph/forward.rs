@@ -9,6 +9,9 @@ use crate::error::{Error, Result};
 use crate::kernels::{Map, ReluRule, in_pool};
 use candle_core::Tensor;
 
+/// Values of an input from which on a pass is asked whether it fits into memory.
+const ASKED_FROM: usize = 1 << 20;
+
 /// What a forward pass left behind: the tapped layers, and what a backward pass needs.
 #[derive(Debug)]
 pub struct Activations {
@@ -198,6 +201,7 @@ impl Graph {
         let taps = taps.iter().map(named).collect::<Result<Vec<(LayerName, usize)>>>()?;
         let schedule = self.schedule(&taps, purpose, replaced.map(|(i, _)| i), differentiated);
         let pictures = replaced.map_or(x, |(_, value)| value).dims4()?.0;
+        self.refuse_what_does_not_fit(x, &schedule)?;
         in_pool(|| {
             if pictures <= 1 || self.nodes.iter().all(|node| node.any_batch) {
                 let records = vec![self.record(x, &schedule, replaced)?];
@@ -213,6 +217,43 @@ impl Graph {
             let joined = taps.iter().map(|(_, i)| self.joined(&records, *i)).collect::<Result<_>>()?;
             Ok(Activations { records, taps, joined, purpose })
         })
+    }
+
+    /// What a pass holds at once beyond the memory that is free, as an error: an allocation that fails ends the program.
+    /// Small inputs are not asked about.
+    fn refuse_what_does_not_fit(&self, x: &Tensor, schedule: &Schedule) -> Result<()> {
+        if x.elem_count() < ASKED_FROM || !self.device().is_cpu() {
+            return Ok(());
+        }
+        let (n, _, h, w) = x.dims4()?;
+        let shapes = self.shapes(h, w)?;
+        let bytes = |i: usize| (n * size_of::<f32>()) as f64 * shapes[i].iter().map(|&d| d as f64).product::<f64>();
+        let mut reads_left = schedule.readers.clone();
+        let (mut held, mut most) = (0f64, 0f64);
+        for (i, node) in self.nodes.iter().enumerate().filter(|(i, _)| schedule.steps[*i] != Step::Idle) {
+            let vanishes = |i: usize| schedule.steps[i] == Step::Vanishes;
+            for &input in &node.inputs {
+                reads_left[input] = reads_left[input].saturating_sub(1);
+                if reads_left[input] == 0 && !schedule.kept[input] && !vanishes(input) {
+                    held -= bytes(input);
+                }
+            }
+            if !vanishes(i) {
+                held += bytes(i);
+                most = most.max(held);
+            }
+        }
+        // The picture is there in the kernels' order, too, and its gradient will be.
+        let most = most + 2.0 * bytes(0);
+        match crate::memory::free().map(|free| free + crate::kernels::bytes_at_rest() as f64) {
+            Some(free) if most > free => Err(Error::TooLarge {
+                what: format!("{n} at once of {w}×{h} pixels"),
+                need_gb: most / 1e9,
+                free_gb: free / 1e9,
+                advice: "take a smaller size".to_owned(),
+            }),
+            _ => Ok(()),
+        }
     }
 
     /// The output of node `i` of all records together.

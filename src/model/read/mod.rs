@@ -10,9 +10,11 @@ pub mod onnx;
 mod options;
 mod preprocessing;
 mod scores;
+mod steady;
 
 pub use options::ReadOptions;
 pub use scores::read_labels;
+use steady::steadily;
 
 use super::{ChannelOrder, Model, Provenance, Roles};
 use crate::error::{Error, Result};
@@ -78,24 +80,29 @@ fn located(name: &str) -> Result<PathBuf> {
 /// [`Error::BadModel`] with what stands in the way and what would help; [`Error::BadValue`] if an option does not fit.
 pub fn open(place: &str, id: &str, options: &ReadOptions, device: &Device) -> Result<Model> {
     let path = located(place)?;
-    let refused = |refusal: Refusal| Error::bad_model(&path, refusal);
+    let file = weight_file(place).unwrap_or_else(|_| path.clone());
+    steadily(&file, || open_at(&path, id, options, device))
+}
+
+fn open_at(path: &Path, id: &str, options: &ReadOptions, device: &Device) -> Result<Model> {
+    let refused = |refusal: Refusal| Error::bad_model(path, refusal);
     let asked = onnx::ImportOptions {
         size: options.input_size,
         channels: options.channels.map(ChannelOrder::count),
         output: options.output.clone(),
     };
     let found = if path.is_dir() {
-        folder::read(&path, options, asked).map_err(refused)?
+        folder::read(path, options, asked).map_err(refused)?
     } else {
-        read(&path, options.arch.as_deref(), &Hints::default(), &asked).map_err(refused)?
+        read(path, options.arch.as_deref(), &Hints::default(), &asked).map_err(refused)?
     };
     if let (Some(arch), None) = (&options.arch, &found.architecture) {
         let reason = format!("{} holds its network itself; leave --arch out", path.display());
         return Err(Error::bad_value("--arch", arch, reason));
     }
     let mut assumed = found.imported.assumptions.clone();
-    let (input, guessed) = preprocessing::input(&path, &found.imported.input, &found.usual, options, &mut assumed)?;
-    let output = scores::output(&path, &found.imported, found.labels.as_ref(), options, &mut assumed)?;
+    let (input, guessed) = preprocessing::input(path, &found.imported.input, &found.usual, options, &mut assumed)?;
+    let output = scores::output(path, &found.imported, found.labels.as_ref(), options, &mut assumed)?;
     let scores = output.as_ref().map(|output| output.scores);
     let graph = in_own_pages(|| onnx::network(&found.imported, scores, device)).map_err(refused)?;
     let graph_file = found.format == "onnx";
