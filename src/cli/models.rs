@@ -152,7 +152,12 @@ fn array(path: &std::path::Path) -> Result<Tensor> {
 fn fitting(model: &Model, x: &Tensor) -> Result<Tensor> {
     let [height, width] = model.input().size;
     let shape = [1, model.input().channel_count(), height, width];
-    let x = if x.rank() == 3 { x.unsqueeze(0)? } else { x.clone() };
+    let x = match x.rank() {
+        3 => x.unsqueeze(0)?,
+        // A row of numbers.
+        2 if x.elem_count() == shape.iter().product::<usize>() => x.reshape(&shape)?,
+        _ => x.clone(),
+    };
     // Channels last, as Keras' networks have them.
     let last = [shape[0], shape[2], shape[3], shape[1]];
     let x = if x.dims() != shape && x.dims() == last { x.permute((0, 3, 1, 2))?.contiguous()? } else { x };
@@ -179,6 +184,10 @@ fn compared(model: &Model, x: &Tensor, expected: &Tensor, json: bool) -> anyhow:
     // A last sigmoid is cut off of maps, too.
     let sigmoid = || logits.iter().map(|z| 1.0 / (1.0 + (-z).exp())).collect();
     let probabilities = output.map_or_else(sigmoid, |output| output.probabilities(&logits));
+    // So is the logarithm of a softmax, which its training wants.
+    let most = logits.iter().fold(f32::NEG_INFINITY, |most, z| most.max(*z));
+    let log_sum = most + logits.iter().map(|z| (z - most).exp()).sum::<f32>().ln();
+    let logarithms: Vec<f32> = logits.iter().map(|z| z - log_sum).collect();
     let one = output.is_some_and(|output| output.scores == model::Scores::Binary) && expected.len() == 1;
     if !one && expected.len() != logits.len() {
         let reason = format!("the network computes {} numbers", logits.len());
@@ -191,10 +200,12 @@ fn compared(model: &Model, x: &Tensor, expected: &Tensor, json: bool) -> anyhow:
         off.fold(0.0, |most: f64, v| if v.is_nan() { f64::INFINITY } else { most.max(v) }) / largest
     };
     let (of_logits, of_probabilities) = (gap(&logits), gap(&probabilities));
-    let (what, worst) = match output {
-        None => ("values", of_probabilities.min(of_logits)),
-        Some(_) if of_probabilities < of_logits => ("probabilities", of_probabilities),
-        Some(_) => ("logits", of_logits),
+    let of_logarithms = output.filter(|output| output.scores == model::Scores::Softmax).map(|_| gap(&logarithms));
+    let (what, worst) = match (output, of_logarithms) {
+        (None, _) => ("values", of_probabilities.min(of_logits)),
+        (_, Some(gap)) if gap < of_logits.min(of_probabilities) => ("logarithms of probabilities", gap),
+        _ if of_probabilities < of_logits => ("probabilities", of_probabilities),
+        _ => ("logits", of_logits),
     };
     let agrees = worst <= EXACT;
     if json {

@@ -29,7 +29,7 @@ pub struct FileInput {
     pub name: String,
     /// 1, 3 or 4 in practice.
     pub channels: usize,
-    /// Height and width; 1 × 1 for an input without places.
+    /// Height and width; of an input without places 1 and how many numbers it takes.
     pub size: [usize; 2],
     /// Whether the file fixes height and width.
     pub fixed: [bool; 2],
@@ -39,6 +39,15 @@ pub struct FileInput {
     pub bytes: bool,
     /// Extents as the file's nodes see them.
     pub file_shape: Vec<usize>,
+}
+
+impl FileInput {
+    /// Extents of one picture in the layout that the file wants: what is read is brought from these into `file_shape`.
+    #[must_use]
+    pub fn picture_shape(&self) -> Vec<usize> {
+        let [h, w] = self.size;
+        if self.channels_last { vec![1, h, w, self.channels] } else { vec![1, self.channels, h, w] }
+    }
 }
 
 /// The name of the value that is explained.
@@ -100,6 +109,12 @@ pub fn choose(
     };
     match dims.len() {
         4 => maps(graph, picture, &dims, bytes, options, assumptions),
+        3 if is_one_picture(&dims) => {
+            let one = [&[Dim::Fixed(1)], &dims[..]].concat();
+            let mut input = maps(graph, picture, &one, bytes, options, assumptions)?;
+            input.file_shape.remove(0);
+            Ok(input)
+        }
         2 | 3 => flat(picture, &dims, bytes),
         rank => Err(Refusal(format!(
             "its input \"{}\" has {rank} axes, and a picture has four: [N, C, H, W]",
@@ -112,6 +127,14 @@ pub fn choose(
 fn fixed(dim: &Dim) -> Option<usize> {
     // Some exporters write −1 or 0 for what is free.
     if let Dim::Fixed(n) = dim { usize::try_from(*n).ok().filter(|n| *n > 0) } else { None }
+}
+
+/// Whether three axes are those of a picture that is not one of several: channels are before or behind its places.
+fn is_one_picture(dims: &[Dim]) -> bool {
+    let channels = |dim: &Dim, least| fixed(dim).is_some_and(|n| n >= least && matches!(n, 1 | 3 | 4));
+    let places = |dims: &[Dim]| dims.iter().all(|dim| fixed(dim).is_none_or(|n| n > 4));
+    // One in front is rather the number of pictures.
+    channels(&dims[0], 3) && places(&dims[1..]) || channels(&dims[2], 1) && places(&dims[..2])
 }
 
 fn maps(

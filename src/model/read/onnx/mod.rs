@@ -132,8 +132,13 @@ pub fn import_with(
     let mut graph = lowered.graph;
     if !head::has_gradient(&graph) {
         return Err(Refusal(format!(
-            "its output \"{}\" is computed from the picture by comparing or rounding and has no gradient; take an earlier output with --output",
-            target.escape_debug()
+            "its output \"{}\" is computed from the picture by comparing or rounding and has no gradient; take an earlier one with --output {}",
+            target.escape_debug(),
+            main.nodes
+                .iter()
+                .find(|n| n.outputs.contains(&target))
+                .and_then(|n| n.inputs.first())
+                .map_or_else(|| "NAME".to_owned(), |name| name.escape_debug().to_string())
         )));
     }
     let scores = head::cut(&mut graph);

@@ -11,6 +11,9 @@ const LONGEST: usize = 600;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal(pub String);
 
+/// Stands in a [`Refusal`] about a node for the name of what goes into it.
+pub const BEFORE: &str = "{before}";
+
 impl Refusal {
     /// A reason.
     pub fn new(reason: impl Display) -> Self {

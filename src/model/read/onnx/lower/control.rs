@@ -5,6 +5,7 @@ use super::{Lowering, MOST_NODES, Names, is_standard, table};
 use crate::model::read::onnx::Refusal;
 use crate::model::read::onnx::ir::{SourceNode, ValueId};
 use crate::model::read::onnx::proto::{self, Attribute, AttributeValue, Function, Node};
+use crate::model::read::onnx::refusal::BEFORE;
 
 /// How deep functions may call each other.
 const DEEPEST: usize = 16;
@@ -31,7 +32,12 @@ impl<'m> Lowering<'m> {
             None => self.operator(node, inputs, opset),
         };
         // Once is enough: what failed inside a function has said so already.
-        let described = |r: Refusal| if r.0.starts_with("node ") { r } else { describe(node, opset, &r) };
+        let described = |r: Refusal| {
+            let computed = |name: &&String| names.get(*name).is_some_and(|id| self.graph.constant(*id).is_none());
+            let before = node.inputs.iter().find(computed).filter(|_| depth == 0).map_or("NAME", String::as_str);
+            let reason = Refusal(r.0.replace(BEFORE, &before.escape_debug().to_string()));
+            if r.0.starts_with("node ") { reason } else { describe(node, opset, &reason) }
+        };
         let results = results.map_err(described)?;
         self.origin = outer;
         for (name, id) in node.outputs.iter().zip(results) {

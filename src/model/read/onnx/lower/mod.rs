@@ -69,8 +69,8 @@ fn is_standard(domain: &str) -> bool {
 /// A [`Refusal`] that names the node, its operator and what would help.
 pub fn lower(source: Arc<ByteSource>, model: &Model, input: &FileInput, target: &str) -> Result<Lowered, Refusal> {
     let Some(main) = &model.graph else { return Err(Refusal::new("it has no graph")) };
-    let picture =
-        Value { name: input.name.clone(), shape: input.file_shape.clone(), element: Element::Float, constant: None };
+    let shape = input.picture_shape();
+    let picture = Value { name: input.name.clone(), shape: shape.clone(), element: Element::Float, constant: None };
     let budget = files_size(&source, main)?.saturating_mul(4).saturating_add(FOLDING);
     let mut lowering = Lowering {
         graph: Graph { nodes: Vec::new(), values: vec![picture], input: ValueId(0), output: ValueId(0) },
@@ -83,14 +83,18 @@ pub fn lower(source: Arc<ByteSource>, model: &Model, input: &FileInput, target: 
         origin: SourceNode::default(),
         bytes: input.bytes,
     };
-    let mut names = Names::from([(input.name.clone(), ValueId(0))]);
+    let mut declared = ValueId(0);
+    if shape != input.file_shape {
+        declared = lowering.emit(Op::Reshape, vec![declared], input.file_shape.clone(), Element::Float)?;
+    }
+    let mut names = Names::from([(input.name.clone(), declared)]);
     lowering.run(main, &[target], standard_opset(&model.opsets)?, &mut names, 0)?;
     let output = names
         .get(target)
         .copied()
         .ok_or_else(|| Refusal(format!("nothing computes \"{}\"", target.escape_debug())))?;
     let mut graph = lowering.graph;
-    if graph.constant(output).is_some() || output == graph.input {
+    if graph.constant(output).is_some() || output == graph.input || output == declared {
         return Err(Refusal(format!("its output \"{}\" does not depend on the picture", target.escape_debug())));
     }
     graph.output = output;

@@ -41,7 +41,7 @@ fn convert(call: &mut Call, to: Element) -> Lowers {
                 Ok(vec![call.emit_as(Op::Unary(Unary::Not), vec![none], shape, Element::Bool)?])
             }
             _ => Err(Refusal::new(
-                "it rounds computed values, which has no gradient; take an earlier output with --output",
+                "it rounds computed values, which has no gradient; take what goes into it with --output {before}",
             )),
         };
     };

@@ -156,9 +156,9 @@ pub fn unsupported(domain: &str, op: &str) -> Refusal {
         ("com.microsoft" | "com.microsoft.nchwc", _) => {
             "it comes from ONNX Runtime's optimiser; give the file from before that"
         }
-        ("ai.onnx.ml", _) => "it is no layer of a network; take the scores before it with --output",
+        ("ai.onnx.ml", _) => "it is no layer of a network; take the scores before it with --output {before}",
         (_, "NonMaxSuppression" | "TopK" | "ArgMax" | "ArgMin" | "RoiAlign" | "GatherElements") => {
-            "it belongs to what follows a network; take the scores before it with --output"
+            "it belongs to what follows a network; take the scores before it with --output {before}"
         }
         (_, "Loop" | "Scan" | "LSTM" | "GRU" | "RNN" | "SequenceAt" | "SequenceConstruct" | "SplitToSequence") => {
             "recurrent networks are not read"
@@ -170,7 +170,9 @@ pub fn unsupported(domain: &str, op: &str) -> Refusal {
             _,
             "RandomNormal" | "RandomUniform" | "RandomNormalLike" | "RandomUniformLike" | "Bernoulli" | "Multinomial",
         ) => "it draws lots; export the model in evaluation mode",
-        _ => "this operator is not understood; export with opset 17 or 18, or take an earlier output with --output",
+        _ => {
+            "this operator is not understood; export with opset 17 or 18, or take what goes into it with --output {before}"
+        }
     };
     Refusal::new(help)
 }
