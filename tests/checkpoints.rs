@@ -125,6 +125,41 @@ fn what_is_near_no_architecture_is_not_said_to_be() {
 }
 
 #[test]
+fn a_head_behind_a_dropout_is_the_head() {
+    let known = |name: &str| architectures::all().iter().find(|a| a.name == name).expect("an architecture");
+    let read = |checkpoint: &Checkpoint| checkpoint::network(checkpoint, None, &onnx::ImportOptions::default());
+    // As `model.fc = Sequential(Dropout(), Linear(…))`, `model.classifier = Linear(…)` and a sequence in a sequence leave it.
+    for (name, from, to) in [
+        ("resnet18", "fc.", "fc.1."),
+        ("mobilenetv3_small", "classifier.", "classifier.3."),
+        ("mobilenet_v2", "classifier.1.", "classifier."),
+        ("mobilenet_v2", "classifier.1.", "classifier.1.2."),
+    ] {
+        let Some(architecture) = architectures::all().iter().find(|a| a.name == name) else { continue };
+        let mut checkpoint = of_formula(architecture);
+        let head: Vec<String> = checkpoint.tensors.keys().filter(|name| name.starts_with(from)).cloned().collect();
+        assert_eq!(head.len(), 2, "{head:?}");
+        for tensor in head {
+            let stored = checkpoint.tensors.remove(&tensor).expect("a tensor");
+            checkpoint.tensors.insert(tensor.replace(from, to), stored);
+        }
+        let network = read(&checkpoint).unwrap_or_else(|refusal| panic!("{name} with {to}: {refusal}"));
+        assert_eq!(network.architecture.name, name);
+        let said = network.imported.assumptions.iter().any(|a| a.what.contains("is a linear layer alone"));
+        assert!(said, "{:?}", network.imported.assumptions);
+    }
+    // Two layers in its place are another network.
+    let mut checkpoint = of_formula(known("resnet18"));
+    for leaf in ["weight", "bias"] {
+        let stored = checkpoint.tensors.remove(&format!("fc.{leaf}")).expect("a tensor");
+        checkpoint.tensors.insert(format!("fc.0.{leaf}"), stored.clone());
+        checkpoint.tensors.insert(format!("fc.2.{leaf}"), stored);
+    }
+    let refused = read(&checkpoint).expect_err("another network").to_string();
+    assert!(refused.contains("closest is resnet18") && refused.contains("\"fc.weight\" is not there"), "{refused}");
+}
+
+#[test]
 fn a_transformer_for_larger_pictures_is_told_as_that() {
     let vit = architectures::all().iter().find(|a| a.name == "vit_tiny_patch16_224").expect("an architecture");
     let mut checkpoint = of_formula(vit);
@@ -162,6 +197,13 @@ fn a_folder_with_several_files_says_which_it_takes() {
     assert!(assumed(folder.path()).contains("of the folder's 2 files of weights a.onnx is meant (--model"));
     std::fs::rename(folder.path().join("b.onnx"), folder.path().join("model.onnx")).expect("a preferred name");
     assert!(!assumed(folder.path()).contains("is meant"));
+    for part in ["00001", "00002"] {
+        let shard = folder.path().join(format!("parts/model-{part}-of-00002.safetensors"));
+        std::fs::create_dir_all(shard.parent().expect("a folder")).expect("a folder");
+        std::fs::write(shard, b"").expect("a file");
+    }
+    let refused = opened(&folder.path().join("parts")).expect_err("parts").to_string();
+    assert!(refused.contains("in 2 shards"), "{refused}");
 }
 
 #[test]

@@ -40,6 +40,12 @@ pub fn weights(folder: &Path) -> Result<PathBuf, Refusal> {
 /// The file of weights, and what is assumed where there are several and none is preferred.
 fn chosen(folder: &Path) -> Result<(PathBuf, Option<Assumption>), Refusal> {
     let mut files = candidates(folder)?;
+    let shards = files.iter().filter(|file| is_shard(file)).count();
+    if shards > 1 && shards == files.len() {
+        return Err(Refusal(format!(
+            "its weights are in {shards} shards; join them, in Python: model.save_pretrained(\"joined\", max_shard_size=\"100GB\")"
+        )));
+    }
     if files.is_empty() {
         let none =
             || format!("the folder holds no file of weights; it takes one called {} or the like", PREFERRED[0]);
@@ -74,6 +80,14 @@ fn candidates(folder: &Path) -> Result<Vec<PathBuf>, Refusal> {
         files.clear();
     }
     Ok(files)
+}
+
+/// Whether a file holds a part of the weights: `model-00001-of-00002.safetensors`.
+fn is_shard(path: &Path) -> bool {
+    let name = path.file_stem().unwrap_or_default().to_string_lossy();
+    let words: Vec<&str> = name.rsplit('-').take(3).collect();
+    let is_number = |word: &str| word.len() == 5 && word.bytes().all(|b| b.is_ascii_digit());
+    matches!(words[..], [of, "of", number] if is_number(of) && is_number(number))
 }
 
 /// Reads a folder.

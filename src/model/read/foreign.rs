@@ -54,6 +54,20 @@ fn quoted(place: &str) -> &str {
     if place.chars().all(plain) { place } else { "FILE" }
 }
 
+/// What lies in a model's place where a download went wrong; `None` if it may be one.
+pub(super) fn instead(head: &[u8]) -> Option<Refusal> {
+    if head.starts_with(b"version https://git-lfs.") {
+        return Some(Refusal::new(
+            "it is a pointer of Git LFS to the file and not the file itself; fetch it: git lfs pull",
+        ));
+    }
+    let start = head.trim_ascii_start();
+    let page = [&b"<!doctype html"[..], b"<html"]
+        .iter()
+        .any(|mark| start.get(..mark.len()).is_some_and(|start| start.eq_ignore_ascii_case(mark)));
+    page.then(|| Refusal::new("it is a web page, as a download leaves that was refused; download the file itself"))
+}
+
 /// What such a file is and what to do with it; `None` if it is none.
 pub(super) fn refusal(path: &Path, head: &[u8]) -> Option<Refusal> {
     let place = path.display().to_string();
@@ -94,6 +108,10 @@ mod tests {
         );
         assert!(said("a.tflite", b"\x1c\0\0\0TFL3").is_some_and(|text| text.contains("--tflite a.tflite")));
         assert!(said("$(x) y.tflite", b"\x1c\0\0\0TFL3").is_some_and(|text| text.contains("--tflite FILE ")));
+        let pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n";
+        assert!(instead(pointer).is_some_and(|refusal| refusal.to_string().contains("git lfs pull")));
+        assert!(instead(b"\n <!DOCTYPE HTML>").is_some_and(|refusal| refusal.to_string().contains("web page")));
+        assert!(instead(b"\x08\x07\x12\x07pytorch").is_none());
         assert!(said("a.keras", b"PK\x03\x04\0").is_some_and(|text| text.contains("Keras")));
         assert!(said("a.onnx", b"\x89PNG\r\n\x1a\n").is_some_and(|text| text.contains("a picture")));
         assert_eq!(

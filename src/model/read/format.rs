@@ -115,6 +115,9 @@ fn format(path: &Path) -> std::result::Result<&'static Format, Refusal> {
     let (last, others) = FORMATS.split_last().expect("there are formats");
     let name = path.to_string_lossy().to_ascii_lowercase();
     let by_name = |format: &&Format| format.endings.iter().any(|ending| name.ends_with(&format!(".{ending}")));
+    if let Some(refusal) = foreign::instead(&head.bytes) {
+        return Err(refusal);
+    }
     if let Some(format) = others.iter().find(|format| (format.is)(path, &head)) {
         return Ok(format);
     }

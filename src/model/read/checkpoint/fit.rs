@@ -21,6 +21,8 @@ pub struct Fit {
     beside: Vec<String>,
     /// What the file says that it is, where its tensors are not those of that.
     called: Option<String>,
+    /// The layer that stands for the architecture's head, under another name.
+    head: Option<String>,
 }
 
 /// How many networks of a kind are looked for in a file: those with the shortest names.
@@ -67,8 +69,36 @@ impl Fit {
             let what = format!("the averaged weights in {} are meant", named(&self.prefix));
             assumptions.push(Assumption { what, option: format!("to see {}, save it alone", named(plain)) });
         }
+        if let Some(head) = &self.head {
+            let what = format!("the head {head} is a linear layer alone");
+            assumptions.push(Assumption { what, option: "if it is more, export an ONNX file".to_owned() });
+        }
         assumptions
     }
+}
+
+/// What a checkpoint calls a tensor of an architecture. A head may have become a sequence that holds one layer with weights,
+/// behind a dropout say, or that layer alone where it was in a sequence.
+pub fn stored_as(checkpoint: &Checkpoint, architecture: &Architecture, prefix: &str, own: &str) -> Option<String> {
+    let plain = format!("{prefix}{own}");
+    if checkpoint.tensors.contains_key(&plain) {
+        return Some(plain);
+    }
+    let (stem, leaf) = own.rsplit_once('.').filter(|_| architecture.head.iter().any(|name| name == own))?;
+    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    let outer = stem.rsplit_once('.').filter(|(_, last)| is_number(last)).map_or(stem, |(outer, _)| outer);
+    let inside = format!("{prefix}{outer}.");
+    let mut found = None;
+    for name in checkpoint.tensors.keys().filter(|name| name.starts_with(&inside)) {
+        let (between, last) = name[inside.len() - 1..].rsplit_once('.')?;
+        if !between.split('.').skip(1).all(is_number) || !matches!(last, "weight" | "bias") {
+            return None;
+        }
+        if last == leaf && found.replace(name.clone()).is_some() {
+            return None;
+        }
+    }
+    found
 }
 
 fn named(prefix: &str) -> String {
@@ -128,8 +158,13 @@ pub fn find(checkpoint: &Checkpoint, asked: Option<&str>, tables: &Tables) -> Re
     prefixes.sort_by_key(|prefix| (!is_averaged(prefix), prefix.len()));
     let instead_of = prefixes.iter().find(|prefix| is_averaged(prefixes[0]) && !is_averaged(prefix));
     let known_as = |called: &&str| asked.is_none() && !architecture.is_called(called);
+    let head = architecture.head.iter().find_map(|own| {
+        let name = stored_as(checkpoint, architecture, prefixes[0], own)?;
+        (name != format!("{}{own}", prefixes[0])).then(|| name.rsplit_once('.').map(|(layer, _)| layer.to_owned()))?
+    });
     Ok(Fit {
         architecture,
+        head,
         prefix: prefixes[0].clone(),
         others,
         instead_of: instead_of.map(|prefix| (*prefix).clone()),
@@ -167,12 +202,9 @@ fn check(
 ) -> Result<(), Misfit> {
     let (mut fitting, mut reason, mut classes) = (0, None, None);
     let mut by_size = true;
-    let mut name = String::new();
     for (own, shape) in tensors {
-        name.clear();
-        name.push_str(prefix);
-        name.push_str(own);
-        let found = checkpoint.tensors.get(&name).map(|stored| stored.dims.as_slice());
+        let name = stored_as(checkpoint, architecture, prefix, own);
+        let found = name.and_then(|name| checkpoint.tensors.get(&name)).map(|stored| stored.dims.as_slice());
         let mut wanted: Vec<i64> = shape.iter().map(|extent| *extent as i64).collect();
         if let Some(found) = found
             && found.len() == wanted.len()

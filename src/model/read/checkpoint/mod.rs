@@ -34,7 +34,7 @@ pub fn network(checkpoint: &Checkpoint, asked: Option<&str>, options: &ImportOpt
     let fit = fit::find(checkpoint, asked, &tables)?;
     let own = fit.architecture;
     let weights = own.tensors(&tables).into_iter().filter_map(|(name, _)| {
-        let stored = checkpoint.tensors.get(&format!("{}{name}", fit.prefix))?.clone();
+        let stored = checkpoint.tensors.get(&fit::stored_as(checkpoint, own, &fit.prefix, name)?)?.clone();
         Some(Tensor { name: name.to_owned(), stored })
     });
     let weights: Vec<Tensor> = weights.collect();
