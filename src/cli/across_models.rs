@@ -83,11 +83,24 @@ pub(super) fn names(models: &[ModelArgs]) -> Vec<String> {
     let places: Vec<&str> = models.iter().map(|model| model.names.first().map_or("model", String::as_str)).collect();
     let short: Vec<String> = places.iter().map(|place| read::called(place)).collect();
     let whole: Vec<&str> = places.iter().map(|place| place.rsplit('/').next().unwrap_or(place)).collect();
-    // What the endings tell apart keeps them: net.onnx and net.pth.
-    let named = short.iter().zip(&whole).map(|(name, file)| {
-        let alone = short.iter().filter(|other| *other == name).count() == 1;
-        let apart = whole.iter().filter(|other| *other == file).count() == 1;
-        if alone || !apart { name.clone() } else { (*file).to_owned() }
+    // What the endings tell apart keeps them: net.onnx and net.pth; else the folders: monday-best and tuesday-best.
+    let within: Vec<String> = places
+        .iter()
+        .zip(&short)
+        .map(|(place, name)| {
+            let folder = Path::new(place).parent().and_then(Path::file_name);
+            folder.map_or_else(|| name.clone(), |folder| format!("{}-{name}", folder.to_string_lossy()))
+        })
+        .collect();
+    let named = (0..places.len()).map(|i| {
+        let alone = |names: &[String]| names.iter().filter(|other| **other == names[i]).count() == 1;
+        let apart = whole.iter().filter(|other| **other == whole[i]).count() == 1;
+        match () {
+            () if alone(&short) => short[i].clone(),
+            () if apart => whole[i].to_owned(),
+            () if alone(&within) => within[i].clone(),
+            () => short[i].clone(),
+        }
     });
     let safe = |c: char| if c.is_alphanumeric() || "._-".contains(c) { c } else { '_' };
     named
@@ -329,7 +342,9 @@ mod tests {
     #[test]
     fn every_model_has_a_folder_of_its_own() {
         let each = model(&["a/best.onnx", "b/best.onnx", "hf:timm/x", "best-2"]).each().expect("four");
-        assert_eq!(names(&each), ["best", "best-2", "hf_timm_x", "best-2-2"]);
+        assert_eq!(names(&each), ["a-best", "b-best", "hf_timm_x", "best-2"]);
+        let each = model(&["runs/a/best.onnx", "others/a/best.onnx"]).each().expect("two");
+        assert_eq!(names(&each), ["best", "best-2"]);
         let each = model(&["a/net.onnx", "a/net.pth", "net"]).each().expect("three");
         assert_eq!(names(&each), ["net.onnx", "net.pth", "net"]);
         let own = [model(&["./models.png"]), model(&[&"x".repeat(300)])];

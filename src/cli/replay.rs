@@ -1,5 +1,6 @@
 //! `gradlens run --from run.json`: the same run again.
 
+use super::across_models::SUMMARY;
 use crate::engine::{InputRecord, JobSpec, Origin, OutputRecord, RunManifest, RunStatus, Source};
 use crate::error::{Error, Result};
 use crate::imaging::{names_a_picture, samples};
@@ -28,14 +29,22 @@ pub(super) fn replay(
 ) -> Result<Replay> {
     let unusable = |reason: String| Error::bad_value("--from", path.display(), reason);
     let inside = path.join("run.json");
-    let path = if path.is_dir() { inside.as_path() } else { path };
+    let summary = path.join(SUMMARY);
+    let path = match path {
+        folder if folder.is_dir() && !inside.exists() && summary.exists() => summary.as_path(),
+        folder if folder.is_dir() => inside.as_path(),
+        file => file,
+    };
     let about = std::fs::metadata(path).map_err(|e| unusable(format!("it cannot be read: {e}")))?;
     if !about.is_file() || about.len() > LONGEST {
         return Err(unusable(format!("it takes the run.json of a run, a file of at most {} MB", LONGEST >> 20)));
     }
     let text = std::fs::read_to_string(path).map_err(|e| unusable(format!("it cannot be read: {e}")))?;
-    let manifest: RunManifest =
-        serde_json::from_str(&text).map_err(|e| unusable(format!("it takes the run.json of a run; {e}")))?;
+    let manifest: RunManifest = serde_json::from_str(&text).map_err(|e| {
+        let summary = path.file_name().is_some_and(|name| name == SUMMARY);
+        let one = "it is of several models; give one of its runs, a folder beside it";
+        unusable(if summary { one.to_owned() } else { format!("it takes the run.json of a run; {e}") })
+    })?;
     let Origin { mut job, inputs, changes, network, .. } = manifest.origin;
     job.changes = changes;
     // One that failed is to fail again, and not to end where it did as if it were done.

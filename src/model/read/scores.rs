@@ -77,6 +77,6 @@ fn named_classes(names: Vec<String>, scores: Scores, count: usize) -> std::resul
         // Two are in the order of their indices: no is 0, yes is 1.
         [no, yes] if scores == Scores::Binary => Ok(Labels::new(vec![yes.clone(), no.clone()])),
         _ if names.len() == count => Ok(Labels::new(names)),
-        _ => Err(format!("it has {count} classes, and there are {} labels", names.len())),
+        _ => Err(format!("the network has {count} classes, and there are {} labels", names.len())),
     }
 }
