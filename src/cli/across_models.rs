@@ -1,6 +1,7 @@
 //! Several models on the same photos: how alike their maps are, and on which photos they differ most.
 
-use super::args::{ModelArgs, ReadArgs, WhatArgs};
+use super::args::{ModelArgs, ReadArgs, WhatArgs, WhereArgs};
+use super::resolve;
 use super::runner::RunOutcome;
 use crate::engine::{JobSpec, Photo, Snapshot, Source};
 use crate::error::{Error, Result};
@@ -114,8 +115,27 @@ pub(super) fn names(models: &[ModelArgs]) -> Vec<String> {
         .collect()
 }
 
-/// The jobs of each model as one list: photo by photo, and of each photo model by model, in folders of their own.
-pub(super) fn interleaved(names: &[String], jobs: Vec<Vec<(JobSpec, PathBuf)>>) -> Vec<(JobSpec, PathBuf)> {
+/// The jobs of each model as one list, and what compares them if there are several models. That each model can do what is
+/// asked is checked before anything is computed.
+///
+/// # Errors
+/// If one cannot.
+pub(super) fn joined(
+    models: &[ModelArgs],
+    jobs: Vec<Vec<(JobSpec, PathBuf)>>,
+    on: &WhereArgs,
+) -> Result<(Vec<(JobSpec, PathBuf)>, Option<AcrossModels>)> {
+    if models.len() < 2 {
+        return Ok((jobs.into_iter().flatten().collect(), None));
+    }
+    resolve::computing(on)?;
+    jobs.iter().try_for_each(|jobs| resolve::check_beginning(jobs))?;
+    let names = names(models);
+    Ok((interleaved(&names, jobs), Some(AcrossModels::new(names))))
+}
+
+/// Photo by photo, and of each photo model by model, in folders of their own.
+fn interleaved(names: &[String], jobs: Vec<Vec<(JobSpec, PathBuf)>>) -> Vec<(JobSpec, PathBuf)> {
     let photos = jobs.first().map_or(0, Vec::len);
     let mut jobs: Vec<_> = jobs.into_iter().map(Vec::into_iter).collect();
     let mut all = vec![];

@@ -1,6 +1,6 @@
 //! `gradlens compare`: several maps of a photo side by side.
 
-use super::across_models::{AcrossModels, interleaved, names};
+use super::across_models;
 use super::args::{CompareArgs, ModelArgs};
 use super::batch::{self, Batch};
 use super::logging;
@@ -23,16 +23,12 @@ pub(super) fn compare(args: &CompareArgs) -> anyhow::Result<u8> {
         Ok(batch::jobs(&pictures, &job, several, &args.out))
     };
     let all = models.iter().map(of_model).collect::<Result<Vec<_>>>()?;
-    let across = (models.len() > 1).then(|| names(&models));
-    let jobs = match &across {
-        Some(names) => interleaved(names, all),
-        None => all.into_iter().flatten().collect(),
-    };
+    let (jobs, across) = across_models::joined(&models, all, &args.how.on)?;
     let display = resolve::display(&args.display)?;
     Batch {
         jobs,
         several,
-        across: across.map(AcrossModels::new),
+        across,
         out: &args.out,
         how: &args.how,
         display,

@@ -1,14 +1,14 @@
 //! From what was typed to a job, with every name checked before anything is computed.
 
 use super::args::{DisplayArgs, HowArgs, ModelArgs, WhatArgs, WhereArgs};
-use crate::engine::{ClassName, JobSpec, Options, Source, computing_threads, device};
+use crate::engine::{ClassName, JobSpec, Options, Source, can_begin, computing_threads, device};
 use crate::error::{Error, Result};
 use crate::imaging::Display;
 use crate::model::{self, BUILT_IN, ModelRef, Purpose};
 use crate::techniques::{self, Need, TECHNIQUES, Technique, find, spec};
 use candle_core::Device;
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The technique and the job that `what` asks for on `picture`.
 pub(super) fn job(
@@ -83,6 +83,20 @@ pub(super) fn check_model(technique: &dyn Technique, job: &JobSpec) -> Result<()
     let model = job.model_ref(|| usual.to_owned());
     let Some(output) = model::known_output(BUILT_IN, &model)? else { return Ok(()) };
     job.clone().classes().try_for_each(|class| class.among(&output.labels).map(drop))
+}
+
+/// Refuses jobs that differ in their photos alone if they cannot begin. Of many photos, those that cannot be read cost no
+/// more than themselves.
+///
+/// # Errors
+/// What the first would fail with.
+pub(super) fn check_beginning(jobs: &[(JobSpec, PathBuf)]) -> Result<()> {
+    let mut begins = jobs.iter().map(|(job, _)| can_begin(job.clone()));
+    let first = begins.next().unwrap_or(Ok(()));
+    if matches!(first, Err(Error::BadImage { .. })) && begins.any(|begins| begins.is_ok()) {
+        return Ok(());
+    }
+    first
 }
 
 /// How maps are to be shown.

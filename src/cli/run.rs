@@ -1,6 +1,6 @@
 //! `gradlens run`: the engine without a dashboard.
 
-use super::across_models::{AcrossModels, interleaved, names};
+use super::across_models::{self, AcrossModels};
 use super::args::{HowArgs, ModelArgs, RunArgs, WhatArgs, WhereArgs};
 use super::batch::{self, Batch};
 use super::exit;
@@ -40,12 +40,7 @@ fn detach(args: &RunArgs) -> anyhow::Result<u8> {
         can_begin(replayed(args, from)?.job)?;
     } else if let Some(technique) = &args.technique {
         for what in args.what.each_model()? {
-            // Of many photos, those that cannot be read cost no more than themselves.
-            let mut begins = jobs(args, technique, &what, out)?.into_iter().map(|(job, _)| can_begin(job));
-            let first = begins.next().unwrap_or(Ok(()));
-            if !matches!(first, Err(Error::BadImage { .. })) || !begins.any(|begins| begins.is_ok()) {
-                first?;
-            }
+            resolve::check_beginning(&jobs(args, technique, &what, out)?)?;
         }
     }
     batch::check_folder(out)?;
@@ -66,12 +61,8 @@ fn anew(args: &RunArgs, technique: &str, out: &Path) -> anyhow::Result<u8> {
     let all = each.iter().map(|what| jobs(args, technique, what, out)).collect::<Result<Vec<_>>>()?;
     let several = batch::several(&args.images) && !find(TECHNIQUES, technique)?.needs().together;
     let models: Vec<ModelArgs> = each.iter().map(|what| what.how.model.clone()).collect();
-    let across = (models.len() > 1).then(|| names(&models));
-    let jobs = match &across {
-        Some(names) => interleaved(names, all),
-        None => all.into_iter().flatten().collect(),
-    };
-    batch(args, jobs, several, across.map(AcrossModels::new), out, &args.what.how)
+    let (jobs, across) = across_models::joined(&models, all, &args.what.how.on)?;
+    batch(args, jobs, several, across, out, &args.what.how)
 }
 
 /// One job a picture on one model, with everything checked that can be before anything is computed.

@@ -56,6 +56,9 @@ impl ModelInfo {
                 lines.push(("attention", format!("{} layers, {first} to {last}", roles.attention.len())));
             }
         }
+        if !from.outputs.is_empty() {
+            lines.push(("outputs", format!("{} (--output)", from.outputs.join(", "))));
+        }
         let assumed = |Assumption { what, option }: &Assumption| ("assumed", format!("{what} ({option})"));
         lines.extend(from.assumed.iter().map(assumed));
         lines.extend(from.doubt.iter().map(|doubt| ("doubtful", doubt.clone())));

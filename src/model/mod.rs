@@ -66,16 +66,20 @@ pub struct ModelInfo {
 }
 
 impl ModelInfo {
-    /// Why a network that ends in features is not asked for classes, and what helps.
-    pub const NO_CLASSES: &str =
-        "it has no classes; use a classifier, or give the output that holds its scores (--output)";
-
     /// What its scores mean.
     ///
     /// # Errors
     /// If it ends in features.
     pub fn classes(&self) -> Result<&Output> {
-        self.output.as_ref().ok_or_else(|| Error::bad_value("model", &self.id, Self::NO_CLASSES))
+        self.output.as_ref().ok_or_else(|| Error::bad_value("model", &self.id, self.without_classes()))
+    }
+
+    /// Why a network that ends in features is not asked for classes, and what helps.
+    #[must_use]
+    pub fn without_classes(&self) -> String {
+        let outputs = self.provenance.outputs.join(", ");
+        let outputs = if outputs.is_empty() { String::new() } else { format!(": one of {outputs}") };
+        format!("it has no classes; use a classifier, or give the output that holds its scores (--output{outputs})")
     }
 
     /// The label of a class, or its number in words where there are none.

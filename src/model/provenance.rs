@@ -36,6 +36,9 @@ pub struct Provenance {
     /// ONNX's version of the operators.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub opset: Option<i64>,
+    /// The names of what the file's graph computes, where that is more than one thing.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub outputs: Vec<String>,
     /// What was assumed because the file does not say.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub assumed: Vec<Assumption>,

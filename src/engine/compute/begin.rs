@@ -7,7 +7,7 @@ use crate::engine::protocol::{
 use crate::engine::run::{Beginning, Run};
 use crate::error::{Error, Result};
 use crate::imaging::{HeatMap, Picture};
-use crate::model::{BUILT_IN, Model, ModelInfo, ModelRef, Output};
+use crate::model::{BUILT_IN, Model, ModelRef, Output};
 use crate::techniques::evaluation::{Evaluation, evaluate, metric};
 use crate::techniques::{
     Context, Job, Method, Need, Params, TECHNIQUES, Technique, Variation, compare, find, method,
@@ -124,7 +124,7 @@ impl Checked {
             None => {
                 let others = TECHNIQUES.iter().filter(|other| !other.needs().about_a_class()).map(|other| other.id());
                 let others = others.collect::<Vec<_>>().join(", ");
-                let reason = format!("{}; these look at no class: {others}", ModelInfo::NO_CLASSES);
+                let reason = format!("{}; these look at no class: {others}", model.info.without_classes());
                 Err(Error::bad_value("model", &model.info.id, reason))
             }
         }

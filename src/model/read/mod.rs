@@ -113,11 +113,19 @@ fn open_at(path: &Path, id: &str, options: &ReadOptions, device: &Device) -> Res
         architecture: found.architecture,
         exporter: Some(found.imported.producer.clone()).filter(|text| !text.is_empty()),
         opset: graph_file.then_some(found.imported.opset),
+        outputs: several(&found.imported.outputs),
         assumed,
         doubt: None,
     };
     let model = Model::new(id, graph, input, output, Roles::default(), provenance)?;
     Ok(if guessed { model.doubted() } else { model })
+}
+
+/// Outputs of a graph that has more than one: the first few.
+fn several(outputs: &[String]) -> Vec<String> {
+    const MOST: usize = 16;
+    let name = |output: &String| output.chars().filter(|c| !c.is_control()).take(200).collect();
+    if outputs.len() > 1 { outputs.iter().take(MOST).map(name).collect() } else { vec![] }
 }
 
 /// What a model is called that nobody has named: its file's name without the ending, its folder's, or the hub's.
