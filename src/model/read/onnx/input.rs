@@ -39,14 +39,21 @@ pub struct FileInput {
     pub bytes: bool,
     /// Extents as the file's nodes see them.
     pub file_shape: Vec<usize>,
+    /// Whether it has no places: a row of numbers.
+    pub flat: bool,
 }
 
 impl FileInput {
-    /// Extents of one picture in the layout that the file wants: what is read is brought from these into `file_shape`.
+    /// Extents of one picture in the layout that the file wants, where it has places: what is read is brought from these
+    /// into `file_shape`.
     #[must_use]
     pub fn picture_shape(&self) -> Vec<usize> {
         let [h, w] = self.size;
-        if self.channels_last { vec![1, h, w, self.channels] } else { vec![1, self.channels, h, w] }
+        match (self.flat, self.channels_last) {
+            (true, _) => self.file_shape.clone(),
+            (false, true) => vec![1, h, w, self.channels],
+            (false, false) => vec![1, self.channels, h, w],
+        }
     }
 }
 
@@ -183,7 +190,7 @@ fn maps(
     let file_shape =
         if channels_last { vec![1, size[0], size[1], channels] } else { vec![1, channels, size[0], size[1]] };
     let fixed = sizes.map(|side| side.is_some());
-    Ok(FileInput { name: picture.name.clone(), channels, size, fixed, channels_last, bytes, file_shape })
+    Ok(FileInput { name: picture.name.clone(), channels, size, fixed, channels_last, bytes, file_shape, flat: false })
 }
 
 /// An input without places: taken as one row of numbers.
@@ -205,6 +212,7 @@ fn flat(picture: &ValueInfo, dims: &[Dim], bytes: bool) -> Result<FileInput, Ref
         channels_last: false,
         bytes,
         file_shape,
+        flat: true,
     })
 }
 

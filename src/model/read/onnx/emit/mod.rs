@@ -22,7 +22,7 @@ use std::collections::HashMap;
 /// # Errors
 /// A [`Refusal`] that names the node that cannot be taken over.
 pub fn network(imported: &Imported, scores: Option<Scores>, device: &Device) -> Result<Graph, Refusal> {
-    let mut emitter = Emitter::new(imported, device);
+    let mut emitter = Emitter::new(imported, device)?;
     for node in &imported.graph.nodes {
         let made = emitter.add(node).map_err(|reason| at(node, &reason, emitter.unreadable.get()))?;
         emitter.nodes.insert(node.output, made);
@@ -61,10 +61,15 @@ struct Emitter<'a> {
 }
 
 impl<'a> Emitter<'a> {
-    fn new(imported: &'a Imported, device: &'a Device) -> Self {
-        let graph = GraphBuilder::new(imported.input.channels, imported.input.size);
-        let nodes = HashMap::from([(imported.graph.input, graph.input())]);
-        Self { layers: &imported.graph, device, graph, nodes, filled: Cell::new(0), unreadable: Cell::new(false) }
+    fn new(imported: &'a Imported, device: &'a Device) -> Result<Self, Refusal> {
+        let mut graph = GraphBuilder::new(imported.input.channels, imported.input.size);
+        let mut picture = graph.input();
+        if imported.input.flat {
+            let row = ops::Reshape::new(imported.input.file_shape.clone());
+            picture = graph.add(row, &[picture]).map_err(Refusal::new)?;
+        }
+        let nodes = HashMap::from([(imported.graph.input, picture)]);
+        Ok(Self { layers: &imported.graph, device, graph, nodes, filled: Cell::new(0), unreadable: Cell::new(false) })
     }
 
     /// Adds what a node computes.
