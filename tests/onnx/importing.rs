@@ -2,9 +2,10 @@
 
 use crate::writer::{self, FLOAT, Graph, INT8, UINT8, bytes, float, int, ints, number, text};
 use crate::{FILES, data, imported, operators, reference, refused, source};
+use candle_core::{Device, Tensor};
 use gradlens::model::Scores;
 use gradlens::model::read::onnx::op::{Op, Unary};
-use gradlens::model::read::onnx::{ImportOptions, Imported, import, read};
+use gradlens::model::read::onnx::{ImportOptions, Imported, import, network, read};
 use std::collections::HashMap;
 
 #[test]
@@ -235,6 +236,48 @@ fn weights_may_be_constant_nodes() {
         &[],
     );
     assert_eq!(operators(&imported(graph.file(11))), "Conv 1");
+}
+
+/// The output of a file's network for a picture, in reading order of `[C, H, W]`.
+fn computed(file: Vec<u8>, picture: &[f32]) -> Vec<f32> {
+    let model = imported(file);
+    let graph = network(&model, None, &Device::Cpu).expect("a network");
+    let ([h, w], c) = (model.input.size, model.input.channels);
+    let x = Tensor::from_slice(picture, (1, c, h, w), &Device::Cpu).expect("a picture");
+    let end = graph.layer("y").or_else(|_| graph.layer("logits")).expect("the output");
+    let output = graph.infer(&x, std::slice::from_ref(&end)).and_then(|seen| seen.get(&end));
+    output.and_then(|y| Ok(y.flatten_all()?.to_vec1()?)).expect("numbers")
+}
+
+#[test]
+fn a_picture_without_a_batch_axis_gets_one() {
+    let picture: Vec<f32> = (0..3 * 6 * 7).map(|i| (i as f32 * 0.3).sin()).collect();
+    let rest = |graph: Graph, from: &str| {
+        let graph = graph.weights("k", &[2, 3, 3, 3]).node("Conv", &[from, "k"], "c", &[]);
+        graph.node("GlobalAveragePool", &["c"], "g", &[]).node("Flatten", &["g"], "y", &[]).file(17)
+    };
+    let whole = computed(rest(Graph::new(&[1, 3, 6, 7]), "x"), &picture);
+    let front = Graph::new(&[3, 6, 7]).ints("axis", &[0]).node("Unsqueeze", &["x", "axis"], "b", &[]);
+    assert_eq!(computed(rest(front, "b"), &picture), whole);
+    // As OpenCV has it: channels behind, which are brought to the front.
+    let behind = Graph::new(&[6, 7, 3]).node("Transpose", &["x"], "t", &[ints("perm", &[2, 0, 1])]);
+    let behind = behind.ints("axis", &[0]).node("Unsqueeze", &["t", "axis"], "b", &[]);
+    assert_eq!(computed(rest(behind, "b"), &picture), whole);
+}
+
+#[test]
+fn a_row_of_numbers_goes_into_a_linear_layer() {
+    let row = [0.5, -1.0, 2.0, 0.25];
+    let graph = Graph::new(&[1, 4]).floats("w", &[4, 2], &[1.0, 0.0, 2.0, 0.0, 3.0, 0.0, 4.0, 1.0]);
+    assert_eq!(computed(graph.node("Gemm", &["x", "w"], "y", &[]).file(17), &row), [5.5, 0.25]);
+}
+
+#[test]
+fn a_refusal_names_what_goes_into_the_node() {
+    let graph = Graph::new(&[1, 3, 8, 8]).node("Relu", &["x"], "scores", &[]).node("ArgMax", &["scores"], "y", &[]);
+    assert!(refused(graph.file(17)).ends_with("with --output scores"));
+    let rounded = Graph::new(&[1, 4]).node("Exp", &["x"], "z", &[]).node("Greater", &["z", "x"], "y", &[]);
+    assert!(refused(rounded.file(17)).ends_with("with --output z"));
 }
 
 #[test]
