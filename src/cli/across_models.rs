@@ -115,16 +115,15 @@ pub(super) fn names(models: &[ModelArgs]) -> Vec<String> {
         .collect()
 }
 
+/// Jobs and the folders of their files.
+type Jobs = Vec<(JobSpec, PathBuf)>;
+
 /// The jobs of each model as one list, and what compares them if there are several models. That each model can do what is
 /// asked is checked before anything is computed.
 ///
 /// # Errors
 /// If one cannot.
-pub(super) fn joined(
-    models: &[ModelArgs],
-    jobs: Vec<Vec<(JobSpec, PathBuf)>>,
-    on: &WhereArgs,
-) -> Result<(Vec<(JobSpec, PathBuf)>, Option<AcrossModels>)> {
+pub(super) fn joined(models: &[ModelArgs], jobs: Vec<Jobs>, on: &WhereArgs) -> Result<(Jobs, Option<AcrossModels>)> {
     if models.len() < 2 {
         return Ok((jobs.into_iter().flatten().collect(), None));
     }
@@ -135,7 +134,7 @@ pub(super) fn joined(
 }
 
 /// Photo by photo, and of each photo model by model, in folders of their own.
-fn interleaved(names: &[String], jobs: Vec<Vec<(JobSpec, PathBuf)>>) -> Vec<(JobSpec, PathBuf)> {
+fn interleaved(names: &[String], jobs: Vec<Jobs>) -> Jobs {
     let photos = jobs.first().map_or(0, Vec::len);
     let mut jobs: Vec<_> = jobs.into_iter().map(Vec::into_iter).collect();
     let mut all = vec![];
