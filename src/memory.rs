@@ -10,7 +10,10 @@ pub fn free() -> Option<f64> {
     let number = |name: &str| -> Option<f64> {
         std::fs::read_to_string(Path::new("/sys/fs/cgroup").join(name)).ok()?.trim().parse().ok()
     };
-    let group = number("memory.max").zip(number("memory.current")).map(|(most, used)| (most - used).max(0.0));
+    let group = number("memory.max").zip(number("memory.current")).map(|(most, used)| {
+        let stat = std::fs::read_to_string("/sys/fs/cgroup/memory.stat").unwrap_or_default();
+        (most - used + cached(&stat)).clamp(0.0, most)
+    });
     [system, group, addresses()].into_iter().flatten().reduce(f64::min)
 }
 
@@ -61,6 +64,12 @@ fn available(meminfo: &str) -> Option<f64> {
     kilobytes(meminfo, "MemAvailable:")
 }
 
+/// What a control group's `memory.stat` counts of files: used, but given back as soon as somebody wants it. In bytes.
+fn cached(stat: &str) -> f64 {
+    let of = |name: &str| stat.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<f64>().ok());
+    of("inactive_file ").unwrap_or(0.0) + of("active_file ").unwrap_or(0.0)
+}
+
 /// The number of kilobytes in the line that begins with `name`, in bytes.
 fn kilobytes(text: &str, name: &str) -> Option<f64> {
     let line = text.lines().find_map(|l| l.strip_prefix(name))?;
@@ -75,5 +84,7 @@ mod tests {
     fn the_system_is_read() {
         assert_eq!(available("MemTotal: 10 kB\nMemAvailable:    3 kB\n"), Some(3072.0));
         assert_eq!(available("MemTotal: 10 kB\n"), None);
+        assert_eq!(Some(cached("anon 7\ninactive_file 30\nactive_file 12\n")), Some(42.0));
+        assert_eq!(Some(cached("")), Some(0.0));
     }
 }
