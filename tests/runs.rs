@@ -97,9 +97,10 @@ fn a_killed_run_delivers_where_it_was_told_to() {
     assert_eq!(runs(&state)[0]["standing"], "broken");
     assert_eq!(runs(&state)[0]["out"], began.join("rel").to_string_lossy().into_owned());
     let mut command = gradlens(&state);
-    command.current_dir(&elsewhere).arg("resume").stderr(Stdio::null());
+    let killed_at = step_now(&state);
+    command.current_dir(&elsewhere).arg("resume").env("GRADLENS_KEEP_EVERY", "0.02").stderr(Stdio::null());
     let mut resumed = command.spawn().expect("it starts");
-    wait_for_run(&state, "it going on", |run| run["standing"] == "running");
+    wait_for_run(&state, "it going on", |run| run["standing"] == "running" && step(run) > killed_at);
     kill(u64::from(resumed.id()), libc::SIGINT);
     let _ = resumed.wait();
     assert!(began.join("rel/run.json").exists());
