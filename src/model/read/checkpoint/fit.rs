@@ -28,6 +28,9 @@ pub struct Fit {
 /// How many networks of a kind are looked for in a file: those with the shortest names.
 const MOST_PREFIXES: usize = 32;
 
+/// Tensors of a file among which a head is looked for: no network here has as many.
+const MOST_SEARCHED: usize = 20_000;
+
 /// Tensors that are larger in a network for larger pictures have this in their names.
 const GROW_WITH_PICTURES: [&str; 2] = ["pos_embed", "relative_position"];
 
@@ -83,6 +86,9 @@ pub fn stored_as(checkpoint: &Checkpoint, architecture: &Architecture, prefix: &
     let plain = format!("{prefix}{own}");
     if checkpoint.tensors.contains_key(&plain) {
         return Some(plain);
+    }
+    if checkpoint.tensors.len() > MOST_SEARCHED {
+        return None;
     }
     let (stem, leaf) = own.rsplit_once('.').filter(|_| architecture.head.iter().any(|name| name == own))?;
     let is_number = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
