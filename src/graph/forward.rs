@@ -12,6 +12,20 @@ use candle_core::Tensor;
 /// Values of an input from which on a pass is asked whether it fits into memory.
 const ASKED_FROM: usize = 1 << 20;
 
+/// Refuses what needs so many bytes if fewer are free; what kernels hold at rest counts as free. `what` is what was asked for,
+/// `advice` what to lower.
+///
+/// # Errors
+/// [`Error::TooLarge`].
+pub fn refuse_beyond_memory(need: f64, what: impl FnOnce() -> String, advice: &str) -> Result<()> {
+    match crate::memory::free().map(|free| free + crate::kernels::bytes_at_rest() as f64) {
+        Some(free) if need > free => {
+            Err(Error::TooLarge { what: what(), need_gb: need / 1e9, free_gb: free / 1e9, advice: advice.to_owned() })
+        }
+        _ => Ok(()),
+    }
+}
+
 /// What a forward pass left behind: the tapped layers, and what a backward pass needs.
 #[derive(Debug)]
 pub struct Activations {
@@ -201,9 +215,10 @@ impl Graph {
         let taps = taps.iter().map(named).collect::<Result<Vec<(LayerName, usize)>>>()?;
         let schedule = self.schedule(&taps, purpose, replaced.map(|(i, _)| i), differentiated);
         let pictures = replaced.map_or(x, |(_, value)| value).dims4()?.0;
-        self.refuse_what_does_not_fit(x, &schedule)?;
+        let together = pictures <= 1 || self.nodes.iter().all(|node| node.any_batch);
+        self.refuse_what_does_not_fit(x, if together { pictures } else { 1 }, &schedule)?;
         in_pool(|| {
-            if pictures <= 1 || self.nodes.iter().all(|node| node.any_batch) {
+            if together {
                 let records = vec![self.record(x, &schedule, replaced)?];
                 return Ok(Activations { records, taps, joined: vec![], purpose });
             }
@@ -220,12 +235,12 @@ impl Graph {
     }
 
     /// What a pass holds at once beyond the memory that is free, as an error: an allocation that fails ends the program.
-    /// Small inputs are not asked about.
-    fn refuse_what_does_not_fit(&self, x: &Tensor, schedule: &Schedule) -> Result<()> {
+    /// Small inputs are not asked about. `n` pictures run together.
+    fn refuse_what_does_not_fit(&self, x: &Tensor, n: usize, schedule: &Schedule) -> Result<()> {
         if x.elem_count() < ASKED_FROM || !self.device().is_cpu() {
             return Ok(());
         }
-        let (n, _, h, w) = x.dims4()?;
+        let (_, _, h, w) = x.dims4()?;
         let shapes = self.shapes(h, w)?;
         let bytes = |i: usize| (n * size_of::<f32>()) as f64 * shapes[i].iter().map(|&d| d as f64).product::<f64>();
         let mut reads_left = schedule.readers.clone();
@@ -245,15 +260,7 @@ impl Graph {
         }
         // The picture is there in the kernels' order, too, and its gradient will be.
         let most = most + 2.0 * bytes(0);
-        match crate::memory::free().map(|free| free + crate::kernels::bytes_at_rest() as f64) {
-            Some(free) if most > free => Err(Error::TooLarge {
-                what: format!("{n} at once of {w}×{h} pixels"),
-                need_gb: most / 1e9,
-                free_gb: free / 1e9,
-                advice: "take a smaller size".to_owned(),
-            }),
-            _ => Ok(()),
-        }
+        refuse_beyond_memory(most, || format!("{n} at once of {w}×{h} pixels"), "take a smaller size")
     }
 
     /// The output of node `i` of all records together.

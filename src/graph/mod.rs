@@ -18,7 +18,7 @@ mod value;
 
 pub use backward::{Gradients, Seed};
 pub use builder::{GraphBuilder, NodeId};
-pub use forward::Activations;
+pub use forward::{Activations, refuse_beyond_memory};
 pub use kind::{Family, Kind};
 pub use layer::{LayerInfo, LayerName};
 pub use network::Graph;

@@ -7,6 +7,7 @@ use super::losses::StyleLoss;
 use super::objective::{AUTO, Recipe};
 use super::transfer::{Transfer, TransferInputs};
 use crate::error::{Error, Result};
+use crate::graph::refuse_beyond_memory;
 use crate::imaging::{Picture, fitted_size};
 use crate::model::{Model, Purpose};
 use crate::techniques::api::{Context, Group, Job, Need, Needs, ParamSpec, Params, Preset, Technique};
@@ -217,15 +218,7 @@ fn refuse_what_does_not_fit(model: &Model, (width, height): (u32, u32)) -> Resul
     let layers = model.graph.layers(height as usize, width as usize)?;
     let values: f64 = layers.iter().map(|l| l.shape.iter().product::<usize>() as f64).sum();
     let need = values * BYTES_A_VALUE;
-    match crate::memory::free().map(|free| free + crate::kernels::bytes_at_rest() as f64) {
-        Some(free) if need > free => Err(Error::TooLarge {
-            what: format!("a picture of {width}×{height} pixels"),
-            need_gb: need / 1e9,
-            free_gb: free / 1e9,
-            advice: "lower size".into(),
-        }),
-        _ => Ok(()),
-    }
+    refuse_beyond_memory(need, || format!("a picture of {width}×{height} pixels"), "lower size")
 }
 
 #[cfg(test)]
